@@ -1,0 +1,51 @@
+import type { Action, ContainerPlan } from '../plan/actions.ts';
+import { actionTitle } from '../plan/actions.ts';
+import { installPackages, removePackages } from './apt.ts';
+import { configureApt } from './configure-apt.ts';
+import type { ApplyContext } from './context.ts';
+import { installDriver } from './install-driver.ts';
+
+/** How one action of a plan went. */
+export interface ActionRecord {
+  action: Action;
+  status: 'done' | 'failed' | 'not-started';
+  seconds: number;
+}
+
+/**
+ * Carries out a plan in its order; after a failure nothing more is started.
+ *
+ * @param record gets each action's state as it changes, so that a report after a failure is complete
+ * @throws what the failing action threw
+ */
+export async function applyPlan(plan: ContainerPlan, context: ApplyContext, records: ActionRecord[]): Promise<void> {
+  records.push(...plan.actions.map((action) => ({ action, status: 'not-started' as const, seconds: 0 })));
+  for (const record of records) {
+    const started = performance.now();
+    try {
+      await context.log.group(`Container ${context.ctid}: ${actionTitle(record.action)}`, async () => {
+        context.log.info(`Why: ${record.action.reason}`);
+        await applyAction(record.action, context);
+      });
+      record.status = 'done';
+    } catch (error) {
+      record.status = 'failed';
+      throw error;
+    } finally {
+      record.seconds = (performance.now() - started) / 1000;
+    }
+  }
+}
+
+function applyAction(action: Action, context: ApplyContext): Promise<void> {
+  switch (action.kind) {
+    case 'configure-apt':
+      return configureApt(context, action);
+    case 'remove-packages':
+      return removePackages(context, action.packages);
+    case 'install-packages':
+      return installPackages(context, action.packages);
+    case 'install-driver':
+      return installDriver(context, action);
+  }
+}

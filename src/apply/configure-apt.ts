@@ -1,0 +1,82 @@
+import type { Action, FileChange } from '../plan/actions.ts';
+import { APT_GET, aptFailure } from './apt.ts';
+import type { ApplyContext } from './context.ts';
+
+/**
+ * Makes the changes in order and updates the package lists; when anything fails, every file is put back as it was.
+ * Arguments, three per change: what, path, content in base64.
+ *
+ * An index that couldn't be fetched is an error: `APT::Update::Error-Mode=any` says so from apt 2.1 on, before that
+ * (Ubuntu 20.04) apt only warns and exits with 0.
+ */
+const CONFIGURE = String.raw`
+set -eu
+saved=$(mktemp -d /var/tmp/proxmox-lxc-nvidia-apt.XXXXXX)
+restore() {
+  code=$?
+  if [ "$code" -ne 0 ]; then
+    for entry in $(ls -r "$saved"); do
+      case $entry in *.path) ;; *) continue ;; esac
+      path=$(cat "$saved/$entry") was=$saved/${'$'}{entry%.path}.was
+      if [ -e "$was" ]; then cp -p -- "$was" "$path"; rm -f -- "$path.disabled"; else rm -f -- "$path"; fi
+    done
+  fi
+  rm -rf -- "$saved"
+  exit "$code"
+}
+trap restore EXIT
+
+update() {
+  code=0
+  output=$(${APT_GET.join(' ')} update 2>&1) || code=$?
+  printf '%s\n' "$output"
+  if printf '%s\n' "$output" | grep -qE '^(E|W|Err).*(Failed to fetch|not signed|GPG error|index files failed|NO_PUBKEY)'; then code=100; fi
+  return "$code"
+}
+
+number=1000
+while [ "$#" -gt 0 ]; do
+  number=$((number + 1))
+  if [ "$1" != certificates ]; then
+    if [ -e "$2" ]; then cp -p -- "$2" "$saved/$number.was"; fi
+    printf '%s' "$2" > "$saved/$number.path"
+  fi
+  case $1 in
+    write)
+      mkdir -p -- "${'$'}{2%/*}"
+      printf '%s' "$3" | base64 -d > "$saved/new"
+      chmod 0644 "$saved/new"
+      mv -f -- "$saved/new" "$2"
+      ;;
+    put-aside) if [ -e "$2" ]; then mv -f -- "$2" "$2.disabled"; fi ;;
+    certificates)
+      update
+      ${APT_GET.join(' ')} --no-install-recommends install ca-certificates
+      ;;
+  esac
+  shift 3
+done
+update
+`;
+
+/** Sets up NVIDIA's repositories and the pin. @throws ActionError APT_…, with the container's files as they were. */
+export async function configureApt(
+  { ctid, pct, log, secondsLeft }: ApplyContext,
+  action: Extract<Action, { kind: 'configure-apt' }>,
+): Promise<void> {
+  const steps = [
+    ...action.before.map(changeArguments),
+    ...(action.installCertificates ? [['certificates', '-', '-']] : []),
+    ...action.after.map(changeArguments),
+  ];
+  const { exitCode, stdout, stderr } = await pct.script(ctid, CONFIGURE, steps.flat(), {
+    purpose: 'setting up apt',
+    timeoutSeconds: secondsLeft(),
+    onLine: (line) => log.foreign(String(ctid), line),
+  });
+  if (exitCode !== 0) throw aptFailure(ctid, 'set up its repositories', exitCode, `${stdout}\n${stderr}`);
+}
+
+function changeArguments(change: FileChange): string[] {
+  return [change.kind, change.path, change.kind === 'write' ? change.content : '-'];
+}

@@ -1,0 +1,18 @@
+import type { Pct } from '../proxmox/pct.ts';
+import type { CachedRunfile } from '../runfile/cache.ts';
+import type { Log } from '../system/log.ts';
+import type { DriverVersion } from '../version/driver.ts';
+
+/** What every action works with. */
+export interface ApplyContext {
+  ctid: number;
+  pct: Pct;
+  log: Log;
+  /** Seconds left of the container's time for the next command; at least a few, so that clean-up can always run. */
+  secondsLeft(): number;
+  /** The runfile on this host, checked. @throws ActionError */
+  obtainRunfile(runfile: { version: DriverVersion; url: string; sha256: string | null }): Promise<CachedRunfile>;
+}
+
+/** Seconds for clean-up commands, whatever time is left. */
+export const CLEANUP_SECONDS = 120;

@@ -1,0 +1,154 @@
+import { ActionError } from '../errors.ts';
+import { parseProbe } from '../facts/guest.ts';
+import { GUEST_PROBE } from '../facts/guest-probe.ts';
+import type { Action } from '../plan/actions.ts';
+import { userSpaceText, userSpaceVersion } from '../plan/gaps.ts';
+import type { GuestResult } from '../proxmox/pct.ts';
+import { bytesText, lastLines } from '../system/text.ts';
+import { type ApplyContext, CLEANUP_SECONDS } from './context.ts';
+
+/** Makes an empty working directory, writes standard input to a file in it and prints the file's size and sha256. */
+const RECEIVE = `
+set -eu
+umask 077
+rm -rf -- "$1"
+mkdir -- "$1"
+cat > "$1/$2"
+stat -c %s -- "$1/$2"
+sha256sum -- "$1/$2" | cut -d ' ' -f 1
+`;
+
+/**
+ * Runs the runfile. TMPDIR, not --tmpdir, because the decompressor inside heeds only that (domain fact A10).
+ * The log is the installer's usual one, which also holds what an earlier run left: it is removed first.
+ */
+const INSTALL = `
+set -eu
+directory=$1 name=$2; shift 2
+rm -f /var/log/nvidia-installer.log
+cd -- "$directory"
+TMPDIR=$directory; export TMPDIR
+exec sh "./$name" "$@"
+`;
+
+const CLEAN_UP = 'rm -rf -- "$1"';
+const INSTALLER_LOG = 'tail -n 60 /var/log/nvidia-installer.log';
+
+/**
+ * Delivers the runfile into the container, runs its installer and proves that it did what it should. Whatever happens,
+ * the working directory is removed.
+ *
+ * Neither exit code 0 nor the installer's log is proof (domain fact A10): what counts is that both libraries resolve to
+ * exactly this version and that no file of another version is left.
+ *
+ * @throws ActionError DELIVERY_FAILED, INSTALLER_…, CONTAINER_SPACE, and what obtaining the runfile throws
+ */
+export async function installDriver(
+  context: ApplyContext,
+  action: Extract<Action, { kind: 'install-driver' }>,
+): Promise<void> {
+  const { ctid, pct, log, secondsLeft } = context;
+  const directory = `${action.directory}/proxmox-lxc-nvidia`;
+  const runfile = await context.obtainRunfile({ version: action.version, ...action.runfile });
+  try {
+    log.info(`Delivering ${runfile.name} (${bytesText(runfile.size)}) to ${directory} in container ${ctid}.`);
+    const received = await pct.script(ctid, RECEIVE, [directory, runfile.name], {
+      purpose: 'delivering the runfile',
+      timeoutSeconds: secondsLeft(),
+      stdinFile: runfile.path,
+    });
+    checkDelivery(ctid, received, runfile);
+
+    log.info(`Running nvidia-installer with ${action.flags.join(' ')}`);
+    const installed = await pct.script(ctid, INSTALL, [directory, runfile.name, ...action.flags], {
+      purpose: "running NVIDIA's installer",
+      timeoutSeconds: secondsLeft(),
+      onLine: (line) => log.foreign(String(ctid), line),
+    });
+    await checkInstallation(context, action.version, installed);
+  } finally {
+    await pct
+      .script(ctid, CLEAN_UP, [directory], { purpose: 'cleaning up', timeoutSeconds: CLEANUP_SECONDS })
+      .catch((error: unknown) =>
+        log.warning(`${directory} in container ${ctid} could not be removed: ${error}`, 'Left behind'),
+      );
+  }
+}
+
+function checkDelivery(ctid: number, result: GuestResult, runfile: { size: number; sha256: string }): void {
+  if (result.stderr.includes('No space left on device')) {
+    throw new ActionError(
+      'CONTAINER_SPACE',
+      `Container ${ctid} has no room for the runfile of ${bytesText(runfile.size)}.`,
+      'Enlarge its disk (pct resize) and run this again.',
+    );
+  }
+  const [size, sha256] = result.stdout.trim().split('\n');
+  if (result.exitCode === 0 && Number(size) === runfile.size && sha256 === runfile.sha256) return;
+  throw new ActionError(
+    'DELIVERY_FAILED',
+    `The runfile arrived in container ${ctid} with ${size || 'no'} bytes and sha256 ${sha256 ?? 'unknown'}, not ${runfile.size} bytes and ${runfile.sha256}.`,
+    "Nothing was installed. Run this again; if it stays so, check the container's disk.",
+    lastLines(result.stderr, 10),
+  );
+}
+
+async function checkInstallation(context: ApplyContext, version: string, result: GuestResult): Promise<void> {
+  const { ctid, pct } = context;
+  const output = `${result.stdout}\n${result.stderr}`;
+  if (result.exitCode !== 0) {
+    const tail = await pct.exec(ctid, ['/bin/sh', '-c', INSTALLER_LOG], {
+      purpose: "reading the installer's log",
+      timeoutSeconds: CLEANUP_SECONDS,
+    });
+    throw installerFailure(ctid, version, result.exitCode, output, tail.stdout);
+  }
+  const probe = await pct.script(ctid, GUEST_PROBE, [''], {
+    purpose: 'checking it',
+    timeoutSeconds: secondsFor(context),
+  });
+  const guest = parseProbe(probe.stdout);
+  if (guest !== null && userSpaceVersion(guest) === version) return;
+  throw new ActionError(
+    'INSTALLER_INCOMPLETE',
+    `NVIDIA's installer ended with exit code 0, but container ${ctid} has user space ${guest === null ? 'unknown' : userSpaceText(guest)}, not ${version} alone.`,
+    'Files of other versions that no installer owns must be removed by hand; a read-only /usr leaves the old ones.',
+    guest?.libraries
+      .filter((library) => library.version !== version)
+      .map(({ path }) => path)
+      .join('\n'),
+  );
+}
+
+function secondsFor({ secondsLeft }: ApplyContext): number {
+  return Math.max(secondsLeft(), CLEANUP_SECONDS);
+}
+
+/** Exit codes of the runfile beyond 1, seen with real installers (domain fact A10). */
+function installerFailure(ctid: number, version: string, exitCode: number, output: string, log: string): ActionError {
+  const errors = [...`${output}\n${log}`.matchAll(/^ERROR: .*(?:\n(?!\s*$).*)*/gm)].map(([text]) => text);
+  const details = errors.length > 0 ? [...new Set(errors)].join('\n') : lastLines(`${output}\n${log}`, 20);
+  const name = `NVIDIA's installer of ${version}`;
+  if (exitCode === 15 || exitCode === 135 || exitCode === 143 || output.includes('No space left on device')) {
+    return new ActionError(
+      'INSTALLER_NO_SPACE',
+      `${name} ended with exit code ${exitCode} in container ${ctid}, which is what a full disk looks like${exitCode === 135 ? ' (the old driver is already removed)' : ''}.`,
+      "Enlarge the container's disk (pct resize) and run this again.",
+      details,
+    );
+  }
+  if (exitCode === 2) {
+    return new ActionError(
+      'DELIVERY_FAILED',
+      `The runfile of ${version} refused itself in container ${ctid}: its own checksums don't match.`,
+      'Remove it from the tool cache and give the right checksum as "runfile-sha256".',
+      details,
+    );
+  }
+  return new ActionError(
+    'INSTALLER_FAILED',
+    `${name} failed in container ${ctid} with exit code ${exitCode}.`,
+    'See its errors below; the whole log is /var/log/nvidia-installer.log in the container.',
+    details,
+  );
+}

@@ -1,0 +1,91 @@
+/**
+ * The probe: one POSIX shell script that observes a container from inside and only reads. It prints records, a line each:
+ * a name and its fields, separated by tabs; text that may hold anything is base64. The last record is `end`.
+ *
+ * Positional argument 1: directory of the wanted toolkit (`/usr/local/cuda-12.8`) or empty.
+ */
+export const GUEST_PROBE = String.raw`
+set -u
+record() { printf '%s' "$1"; shift; for field; do printf '\t%s' "$field"; done; printf '\n'; }
+encoded() { base64 | tr -d '\n'; }
+text_file() { if [ -f "$2" ]; then record "$1" "$2" "$(encoded < "$2")"; fi; }
+# Runs a command and records its exit code and what it printed; a hang is code 124.
+command_output() {
+  name=$1; shift
+  output=$(timeout -k 5 60 "$@" 2>&1; echo "exit=$?")
+  record "$name" "${'$'}{output##*exit=}" "$(printf '%s' "${'$'}{output%exit=*}" | head -c 65536 | encoded)"
+}
+
+if [ -r /etc/os-release ]; then text_file os-release /etc/os-release; else text_file os-release /usr/lib/os-release; fi
+record machine "$(uname -m)"
+command -v dpkg-query > /dev/null 2>&1 || { record end; exit 0; }
+record dpkg-architecture "$(dpkg --print-architecture)"
+record dpkg-audit "$(dpkg --audit 2>&1 | head -c 4096 | encoded)"
+
+for directory in / /usr /var/tmp /root /opt; do
+  [ -d "$directory" ] || continue
+  df -P -T -k -- "$directory" | tail -n 1 | while read -r _ type _ _ free _ mount; do
+    record space "$directory" "$free" "$type" "$mount"
+  done
+done
+record mounts "$(encoded < /proc/self/mounts)"
+
+for directory in /usr/lib/*-linux-gnu /usr/lib64 /usr/lib /usr/local/lib; do
+  for file in "$directory"/libcuda.so.* "$directory"/libnvidia-*.so.*; do
+    case $file in *[!A-Za-z0-9._+/-]*) continue ;; esac
+    if [ -f "$file" ] && [ ! -L "$file" ]; then record library "$file"; fi
+  done
+done
+# The loader's own cache decides; the first entry of a soname is the native one on a Debian system.
+for soname in libcuda.so.1 libnvidia-ml.so.1; do
+  path=$(ldconfig -p 2> /dev/null | while read -r name rest; do
+    case "$name $rest" in
+      "$soname "*x86-64*|"$soname "*AArch64*) printf '%s' "${'$'}{rest##* => }"; break ;;
+    esac
+  done)
+  record link "$soname" "$(if [ -n "$path" ]; then readlink -f -- "$path"; fi)"
+done
+
+dpkg-query -W -f '${'$'}{db:Status-Status}\t${'$'}{Package}\t${'$'}{Version}\n' \
+  kmod ca-certificates gnupg curl wget build-essential libcuda1 'libcuda1-*' 'libnvidia-*' 'nvidia-*' 'cuda-*' 'xserver-xorg-video-nvidia*' \
+  2> /dev/null | while read -r status name version; do record package "$status" "$name" "$version"; done
+for file in /usr/lib/nvidia/alternate-install-present /usr/lib/nvidia/alternate-install-available; do
+  if [ -e "$file" ]; then record alternate-install "$file"; fi
+done
+
+text_file apt-source /etc/apt/sources.list
+for file in /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; do
+  case $file in *[!A-Za-z0-9._+/-]*) continue ;; esac
+  text_file apt-source "$file"
+done
+text_file apt-pin /etc/apt/preferences.d/proxmox-lxc-nvidia
+for file in /etc/apt/keyrings/proxmox-lxc-nvidia-*.gpg; do text_file keyring "$file"; done
+if [ -s /etc/ssl/certs/ca-certificates.crt ]; then record certificates yes; fi
+
+for nvcc in /usr/local/cuda-[0-9]*/bin/nvcc; do
+  # /usr/local/cuda-12 beside cuda-12.8 is a link of update-alternatives.
+  if [ -x "$nvcc" ] && [ ! -L "${'$'}{nvcc%/bin/nvcc}" ]; then record toolkit "${'$'}{nvcc%/bin/nvcc}"; fi
+done
+for file in /var/tmp/proxmox-lxc-nvidia* /root/proxmox-lxc-nvidia* /opt/proxmox-lxc-nvidia*; do
+  if [ -e "$file" ]; then record leftover "$file"; fi
+done
+
+for node in /dev/nvidia*; do
+  [ -c "$node" ] || continue
+  message=$(dd if="$node" of=/dev/null count=0 2>&1) && result=ok || case $message in
+    *'No such file or directory'*) result=ENOENT ;;
+    *'Permission denied'*) result=EACCES ;;
+    *'Operation not permitted'*) result=EPERM ;;
+    *'No such device or address'*|*'No such device'*) result=ENXIO ;;
+    *) result=other ;;
+  esac
+  record node "$node" "$(stat -c '%t' "$node")" "$(stat -c '%T' "$node")" "$result"
+done
+
+if command -v nvidia-smi > /dev/null 2>&1; then
+  command_output smi-query nvidia-smi --query-gpu=index,uuid,name,driver_version,pci.bus_id,memory.total --format=csv,noheader
+  command_output smi-table nvidia-smi
+fi
+if [ -n "$1" ] && [ -x "$1/bin/nvcc" ]; then command_output nvcc "$1/bin/nvcc" --version; fi
+record end
+`;

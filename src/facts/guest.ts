@@ -1,0 +1,122 @@
+import { ActionError } from '../errors.ts';
+import type { Pct } from '../proxmox/pct.ts';
+import { primaryKeys } from '../repository/openpgp.ts';
+import { lastLines } from '../system/text.ts';
+import { versionInFileName } from '../version/driver.ts';
+import type { CommandFact, DirectorySpace, GuestDeviceNode, GuestFacts } from './facts.ts';
+import { GUEST_PROBE } from './guest-probe.ts';
+
+/** Seconds the probe may take: nvidia-smi alone can take ten where no persistence daemon runs. */
+const LIMIT_SECONDS = 240;
+
+/**
+ * Observes the inside of a running container in one `pct exec`. Only reads.
+ *
+ * @param toolkitDirectory of the wanted toolkit, e.g. `/usr/local/cuda-12.8`, or `""`.
+ * @throws ActionError PCT_FAILED, PROBE_FAILED, TIMEOUT and what pct's own failures mean
+ */
+export async function observeGuest(pct: Pct, ctid: number, toolkitDirectory: string): Promise<GuestFacts> {
+  const result = await pct.script(ctid, GUEST_PROBE, [toolkitDirectory], {
+    purpose: 'observing it',
+    timeoutSeconds: LIMIT_SECONDS,
+  });
+  const facts = parseProbe(result.stdout);
+  if (facts === null) {
+    throw new ActionError(
+      'PROBE_FAILED',
+      `Container ${ctid} could not be observed: the probe ended with exit code ${result.exitCode} before its last record.`,
+      'Check that /bin/sh and the base tools work in the container: pct enter.',
+      lastLines(result.stderr, 10),
+    );
+  }
+  return facts;
+}
+
+/** The facts in a probe's records, or null when the records are incomplete. */
+export function parseProbe(text: string): GuestFacts | null {
+  const records = text.split('\n').map((line) => line.split('\t'));
+  if (!records.some(([name]) => name === 'end')) return null;
+  const all = (name: string) => records.filter((record) => record[0] === name).map((record) => record.slice(1));
+  const first = (name: string) => all(name)[0];
+
+  const release = parseOsRelease(decoded(first('os-release')?.[1]));
+  const mounts = parseMounts(decoded(first('mounts')?.[0]));
+  return {
+    distribution: {
+      id: release.get('ID') ?? 'unknown',
+      version: release.get('VERSION_ID') ?? '',
+      name: release.get('PRETTY_NAME') ?? release.get('ID') ?? 'unknown',
+    },
+    machine: first('machine')?.[0] ?? 'unknown',
+    dpkgArchitecture: first('dpkg-architecture')?.[0] ?? null,
+    dpkgAudit: decoded(first('dpkg-audit')?.[0]).trim(),
+    space: all('space').map(([path = '', free = '', fileSystem = '', mountPoint = '']): DirectorySpace => {
+      const options = mounts.get(mountPoint) ?? [];
+      return { path, freeBytes: Number(free) * 1024, fileSystem, mountPoint, executable: !options.includes('noexec') };
+    }),
+    libraries: all('library').flatMap(([path = '']) => {
+      const version = versionInFileName(path.slice(path.lastIndexOf('/') + 1));
+      return version === null ? [] : [{ path, version }];
+    }),
+    links: all('link').map(([soname = '', target = '']) => ({
+      soname,
+      target: target === '' ? null : target,
+      version: versionInFileName(target.slice(target.lastIndexOf('/') + 1)),
+    })),
+    packages: all('package').map(([status = '', name = '', version = '']) => ({
+      name,
+      version,
+      installed: status === 'installed',
+    })),
+    alternateInstall: first('alternate-install') !== undefined,
+    aptSources: all('apt-source').map(([path = '', content]) => ({ path, text: decoded(content) })),
+    aptPin: first('apt-pin') === undefined ? null : decoded(first('apt-pin')?.[1]),
+    keyrings: all('keyring').map(([path = '', content = '']) => ({
+      path,
+      fingerprints: primaryKeys(Buffer.from(content, 'base64')).map(({ fingerprint }) => fingerprint),
+    })),
+    certificates: first('certificates') !== undefined,
+    toolkits: all('toolkit').map(([path = '']) => path),
+    deviceNodes: all('node').map(
+      ([path = '', major = '', minor = '', open = '']): GuestDeviceNode => ({
+        path,
+        major: Number.parseInt(major, 16),
+        minor: Number.parseInt(minor, 16),
+        open: open as GuestDeviceNode['open'],
+      }),
+    ),
+    leftovers: all('leftover').map(([path = '']) => path),
+    nvidiaSmi: { query: commandFact(first('smi-query')), table: commandFact(first('smi-table')) },
+    nvcc: commandFact(first('nvcc')),
+  };
+}
+
+function decoded(base64: string | undefined): string {
+  return Buffer.from(base64 ?? '', 'base64').toString('utf8');
+}
+
+function commandFact(record: string[] | undefined): CommandFact | null {
+  if (record === undefined) return null;
+  const [exitCode = '', output] = record;
+  return { exitCode: Number.parseInt(exitCode, 10), output: decoded(output) };
+}
+
+/** os-release(5): `KEY=value`, the value perhaps in quotes. */
+function parseOsRelease(text: string): Map<string, string> {
+  return new Map(
+    text.split('\n').flatMap((line) => {
+      const match = /^([A-Z_]+)=(?:"([^"]*)"|'([^']*)'|(.*))$/.exec(line.trim());
+      return match?.[1] === undefined ? [] : [[match[1], match[2] ?? match[3] ?? match[4] ?? ''] as const];
+    }),
+  );
+}
+
+/** /proc/self/mounts: mount point → options; of mounts over each other the last counts. */
+function parseMounts(text: string): Map<string, string[]> {
+  return new Map(
+    text.split('\n').flatMap((line) => {
+      const [, mountPoint, , options] = line.split(' ');
+      return mountPoint === undefined || options === undefined ? [] : [[mountPoint, options.split(',')] as const];
+    }),
+  );
+}

@@ -1,0 +1,58 @@
+import type { Desired } from '../desired/desired.ts';
+import type { UpstreamNeeds } from '../plan/plan.ts';
+import { readRepository } from '../repository/read.ts';
+import type { Repository, RepositoryName } from '../repository/repositories.ts';
+import type { RunfileCache } from '../runfile/cache.ts';
+import { locateRunfile } from '../runfile/runfile.ts';
+import type { RunCommand } from '../system/command.ts';
+import type { Http } from '../system/http.ts';
+import type { Architecture } from '../version/architecture.ts';
+import type { DriverVersion } from '../version/driver.ts';
+import type { RepositoryFacts, RunfileFacts, UpstreamFacts } from './facts.ts';
+
+/** Looks things up on NVIDIA's servers, each once per run however many containers need it. */
+export class Upstream {
+  readonly #http: Http;
+  readonly #run: RunCommand;
+  readonly #cache: RunfileCache;
+  readonly #temporary: string;
+  readonly #runfiles = new Map<DriverVersion, Promise<RunfileFacts>>();
+  readonly #repositories = new Map<string, Promise<RepositoryFacts>>();
+
+  constructor(http: Http, run: RunCommand, cache: RunfileCache, temporary: string) {
+    this.#http = http;
+    this.#run = run;
+    this.#cache = cache;
+    this.#temporary = temporary;
+  }
+
+  /** What the needs name, and null for the rest. @throws ActionError as the look-ups do */
+  async observe(needs: UpstreamNeeds, wish: Desired['runfile'], architecture: Architecture): Promise<UpstreamFacts> {
+    const repository = (name: RepositoryName) => {
+      const wanted = needs.repositories.find((candidate) => candidate.name === name);
+      return wanted === undefined ? null : this.#repository(wanted);
+    };
+    const [runfile, cuda, nvidiaContainer] = await Promise.all([
+      needs.driver === null ? null : this.#runfile(needs.driver, wish, architecture),
+      repository('cuda'),
+      repository('nvidia-container'),
+    ]);
+    return { runfile, cuda, nvidiaContainer };
+  }
+
+  #runfile(version: DriverVersion, wish: Desired['runfile'], architecture: Architecture): Promise<RunfileFacts> {
+    return once(this.#runfiles, version, () => locateRunfile(this.#http, this.#cache, wish, version, architecture));
+  }
+
+  #repository(repository: Repository): Promise<RepositoryFacts> {
+    return once(this.#repositories, repository.uri, () =>
+      readRepository(this.#http, this.#run, this.#temporary, repository),
+    );
+  }
+}
+
+function once<K, V>(known: Map<K, Promise<V>>, key: K, look: () => Promise<V>): Promise<V> {
+  const found = known.get(key) ?? look();
+  known.set(key, found);
+  return found;
+}

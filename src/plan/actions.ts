@@ -1,0 +1,72 @@
+import type { FailureCode } from '../errors.ts';
+import type { DriverVersion } from '../version/driver.ts';
+
+/** A change of one file in a container. */
+export type FileChange =
+  /** Written with mode 0644, owner root; directories above are made. `content` is base64. */
+  | { kind: 'write'; path: string; content: string }
+  /** Renamed to `<path>.disabled`, a name that apt passes over in silence. */
+  | { kind: 'put-aside'; path: string };
+
+export interface PackageVersion {
+  name: string;
+  /** Exactly this one; null: the distribution's candidate. */
+  version: string | null;
+}
+
+/** One step of a plan: what is done, and why in words for people. Every action can be repeated safely. */
+export type Action =
+  | {
+      kind: 'configure-apt';
+      reason: string;
+      /** In this order: the pin, what is put aside, keyrings. */
+      before: FileChange[];
+      /** ca-certificates are missing and come from the distribution first: without them apt fetches nothing by https. */
+      installCertificates: boolean;
+      /** The sources, when everything they need is there. */
+      after: FileChange[];
+    }
+  | { kind: 'remove-packages'; reason: string; packages: string[] }
+  | { kind: 'install-packages'; reason: string; purpose: 'prerequisites' | 'toolkit'; packages: PackageVersion[] }
+  | {
+      kind: 'install-driver';
+      reason: string;
+      version: DriverVersion;
+      runfile: { url: string; sha256: string | null; size: number | null };
+      /** Parent of the working directory in the container: executable, with room. */
+      directory: string;
+      flags: string[];
+    };
+
+export interface PlanWarning {
+  code: FailureCode | 'CUDA_LIMITED' | 'LITTLE_MEMORY' | 'NO_UVM' | 'NO_CHECKSUM';
+  message: string;
+}
+
+/** What will be done to one container. No actions: it is as wanted. */
+export interface ContainerPlan {
+  ctid: number;
+  actions: Action[];
+  warnings: PlanWarning[];
+}
+
+/** An action's headline, for log, summary and plan. */
+export function actionTitle(action: Action): string {
+  switch (action.kind) {
+    case 'configure-apt':
+      return "set up NVIDIA's repositories and keep apt from bringing a driver";
+    case 'remove-packages':
+      return `remove ${action.packages.length} driver ${action.packages.length === 1 ? 'package' : 'packages'}`;
+    case 'install-packages':
+      return action.purpose === 'toolkit'
+        ? `install ${action.packages.map(packageText).join(', ')}`
+        : 'install prerequisites and NVIDIA container packages';
+    case 'install-driver':
+      return `install the user space of driver ${action.version}`;
+  }
+}
+
+/** `name=version` as apt-get takes it. */
+export function packageText({ name, version }: PackageVersion): string {
+  return version === null ? name : `${name}=${version}`;
+}

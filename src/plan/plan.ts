@@ -1,0 +1,222 @@
+import type { Desired } from '../desired/desired.ts';
+import { ActionError } from '../errors.ts';
+import type { ContainerFacts, Facts, HostFacts, RepositoryFacts, UpstreamFacts } from '../facts/facts.ts';
+import { PIN_PATH, PIN_TEXT, SOURCES_PATH, sourcesText } from '../repository/apt-files.ts';
+import type { SourceConflict } from '../repository/apt-sources.ts';
+import { type Repository, type RepositoryName, wantedRepositories } from '../repository/repositories.ts';
+import { compareCudaVersions, cudaOfPackage, cudaText, toolkitPackage } from '../version/cuda.ts';
+import type { DriverVersion } from '../version/driver.ts';
+import type { Action, ContainerPlan, FileChange, PlanWarning } from './actions.ts';
+import { compatibility } from './compatibility.ts';
+import { findGaps, type Gaps, gapReasons, missingText } from './gaps.ts';
+import { installerFlags } from './installer-flags.ts';
+import { checkContainer, checkHost, type ReadyContainer } from './refusals.ts';
+import { checkSpace, driverNeeds, toolkitNeeds, workingDirectory } from './space.ts';
+
+/** Below this a real runfile's unpacking was seen to be killed (domain fact A8, ProxMenux' threshold). */
+const LITTLE_MEMORY_MIB = 2048;
+
+/** What is already known before anything was looked up on the web. */
+interface Situation extends ReadyContainer {
+  driver: DriverVersion;
+  repositories: Repository[];
+  gaps: Gaps;
+}
+
+function assess(desired: Desired, host: HostFacts, container: ContainerFacts): Situation {
+  const driver = checkHost(desired, host);
+  const ready = checkContainer(host, container);
+  const repositories = wantedRepositories(desired, ready.distribution, host.architecture);
+  return { ...ready, driver, repositories, gaps: findGaps(desired, ready.guest, driver, repositories) };
+}
+
+/** What must be looked up on the web to plan for a container. */
+export interface UpstreamNeeds {
+  driver: DriverVersion | null;
+  repositories: Repository[];
+}
+
+/**
+ * What a plan needs to know of NVIDIA's servers: nothing for a container that is as wanted. Pure.
+ *
+ * @throws ActionError for every refusal that host and container alone give reason for
+ */
+export function upstreamNeeds(desired: Desired, host: HostFacts, container: ContainerFacts): UpstreamNeeds {
+  const { driver, repositories, gaps } = assess(desired, host, container);
+  const needed: Record<RepositoryName, boolean> = {
+    cuda: gaps.apt !== null || gaps.toolkit !== null,
+    'nvidia-container': gaps.apt !== null || gaps.nvidiaContainer.length > 0,
+  };
+  return {
+    driver: gaps.driver === null ? null : driver,
+    repositories: repositories.filter(({ name }) => needed[name]),
+  };
+}
+
+/** What still differs from what is wanted, in words; empty: converged. @throws ActionError as {@link upstreamNeeds} does */
+export function remainingGaps(desired: Desired, host: HostFacts, container: ContainerFacts): string[] {
+  return gapReasons(assess(desired, host, container).gaps);
+}
+
+/**
+ * The plan for one container. Pure: the same wishes and facts give the same plan.
+ *
+ * @throws ActionError for every wish that is impossible or dangerous, before anything is touched
+ */
+export function makePlan(desired: Desired, { host, container, upstream }: Facts): ContainerPlan {
+  const { guest, driver, repositories, gaps } = assess(desired, host, container);
+  const { ctid } = container;
+  const actions: Action[] = [];
+  const needs = [];
+
+  if (gaps.apt !== null) actions.push(configureApt(ctid, gaps.apt, repositories, upstream, guest.certificates));
+
+  const packages = [
+    ...gaps.prerequisites.map((name) => ({ name, version: null })),
+    ...gaps.nvidiaContainer.map((name) => ({ name, version: versionOf(upstream.nvidiaContainer, name) })),
+  ];
+  const missing = missingText(packages.map(({ name }) => name));
+  if (missing !== null) actions.push({ kind: 'install-packages', reason: missing, purpose: 'prerequisites', packages });
+
+  if (gaps.driverPackages.length > 0) {
+    actions.push({
+      kind: 'remove-packages',
+      reason: `they own driver files, which must come from the runfile: ${gaps.driverPackages.join(', ')}`,
+      packages: gaps.driverPackages,
+    });
+  }
+  if (gaps.driver !== null) {
+    const { runfile } = upstream;
+    if (runfile === null) throw new Error('the plan needs the runfile, which was not looked up');
+    const directory = workingDirectory(ctid, guest);
+    needs.push(...driverNeeds(runfile, directory));
+    actions.push({
+      kind: 'install-driver',
+      reason: gaps.driver,
+      version: driver,
+      runfile: { url: runfile.url, sha256: runfile.sha256, size: runfile.size },
+      directory,
+      flags: installerFlags(driver),
+    });
+  }
+  if (gaps.toolkit !== null && desired.cuda.kind === 'version') {
+    const name = toolkitPackage(desired.cuda.version);
+    const offered = upstream.cuda?.packages ?? [];
+    const found = offered.find((entry) => entry.name === name);
+    if (found === undefined)
+      throw toolkitMissing(
+        name,
+        offered.map((entry) => entry.name),
+        guest.distribution.name,
+      );
+    needs.push(...toolkitNeeds(offered, name));
+    actions.push({
+      kind: 'install-packages',
+      reason: gaps.toolkit,
+      purpose: 'toolkit',
+      packages: [{ name, version: found.version }],
+    });
+  }
+  checkSpace(ctid, guest, needs);
+  return { ctid, actions, warnings: warnings(desired, { host, container, upstream }, driver, actions) };
+}
+
+function configureApt(
+  ctid: number,
+  gap: { reason: string; conflicts: SourceConflict[] },
+  repositories: readonly Repository[],
+  upstream: UpstreamFacts,
+  certificates: boolean,
+): Action {
+  const mixed = gap.conflicts.find(({ kind }) => kind === 'mixed');
+  if (mixed !== undefined) {
+    throw new ActionError(
+      'CONTAINER_REPOSITORY_CONFLICT',
+      `In container ${ctid}, ${mixed.path} names one of NVIDIA's repositories beside others.`,
+      "Take NVIDIA's entry out of that file: it would conflict with the one this action sets up.",
+    );
+  }
+  const before: FileChange[] = [{ kind: 'write', path: PIN_PATH, content: base64(PIN_TEXT) }];
+  for (const conflict of gap.conflicts) {
+    if (conflict.kind === 'whole-file') before.push({ kind: 'put-aside', path: conflict.path });
+    if (conflict.kind === 'lines') before.push({ kind: 'write', path: conflict.path, content: base64(conflict.text) });
+  }
+  const known: Record<RepositoryName, RepositoryFacts | null> = {
+    cuda: upstream.cuda,
+    'nvidia-container': upstream.nvidiaContainer,
+  };
+  for (const { name, keyring } of repositories) {
+    const facts = known[name];
+    if (facts === null) throw new Error(`the plan needs the key of the ${name} repository, which was not looked up`);
+    before.push({ kind: 'write', path: keyring, content: facts.keyring });
+  }
+  return {
+    kind: 'configure-apt',
+    reason: gap.reason,
+    before,
+    installCertificates: !certificates,
+    after:
+      repositories.length > 0
+        ? [{ kind: 'write', path: SOURCES_PATH, content: base64(sourcesText(repositories)) }]
+        : [{ kind: 'put-aside', path: SOURCES_PATH }],
+  };
+}
+
+function versionOf(repository: RepositoryFacts | null, name: string): string | null {
+  return repository?.packages.find((entry) => entry.name === name)?.version ?? null;
+}
+
+function toolkitMissing(name: string, offered: readonly string[], distribution: string): ActionError {
+  const versions = offered
+    .flatMap((candidate) => cudaOfPackage(candidate) ?? [])
+    .sort(compareCudaVersions)
+    .map(cudaText);
+  return new ActionError(
+    'TOOLKIT_NOT_AVAILABLE',
+    `NVIDIA's repository for ${distribution} has no ${name}.`,
+    versions.length === 0 ? 'It has no toolkit at all: check "cuda-repository".' : `It has: ${versions.join(', ')}.`,
+  );
+}
+
+function warnings(
+  desired: Desired,
+  { host, container, upstream }: Facts,
+  driver: DriverVersion,
+  actions: readonly Action[],
+): PlanWarning[] {
+  const found: PlanWarning[] = [];
+  if (desired.cuda.kind === 'version') {
+    const fit = compatibility(driver, desired.cuda.version);
+    if (fit.kind === 'limited') {
+      found.push({
+        code: 'CUDA_LIMITED',
+        message: `CUDA ${cudaText(desired.cuda.version)} was released with driver ${fit.releasedWith}; ${driver} runs it with limits (no compilation of its newer PTX).`,
+      });
+    }
+  }
+  if (!host.deviceNodes.some(({ path }) => path === '/dev/nvidia-uvm')) {
+    found.push({
+      code: 'NO_UVM',
+      message: `Host ${host.node} has no /dev/nvidia-uvm: nvidia-smi will work, CUDA will not. Run nvidia-modprobe -u -c 0 on the host before its containers start.`,
+    });
+  }
+  if (actions.some(({ kind }) => kind === 'install-driver')) {
+    if (container.memoryMib < LITTLE_MEMORY_MIB) {
+      found.push({
+        code: 'LITTLE_MEMORY',
+        message: `Container ${container.ctid} has ${container.memoryMib} MiB of memory; unpacking a runfile was seen to need ${LITTLE_MEMORY_MIB} MiB.`,
+      });
+    }
+    if (upstream.runfile?.sha256 === null) {
+      found.push({
+        code: 'NO_CHECKSUM',
+        message: `Nobody publishes a checksum of ${upstream.runfile.url}: only the runfile's own check is made, as "runfile-integrity: self-check" asks.`,
+      });
+    }
+  }
+  return found;
+}
+
+function base64(text: string): string {
+  return Buffer.from(text, 'utf8').toString('base64');
+}

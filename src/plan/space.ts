@@ -1,0 +1,73 @@
+import { ActionError } from '../errors.ts';
+import type { DirectorySpace, GuestFacts, RepositoryPackage, RunfileFacts } from '../facts/facts.ts';
+import { sizeWithDependencies } from '../repository/package-index.ts';
+import { bytesText } from '../system/text.ts';
+
+/** A runfile's size where the server doesn't tell: the largest published so far is about this. */
+const ASSUMED_RUNFILE = 450 * 1024 * 1024;
+
+/** Unpacked, a runfile of 398 MB is 1.5 GB; installed it is not more (domain fact A8). */
+const UNPACKED_FACTOR = 4;
+
+/** Directories to work in, best first. Never /tmp: on Debian 13 it lies in memory (domain fact A8). */
+const WORKING_DIRECTORIES = ['/var/tmp', '/root', '/opt'];
+
+interface Need {
+  directory: string;
+  bytes: number;
+  what: string;
+}
+
+/**
+ * The directory that a runfile is delivered to and unpacked in: executable, and not in memory.
+ *
+ * @throws ActionError CONTAINER_TEMPORARY_DIRECTORY
+ */
+export function workingDirectory(ctid: number, guest: GuestFacts): string {
+  const usable = WORKING_DIRECTORIES.map((path) => guest.space.find((space) => space.path === path)).find(
+    (space) => space?.executable && space.fileSystem !== 'tmpfs',
+  );
+  if (usable === undefined) {
+    throw new ActionError(
+      'CONTAINER_TEMPORARY_DIRECTORY',
+      `In container ${ctid}, none of ${WORKING_DIRECTORIES.join(', ')} allows programs to run (noexec) on a disk.`,
+      'The runfile unpacks and runs there: mount one of them without noexec.',
+    );
+  }
+  return usable.path;
+}
+
+/** What the driver takes: the runfile and what it unpacks to, then the installed files. */
+export function driverNeeds(runfile: RunfileFacts, directory: string): Need[] {
+  const size = runfile.size ?? ASSUMED_RUNFILE;
+  return [
+    { directory, bytes: size * (1 + UNPACKED_FACTOR), what: 'the runfile and its contents' },
+    { directory: '/usr', bytes: size * UNPACKED_FACTOR, what: 'the installed driver' },
+  ];
+}
+
+/** What a toolkit takes with all it needs from the same repository. */
+export function toolkitNeeds(packages: readonly RepositoryPackage[], name: string): Need[] {
+  const { download, installed } = sizeWithDependencies(packages, name);
+  return [
+    { directory: '/var/tmp', bytes: download, what: `the packages of ${name}` },
+    { directory: '/usr', bytes: installed, what: name },
+  ];
+}
+
+/** @throws ActionError CONTAINER_SPACE when a file system can't hold the sum of what is needed on it. */
+export function checkSpace(ctid: number, guest: GuestFacts, needs: readonly Need[]): void {
+  const spaceOf = (directory: string): DirectorySpace | undefined => guest.space.find(({ path }) => path === directory);
+  const byMount = Map.groupBy(needs, ({ directory }) => spaceOf(directory)?.mountPoint ?? '');
+  for (const [mountPoint, here] of byMount) {
+    const space = guest.space.find((candidate) => candidate.mountPoint === mountPoint);
+    const bytes = here.reduce((sum, need) => sum + need.bytes, 0);
+    if (space === undefined || space.freeBytes >= bytes) continue;
+    throw new ActionError(
+      'CONTAINER_SPACE',
+      `Container ${ctid} has ${bytesText(space.freeBytes)} free on ${mountPoint}, but needs about ${bytesText(bytes)}: ` +
+        `${here.map((need) => `${bytesText(need.bytes)} for ${need.what}`).join(', ')}.`,
+      `Enlarge it, e.g. pct resize ${ctid} rootfs +10G.`,
+    );
+  }
+}

@@ -1,0 +1,170 @@
+import { randomUUID } from 'node:crypto';
+import { ActionError } from '../errors.ts';
+import type { CommandOptions, RunCommand, Stream } from '../system/command.ts';
+import { durationText, lastLines } from '../system/text.ts';
+
+/** What every command in a container gets, and nothing else: neither the host's nor the runner's environment. */
+const ENVIRONMENT = [
+  'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+  'HOME=/root',
+  'LC_ALL=C.UTF-8',
+  'TERM=dumb',
+  'DEBIAN_FRONTEND=noninteractive',
+];
+
+/**
+ * Runs inside the container around every command: says that it began and how it ended, because the exit codes of pct,
+ * lxc-attach and the command overlap (domain fact: pct §5, §6), and ends the command when its time is up.
+ * Arguments: a word nobody else knows, seconds, the command.
+ */
+const WRAPPER = String.raw`
+word=$1 seconds=$2; shift 2
+printf '%s began\n' "$word" >&2
+timeout -k 10 "$seconds" "$@"
+code=$?
+printf '\n%s ended %d\n' "$word" "$code" >&2
+exit "$code"
+`;
+
+/** Seconds that pct itself may need beside the command: its start-up, and a container that is just being started. */
+const PCT_SECONDS = 60;
+
+export interface GuestOptions {
+  /** Completes "while …" in messages: `installing packages`. */
+  purpose: string;
+  /** The command is ended in the container after this many seconds. */
+  timeoutSeconds: number;
+  /** A file of the host that the command reads as its standard input; else it reads end of file. */
+  stdinFile?: string;
+  /** Called with each line that the command prints. Untrusted text. */
+  onLine?: (line: string, stream: Stream) => void;
+}
+
+export interface GuestResult {
+  exitCode: number;
+  stdout: string;
+  stderr: string;
+}
+
+/**
+ * Proxmox' `pct`, of every version from 7 on: the only place that starts it.
+ *
+ * `--keep-env 0` isn't used: versions before pve-container 5.0.9 don't know it. pct gets a clean environment instead,
+ * and the command another one by `env -i`.
+ */
+export class Pct {
+  readonly #run: RunCommand;
+
+  constructor(run: RunCommand) {
+    this.#run = run;
+  }
+
+  /** Runs a fixed POSIX shell script in a container; what varies goes into its positional arguments. */
+  script(ctid: number, script: string, args: readonly string[], options: GuestOptions): Promise<GuestResult> {
+    return this.exec(ctid, ['/bin/sh', '-c', script, 'proxmox-lxc-nvidia', ...args], options);
+  }
+
+  /**
+   * Runs a command in a container.
+   *
+   * @returns the command's own exit code and output, whatever the code is.
+   * @throws ActionError when the command didn't run to its end: TIMEOUT, or what pct's failure means.
+   */
+  async exec(ctid: number, argv: readonly string[], options: GuestOptions): Promise<GuestResult> {
+    const word = randomUUID();
+    let began = false;
+    let ended: number | null = null;
+    const stderr: string[] = [];
+    const started = performance.now();
+
+    const hostOptions: CommandOptions = {
+      timeoutSeconds: options.timeoutSeconds + PCT_SECONDS,
+      onLine: (line, stream) => {
+        if (stream === 'stderr' && line.startsWith(word)) {
+          const [, what, code] = line.split(' ');
+          if (what === 'began') began = true;
+          if (what === 'ended') ended = Number(code);
+          return;
+        }
+        if (stream === 'stderr') {
+          if (stderr.length < 10_000) stderr.push(line);
+          if (line === '') return;
+        }
+        options.onLine?.(line, stream);
+      },
+    };
+    if (options.stdinFile !== undefined) hostOptions.stdinFile = options.stdinFile;
+    const result = await this.#run(
+      [
+        '/usr/sbin/pct',
+        'exec',
+        String(ctid),
+        '--',
+        '/usr/bin/env',
+        '-i',
+        ...ENVIRONMENT,
+        '/bin/sh',
+        '-c',
+        WRAPPER,
+        'proxmox-lxc-nvidia',
+        word,
+        String(options.timeoutSeconds),
+        ...argv,
+      ],
+      hostOptions,
+    );
+    const text = stderr.join('\n').trim();
+    if (!began) throw neverBegan(ctid, result.exitCode, text, hostOptions.timeoutSeconds, options.purpose);
+    if (ended === null) {
+      throw new ActionError(
+        'PCT_FAILED',
+        `Container ${ctid} ended while ${options.purpose} (pct exec exited with ${result.exitCode}).`,
+        "Something stopped the container or killed the command: check the host's task log, then run this again.",
+        lastLines(text, 20),
+      );
+    }
+    // The same codes can be the command's own (137: the kernel killed it for memory): only a late one is the time limit.
+    const late = performance.now() - started >= options.timeoutSeconds * 1000;
+    if (late && (ended === 124 || ended === 137)) {
+      throw new ActionError(
+        'TIMEOUT',
+        `In container ${ctid}, ${options.purpose} didn't end within ${durationText(options.timeoutSeconds)} and was ended.`,
+        'See the last lines for what it waited for; raise "timeout-minutes" if it was merely slow.',
+        lastLines(`${result.stdout}\n${text}`, 20),
+      );
+    }
+    return { exitCode: ended, stdout: result.stdout, stderr: text };
+  }
+}
+
+/** What it means when `pct exec` came back without having started the command (texts: domain fact pct §5). */
+function neverBegan(ctid: number, exitCode: number, stderr: string, limit: number, purpose: string): ActionError {
+  if (/^container '\d+' not running!/m.test(stderr)) {
+    return new ActionError('CONTAINER_STOPPED', `Container ${ctid} is not running.`, `Start it: pct start ${ctid}.`);
+  }
+  if (/Configuration file '.*' does not exist/.test(stderr)) {
+    return new ActionError('CONTAINER_NOT_FOUND', `Container ${ctid} does not exist on this host.`, 'See pct list.');
+  }
+  if (stderr.includes('ipcc_send_rec')) {
+    return new ActionError(
+      'HOST_NOT_ROOT',
+      'pct could not talk to the cluster file system.',
+      'pct works for root only and needs a running pve-cluster service.',
+      lastLines(stderr, 5),
+    );
+  }
+  if (exitCode === 124 || exitCode === 137) {
+    return new ActionError(
+      'TIMEOUT',
+      `pct exec ${ctid} didn't start anything within ${durationText(limit)} (for ${purpose}).`,
+      "The container may be frozen, being snapshotted or still starting: check pct status and the host's task log.",
+      lastLines(stderr, 10),
+    );
+  }
+  return new ActionError(
+    'PCT_FAILED',
+    `pct exec ${ctid} failed with exit code ${exitCode} before anything ran in the container.`,
+    "The text below is pct's own; check the container with pct status and pct enter.",
+    lastLines(stderr, 10),
+  );
+}

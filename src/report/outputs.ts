@@ -1,0 +1,71 @@
+import { printable } from '../system/text.ts';
+import { type ContainerResult, firstFailure, type RunResult } from './result.ts';
+
+/** The outputs of action.yml; all texts. */
+export const OUTPUTS = [
+  'result',
+  'changed',
+  'failure-reason',
+  'plan',
+  'report',
+  'driver-version',
+  'cuda-version',
+  'gpus',
+  'nvidia-smi',
+  'nvcc',
+  'containers',
+] as const;
+type OutputName = (typeof OUTPUTS)[number];
+
+/** Longest raw text of one container in an output: all outputs of a job together may have 1 MiB. */
+const RAW_LIMIT = 32 * 1024;
+
+/**
+ * The step's outputs. For one container `gpus`, `nvidia-smi` and `nvcc` are its own; for several they are JSON by ctid.
+ *
+ * @param paths of the files that were written
+ */
+export function renderOutputs(result: RunResult, paths: { plan: string; report: string }): Record<OutputName, string> {
+  const { containers } = result;
+  const [only] = containers;
+  const own = (value: (container: ContainerResult) => string): string =>
+    only !== undefined && containers.length === 1 ? value(only) : JSON.stringify(byCtid(containers, value));
+  const json = (value: (container: ContainerResult) => unknown): string =>
+    JSON.stringify(only !== undefined && containers.length === 1 ? value(only) : byCtid(containers, value));
+  return {
+    result: result.status,
+    changed: String(containers.some(({ actions }) => actions.some(({ status }) => status !== 'not-started'))),
+    'failure-reason': firstFailure(result)?.code ?? '',
+    plan: paths.plan,
+    report: paths.report,
+    'driver-version': result.host?.driver?.version ?? '',
+    'cuda-version': result.cudaVersion ?? '',
+    gpus: json(({ gpus }) => gpus),
+    'nvidia-smi': own(({ nvidiaSmi }) => printable(nvidiaSmi).slice(0, RAW_LIMIT)),
+    nvcc: own(({ nvcc }) => printable(nvcc).slice(0, RAW_LIMIT)),
+    containers: JSON.stringify(byCtid(containers, containerOutput)),
+  };
+}
+
+function containerOutput({ status, before, after, verifications, failure, actions, seconds }: ContainerResult) {
+  return {
+    status,
+    before,
+    after,
+    verification: Object.fromEntries(verifications.map((verification) => [verification.level, verification.status])),
+    failure: failure?.code ?? null,
+    actions: actions.map((record) => ({
+      kind: record.action.kind,
+      status: record.status,
+      seconds: Number(record.seconds.toFixed(3)),
+    })),
+    seconds: Number(seconds.toFixed(3)),
+  };
+}
+
+function byCtid<T>(
+  containers: readonly ContainerResult[],
+  value: (container: ContainerResult) => T,
+): Record<string, T> {
+  return Object.fromEntries(containers.map((container) => [String(container.ctid), value(container)]));
+}

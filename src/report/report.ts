@@ -1,0 +1,41 @@
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as core from '@actions/core';
+import type { Failure } from '../errors.ts';
+import type { Log } from '../system/log.ts';
+import { lastLines, printable } from '../system/text.ts';
+import { renderOutputs } from './outputs.ts';
+import { firstFailure, type RunResult } from './result.ts';
+import { renderSummary } from './summary.ts';
+
+/** Most lines of details in an annotation: GitHub shows few, the summary has the rest. */
+const ANNOTATION_DETAILS = 8;
+
+/**
+ * Tells how a run went: report.json and plan.json, outputs, job summary, and an annotation per failure, which make the
+ * step fail.
+ *
+ * @param temporary the runner's RUNNER_TEMP
+ */
+export async function report(result: RunResult, log: Log, temporary: string): Promise<void> {
+  await mkdir(temporary, { recursive: true });
+  const directory = await mkdtemp(join(temporary, 'proxmox-lxc-nvidia-'));
+  const paths = { plan: join(directory, 'plan.json'), report: join(directory, 'report.json') };
+  const plans = result.containers.flatMap(({ plan }) => plan ?? []);
+  await writeFile(paths.plan, `${JSON.stringify({ schema: result.schema, containers: plans }, null, 2)}\n`);
+  await writeFile(paths.report, `${JSON.stringify(result, null, 2)}\n`);
+
+  for (const [name, value] of Object.entries(renderOutputs(result, paths))) core.setOutput(name, value);
+  if (process.env['GITHUB_STEP_SUMMARY']) await core.summary.addRaw(renderSummary(result)).write();
+
+  const failures = [result.failure, ...result.containers.map(({ failure }) => failure)];
+  for (const failure of failures) if (failure !== null) annotate(failure, log);
+  if (result.status === 'failed') process.exitCode = core.ExitCode.Failure;
+  log.info(`Result: ${result.status}${result.status === 'failed' ? ` (${firstFailure(result)?.code})` : ''}.`);
+}
+
+function annotate({ code, seen, remedy, details }: Failure, log: Log): void {
+  const text = details === undefined ? '' : `\n${lastLines(details, ANNOTATION_DETAILS)}`;
+  core.error(printable(`${seen} ${remedy}${text}`), { title: code });
+  if (details !== undefined) log.foreign(code, details);
+}

@@ -1,0 +1,56 @@
+import type { ActionRecord } from '../apply/apply.ts';
+import type { Mode } from '../desired/desired.ts';
+import type { Failure } from '../errors.ts';
+import type { HostFacts } from '../facts/facts.ts';
+import type { ContainerPlan } from '../plan/actions.ts';
+import type { SmiGpu } from '../verify/nvidia-smi.ts';
+import type { Finding, Verification } from '../verify/verify.ts';
+
+/** `aborted`: nothing was started because another container failed before. */
+export type ContainerStatus = 'converged' | 'changed' | 'planned' | 'failed' | 'aborted';
+
+/** Software of a container at one moment. */
+export interface Software {
+  /** `none`, one version, or several when it is a mixture. */
+  driver: string;
+  /** Toolkits by version, e.g. `13.0`, oldest first. */
+  toolkits: string[];
+}
+
+/** Everything a report tells of one container. Text from inside it is untrusted. */
+export interface ContainerResult {
+  ctid: number;
+  hostname: string | null;
+  status: ContainerStatus;
+  before: Software | null;
+  after: Software | null;
+  plan: ContainerPlan | null;
+  actions: ActionRecord[];
+  verifications: Verification[];
+  findings: Finding[];
+  gpus: SmiGpu[];
+  /** What `nvidia-smi` and `nvcc --version` print at the end; `""` when there is none. */
+  nvidiaSmi: string;
+  nvcc: string;
+  failure: Failure | null;
+  seconds: number;
+}
+
+/** The one model that outputs, summary, annotations and report.json are made from. */
+export interface RunResult {
+  /** Format of report.json; the first number changes when a reader must change. */
+  schema: '1.0';
+  mode: Mode | null;
+  status: 'converged' | 'changed' | 'planned' | 'failed';
+  host: HostFacts | null;
+  cudaVersion: string | null;
+  containers: ContainerResult[];
+  /** A failure before any container was looked at, or of no container in particular. */
+  failure: Failure | null;
+  seconds: number;
+}
+
+/** The failure to name first: the run's own, else that of the first failed container. */
+export function firstFailure(result: RunResult): Failure | null {
+  return result.failure ?? result.containers.find(({ failure }) => failure !== null)?.failure ?? null;
+}

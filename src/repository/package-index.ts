@@ -1,0 +1,51 @@
+import type { RepositoryPackage } from '../facts/facts.ts';
+import { compareDebianVersions } from './debian-version.ts';
+
+/** The newest version of each wanted package in the text of a `Packages` index (deb822, repository format). */
+export function parsePackageIndex(text: string): RepositoryPackage[] {
+  const newest = new Map<string, RepositoryPackage>();
+  for (const stanza of text.split(/\n{2,}/)) {
+    const entry = parseStanza(stanza);
+    if (entry === null) continue;
+    const known = newest.get(entry.name);
+    if (known === undefined || compareDebianVersions(known.version, entry.version) < 0) newest.set(entry.name, entry);
+  }
+  return [...newest.values()];
+}
+
+function parseStanza(stanza: string): RepositoryPackage | null {
+  const field = (name: string) => new RegExp(`^${name}:[ \\t]*(.*)$`, 'mi').exec(stanza)?.[1]?.trim();
+  const name = field('Package');
+  const version = field('Version');
+  if (name === undefined || version === undefined) return null;
+  const relations = [field('Pre-Depends'), field('Depends')]
+    .filter((value) => value !== undefined && value !== '')
+    .join(', ');
+  return {
+    name,
+    version,
+    downloadSize: Number(field('Size') ?? 0),
+    installedSize: Number(field('Installed-Size') ?? 0) * 1024,
+    depends: relations.split(',').flatMap((relation) => /^[a-z0-9][a-z0-9+.-]*/.exec(relation.trim())?.[0] ?? []),
+  };
+}
+
+/** Bytes that a package with all it needs from the same index takes: packed and unpacked. */
+export function sizeWithDependencies(
+  packages: readonly RepositoryPackage[],
+  name: string,
+): { download: number; installed: number } {
+  const byName = new Map(packages.map((entry) => [entry.name, entry]));
+  const seen = new Set<string>();
+  const sum = { download: 0, installed: 0 };
+  const open = [name];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const entry = byName.get(next);
+    if (entry === undefined || seen.has(next)) continue;
+    seen.add(next);
+    sum.download += entry.downloadSize;
+    sum.installed += entry.installedSize;
+    open.push(...entry.depends);
+  }
+  return sum;
+}

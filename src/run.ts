@@ -1,0 +1,71 @@
+import { ContainerRun } from './container-run.ts';
+import type { Desired } from './desired/desired.ts';
+import { type Failure, toFailure } from './errors.ts';
+import type { HostFacts } from './facts/facts.ts';
+import { observeHost } from './facts/host.ts';
+import { Upstream } from './facts/upstream.ts';
+import { checkHost } from './plan/refusals.ts';
+import { Pct } from './proxmox/pct.ts';
+import type { ContainerStatus, RunResult } from './report/result.ts';
+import { RunfileCache } from './runfile/cache.ts';
+import { cudaText } from './version/cuda.ts';
+import type { World } from './world.ts';
+
+/**
+ * The whole flow: facts → plan → apply → verify. Never throws for what a report should tell: the result carries it.
+ *
+ * Every container is observed and planned before the first one is touched, so a refusal of any leaves all as they were.
+ */
+export async function run(desired: Desired, world: World): Promise<RunResult> {
+  const started = performance.now();
+  const { log } = world;
+  const pct = new Pct(world.run);
+  const cache = new RunfileCache(world.temporary);
+  const upstream = new Upstream(world.http, world.run, cache, world.temporary);
+  let containers: ContainerRun[] = [];
+  let host: HostFacts | null = null;
+  let failure: Failure | null = null;
+
+  try {
+    const observed = await observeHost(world.files, world.run, world.machine);
+    host = observed;
+    const driver = checkHost(desired, observed);
+    log.info(
+      `Host ${host.node}: driver ${driver} (${host.driver?.kernelModule} kernel module), ${host.gpus.length} GPU(s), Proxmox VE ${host.proxmoxVersion ?? 'unknown'}.`,
+    );
+    containers = desired.containers.map(
+      (wish) => new ContainerRun({ wish, desired, host: observed, driver, world, pct, cache, upstream }),
+    );
+    for (const container of containers) await container.observe();
+    for (const container of containers) await container.makePlan();
+    if (desired.mode === 'apply' && containers.every(({ failed }) => !failed)) {
+      for (const container of containers) {
+        await container.apply();
+        if (container.failed) break;
+      }
+    }
+    for (const container of containers) await container.verify();
+  } catch (error) {
+    failure = toFailure(error);
+  }
+
+  const results = containers.map((container) => container.result());
+  const statuses = results.map(({ status }) => status);
+  return {
+    schema: '1.0',
+    mode: desired.mode,
+    status: failure === null ? overall(statuses) : 'failed',
+    host,
+    cudaVersion: desired.cuda.kind === 'none' ? null : cudaText(desired.cuda.version),
+    containers: results,
+    failure,
+    seconds: (performance.now() - started) / 1000,
+  };
+}
+
+function overall(statuses: readonly ContainerStatus[]): RunResult['status'] {
+  for (const status of ['failed', 'changed', 'planned'] as const) {
+    if (statuses.includes(status)) return status;
+  }
+  return 'converged';
+}

@@ -1,0 +1,104 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import * as toolCache from '@actions/tool-cache';
+import * as z from 'zod/mini';
+import type { Architecture } from '../version/architecture.ts';
+import type { DriverVersion } from '../version/driver.ts';
+
+const TOOL = 'nvidia-runfile';
+const MANIFEST = 'runfile.json';
+
+/** What is kept beside a cached runfile: tool-cache itself stores no checksum. */
+const Manifest = z.object({
+  version: z.string(),
+  url: z.string(),
+  name: z.string(),
+  sha256: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
+  size: z.number(),
+});
+type Manifest = z.infer<typeof Manifest>;
+
+/** A runfile in the cache, not yet checked. */
+export interface CachedRunfile extends Manifest {
+  path: string;
+}
+
+/**
+ * The key of a driver version in the tool cache. tool-cache finds strict semantic versions only, and most driver versions
+ * aren't (`580.142`, `580.159.04`): the numbers are made one, and the exact text follows as a pre-release label, so that
+ * no two versions share a key. `580.159.04` → `580.159.4-nvidia-580-159-04`.
+ */
+export function cacheKey(version: DriverVersion): string {
+  const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number);
+  return `${major}.${minor}.${patch}-nvidia-${version.replaceAll('.', '-')}`;
+}
+
+/** Runfiles in the runner's tool cache (RUNNER_TOOL_CACHE), one per version and architecture. */
+export class RunfileCache {
+  readonly #temporary: string;
+
+  /** @param temporary the runner's RUNNER_TEMP: it is emptied by the runner before and after each job. */
+  constructor(temporary: string) {
+    this.#temporary = temporary;
+  }
+
+  /** The cached runfile, or null. One whose manifest can't be read counts as not there. */
+  async find(version: DriverVersion, architecture: Architecture): Promise<CachedRunfile | null> {
+    const directory = toolCache.find(TOOL, cacheKey(version), architecture);
+    if (directory === '') return null;
+    const text = await readFile(join(directory, MANIFEST), 'utf8').catch(() => '');
+    const manifest = Manifest.safeParse(parseJson(text));
+    if (!manifest.success || manifest.data.version !== version) return null;
+    return { ...manifest.data, path: join(directory, manifest.data.name) };
+  }
+
+  /** Throws a cached runfile away. */
+  async remove(version: DriverVersion, architecture: Architecture): Promise<void> {
+    const directory = toolCache.find(TOOL, cacheKey(version), architecture);
+    if (directory === '') return;
+    await rm(`${directory}.complete`, { force: true });
+    await rm(directory, { recursive: true, force: true });
+  }
+
+  /** A new directory to download into; removed by the caller. */
+  async workspace(): Promise<string> {
+    await mkdir(this.#temporary, { recursive: true });
+    return mkdtemp(join(this.#temporary, 'nvidia-runfile-'));
+  }
+
+  /** Takes a file that was downloaded and checked into the cache, from a directory that holds nothing else. */
+  async store(
+    partial: string,
+    directory: string,
+    architecture: Architecture,
+    manifest: Manifest,
+  ): Promise<CachedRunfile> {
+    await rename(partial, join(directory, manifest.name));
+    await writeFile(join(directory, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
+    const cached = await toolCache.cacheDir(directory, TOOL, cacheKey(manifest.version), architecture);
+    return { ...manifest, path: join(cached, manifest.name) };
+  }
+}
+
+/** The sha256 of a file in lower-case hexadecimal, or null when it isn't there. */
+export async function hashFile(path: string): Promise<string | null> {
+  const hash = createHash('sha256');
+  try {
+    await pipeline(createReadStream(path), hash);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+  return hash.digest('hex');
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,123 @@
+import { rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { Desired } from '../desired/desired.ts';
+import { ActionError } from '../errors.ts';
+import type { RunfileFacts } from '../facts/facts.ts';
+import type { Http } from '../system/http.ts';
+import type { Log } from '../system/log.ts';
+import { bytesText, shownUrl } from '../system/text.ts';
+import type { Architecture } from '../version/architecture.ts';
+import type { DriverVersion } from '../version/driver.ts';
+import { parseSha256Sum, runfileAddresses } from './address.ts';
+import { type CachedRunfile, hashFile, type RunfileCache } from './cache.ts';
+
+/**
+ * Finds out where a version's runfile is and what its checksum is, without downloading it.
+ *
+ * @throws ActionError RUNFILE_NOT_FOUND, RUNFILE_NO_CHECKSUM, DOWNLOAD_FAILED
+ */
+export async function locateRunfile(
+  http: Http,
+  cache: RunfileCache,
+  wish: Desired['runfile'],
+  version: DriverVersion,
+  architecture: Architecture,
+): Promise<RunfileFacts> {
+  const addresses = runfileAddresses(wish.address, version, architecture);
+  const cached = await cache.find(version, architecture);
+  // What is cached was checked when it came, so its own checksum will do unless the user names one or another address.
+  if (cached !== null && addresses.includes(cached.url) && (wish.sha256 ?? cached.sha256) === cached.sha256) {
+    const { url, sha256, size } = cached;
+    return { version, url, sha256, size, cached: true };
+  }
+  for (const url of addresses) {
+    const size = await http.head(url, 'DOWNLOAD_FAILED');
+    if (size === undefined) continue;
+    const sha256 = wish.sha256 ?? (await publishedSha256(http, url));
+    if (sha256 === null && wish.integrity !== 'self-check') {
+      throw new ActionError(
+        'RUNFILE_NO_CHECKSUM',
+        `There is no ${shownUrl(url)}.sha256sum.`,
+        'Give the checksum as "runfile-sha256", or accept the runfile\'s own check with "runfile-integrity: self-check".',
+      );
+    }
+    return { version, url, sha256, size, cached: cached !== null && sha256 === cached.sha256 };
+  }
+  throw new ActionError(
+    'RUNFILE_NOT_FOUND',
+    `Driver ${version} is not at ${addresses.map(shownUrl).join(' nor at ')}.`,
+    'Give its address as "runfile-url" (vGPU and distribution drivers are not published there).',
+  );
+}
+
+async function publishedSha256(http: Http, url: string): Promise<string | null> {
+  const body = await http.get(`${url}.sha256sum`, 'DOWNLOAD_FAILED');
+  if (body === null) return null;
+  const sha256 = parseSha256Sum(body.toString('latin1'));
+  if (sha256 === null) {
+    throw new ActionError(
+      'DOWNLOAD_FAILED',
+      `${shownUrl(url)}.sha256sum holds no checksum.`,
+      'A proxy or captive page may have answered: check the address, or give "runfile-sha256".',
+    );
+  }
+  return sha256;
+}
+
+/**
+ * The runfile on this host, checked: from the cache when its bytes are right, else downloaded. A cached or downloaded copy
+ * with a wrong checksum is thrown away.
+ *
+ * @returns also whether it was downloaded
+ * @throws ActionError RUNFILE_CHECKSUM_MISMATCH, DOWNLOAD_FAILED
+ */
+export async function obtainRunfile(
+  http: Http,
+  cache: RunfileCache,
+  log: Log,
+  wanted: { version: DriverVersion; url: string; sha256: string | null },
+  architecture: Architecture,
+): Promise<CachedRunfile> {
+  const { version, url } = wanted;
+  const cached = await cache.find(version, architecture);
+  if (cached !== null) {
+    const sha256 = await hashFile(cached.path);
+    if (sha256 === (wanted.sha256 ?? cached.sha256)) {
+      log.info(`The runfile of ${version} comes from the cache (${bytesText(cached.size)}, checksum right).`);
+      return cached;
+    }
+    log.info(`The cached runfile of ${version} doesn't have the wanted checksum: it is thrown away.`);
+    await cache.remove(version, architecture);
+  }
+  const directory = await cache.workspace();
+  try {
+    const partial = join(directory, 'partial');
+    log.info(`Downloading ${shownUrl(url)}`);
+    const { sha256, size } = await http.download(url, partial, 'DOWNLOAD_FAILED', progress(log));
+    if (wanted.sha256 !== null && sha256 !== wanted.sha256) {
+      throw new ActionError(
+        'RUNFILE_CHECKSUM_MISMATCH',
+        `${shownUrl(url)} has sha256 ${sha256}, expected was ${wanted.sha256}.`,
+        "Nothing was delivered. Compare the checksum with NVIDIA's .sha256sum; a proxy may have changed the file.",
+      );
+    }
+    const manifest = { version, url, name: basename(new URL(url).pathname), sha256, size };
+    return await cache.store(partial, directory, architecture, manifest);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** Logs a download's progress at every tenth, or every 50 MiB where the total isn't known. */
+function progress(log: Log): (received: number, total: number | null) => void {
+  const started = performance.now();
+  let step = 0;
+  return (received, total) => {
+    const now = total === null ? Math.floor(received / (50 * 1024 * 1024)) : Math.floor((received / total) * 10);
+    if (now <= step) return;
+    step = now;
+    const rate = bytesText(Math.round(received / Math.max((performance.now() - started) / 1000, 0.001)));
+    const part = total === null ? bytesText(received) : `${now * 10} % of ${bytesText(total)}`;
+    log.info(`  ${part}, ${rate}/s`);
+  };
+}

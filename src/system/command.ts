@@ -1,0 +1,72 @@
+import { exec } from '@actions/exec';
+import { LineSplitter } from './lines.ts';
+
+/** Output kept of one stream of a command; what comes after is read and dropped. */
+const KEPT_BYTES = 8 * 1024 * 1024;
+
+/** What a command on the host gets. Nothing of the runner's environment: it holds tokens (domain fact: pct passes it on). */
+const ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' };
+
+/** Redirects standard input from a file and becomes the command; everything else arrives as positional arguments. */
+const FROM_FILE = 'file=$1; shift; exec "$@" < "$file"';
+
+export type Stream = 'stdout' | 'stderr';
+
+export interface CommandOptions {
+  /** The command is ended after this many seconds (TERM, 10 s later KILL, to its whole process group). */
+  timeoutSeconds: number;
+  /** Standard input; without it the command reads end of file at once. */
+  stdinFile?: string;
+  /** Called with each line as it comes, without its end. */
+  onLine?: (line: string, stream: Stream) => void;
+}
+
+export interface CommandResult {
+  /** 124 or 137 when the time limit ended it; then indistinguishable from a command that exits so itself. */
+  exitCode: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs a program of the host: an absolute path and its arguments, never a shell string. */
+export type RunCommand = (argv: readonly [string, ...string[]], options: CommandOptions) => Promise<CommandResult>;
+
+/**
+ * {@link RunCommand} for real: @actions/exec, silent, with a clean environment.
+ *
+ * `timeout` (coreutils) is what ends a command, because it signals the whole process group: a signal to `pct exec` alone
+ * leaves the process in the container running (domain fact: pct §6).
+ */
+export const runCommand: RunCommand = async (argv, options) => {
+  const kept: Record<Stream, Buffer[]> = { stdout: [], stderr: [] };
+  const size: Record<Stream, number> = { stdout: 0, stderr: 0 };
+  const lines: Record<Stream, LineSplitter> = {
+    stdout: new LineSplitter((line) => options.onLine?.(line, 'stdout')),
+    stderr: new LineSplitter((line) => options.onLine?.(line, 'stderr')),
+  };
+  const listener = (stream: Stream) => (data: Buffer) => {
+    if (size[stream] < KEPT_BYTES) kept[stream].push(data);
+    size[stream] += data.length;
+    lines[stream].write(data);
+  };
+  const limited = ['-k', '10', String(options.timeoutSeconds), ...argv];
+  const [tool, args] =
+    options.stdinFile === undefined
+      ? ['/usr/bin/timeout', limited]
+      : ['/bin/sh', ['-c', FROM_FILE, 'sh', options.stdinFile, '/usr/bin/timeout', ...limited]];
+  const exitCode = await exec(tool, args, {
+    silent: true,
+    ignoreReturnCode: true,
+    env: ENVIRONMENT,
+    // An empty input closes the pipe: without it @actions/exec leaves the command's standard input open for ever.
+    input: Buffer.alloc(0),
+    listeners: { stdout: listener('stdout'), stderr: listener('stderr') },
+  });
+  lines.stdout.end();
+  lines.stderr.end();
+  return {
+    exitCode,
+    stdout: Buffer.concat(kept.stdout).toString('utf8'),
+    stderr: Buffer.concat(kept.stderr).toString('utf8'),
+  };
+};

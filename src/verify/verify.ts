@@ -1,0 +1,174 @@
+import type { ContainerWish, Desired } from '../desired/desired.ts';
+import type { FailureCode } from '../errors.ts';
+import type { ContainerFacts, GuestFacts, HostFacts } from '../facts/facts.ts';
+import { userSpaceText, userSpaceVersion } from '../plan/gaps.ts';
+import { lastLines } from '../system/text.ts';
+import { cudaText } from '../version/cuda.ts';
+import type { DriverVersion } from '../version/driver.ts';
+import { explainSmi, parseSmiQuery } from './nvidia-smi.ts';
+
+/** `inconclusive`: it could not be tried, which is never a pass. */
+export type VerificationStatus = 'pass' | 'fail' | 'inconclusive' | 'skipped';
+
+export interface Verification {
+  /** L1 files, L2 nvidia-smi, L4 nvcc. (L3, libcuda, and L5, a kernel run, are not made yet.) */
+  level: 'L1' | 'L2' | 'L4';
+  title: string;
+  status: VerificationStatus;
+  /** What was seen. May hold text from the container. */
+  seen: string;
+  /** Only of a failure. */
+  failure?: { code: FailureCode; remedy: string; details?: string };
+}
+
+/** Something that works but isn't as it was meant. */
+export interface Finding {
+  code: FailureCode;
+  message: string;
+}
+
+/**
+ * Proves a container from what was observed in it after everything was done. Pure.
+ *
+ * @param guest its inside, observed with the wanted toolkit's directory
+ */
+export function verify(
+  desired: Desired,
+  wish: ContainerWish,
+  host: HostFacts,
+  container: ContainerFacts,
+  guest: GuestFacts,
+  driver: DriverVersion,
+): { verifications: Verification[]; findings: Finding[] } {
+  const meant = meantGpus(wish, host, container);
+  const smi = verifySmi(guest, driver, meant);
+  return {
+    verifications: [verifyFiles(guest, driver), smi.verification, verifyNvcc(desired, guest)],
+    findings: smi.findings,
+  };
+}
+
+function verifyFiles(guest: GuestFacts, driver: DriverVersion): Verification {
+  const base = { level: 'L1', title: 'user space equals the kernel module' } as const;
+  if (userSpaceVersion(guest) === driver) {
+    return { ...base, status: 'pass', seen: `libcuda and libnvidia-ml are ${driver}, as the host's kernel module` };
+  }
+  return {
+    ...base,
+    status: 'fail',
+    seen: `the container has ${userSpaceText(guest)}, the host's kernel module is ${driver}`,
+    failure: {
+      code: 'VERIFY_USER_SPACE',
+      remedy: 'Run this with mode "apply"; files that no installer owns must be removed by hand.',
+      details: guest.libraries.map(({ path }) => path).join('\n'),
+    },
+  };
+}
+
+/** UUIDs of the GPUs meant for a container, or null when nothing tells: then any GPU will do. */
+function meantGpus(wish: ContainerWish, host: HostFacts, container: ContainerFacts): string[] | null {
+  const minors = wish.gpus ?? (container.passedGpus.length > 0 ? container.passedGpus : null);
+  if (minors === null) return null;
+  return minors.map((minor) => host.gpus.find((gpu) => gpu.minor === minor)?.uuid ?? `GPU with minor number ${minor}`);
+}
+
+function verifySmi(
+  guest: GuestFacts,
+  driver: DriverVersion,
+  meant: string[] | null,
+): { verification: Verification; findings: Finding[] } {
+  const base = { level: 'L2', title: 'nvidia-smi sees the GPUs' } as const;
+  const fail = (seen: string, code: FailureCode, remedy: string, details?: string) => ({
+    verification: {
+      ...base,
+      status: 'fail' as const,
+      seen,
+      failure: details === undefined ? { code, remedy } : { code, remedy, details },
+    },
+    findings: [],
+  });
+  const { query } = guest.nvidiaSmi;
+  if (query === null) {
+    return fail('there is no nvidia-smi', 'VERIFY_NVIDIA_SMI', 'Run this with mode "apply".');
+  }
+  if (query.exitCode !== 0) {
+    const { meaning, remedy } = explainSmi(query);
+    return fail(
+      `nvidia-smi ended with exit code ${query.exitCode}: ${meaning}`,
+      'VERIFY_NVIDIA_SMI',
+      remedy,
+      lastLines(query.output, 5),
+    );
+  }
+  const gpus = parseSmiQuery(query.output);
+  const other = gpus.find(({ driverVersion }) => driverVersion !== driver);
+  if (other !== undefined) {
+    return fail(
+      `nvidia-smi says driver ${other.driverVersion}, the host runs ${driver}`,
+      'VERIFY_NVIDIA_SMI',
+      'The driver was changed meanwhile: run this again.',
+    );
+  }
+  const seen = gpus.map(({ uuid }) => uuid);
+  const missing = (meant ?? []).filter((uuid) => !seen.includes(uuid));
+  if (gpus.length === 0 || missing.length > 0) {
+    return fail(
+      gpus.length === 0 ? 'nvidia-smi sees no GPU' : `${missing.join(', ')} is meant for it but not there`,
+      'VERIFY_GPU_MISSING',
+      "Pass the GPU's node through (pct set … -devN /dev/nvidiaN) and restart the container.",
+      seen.join('\n'),
+    );
+  }
+  const extra = meant === null ? [] : seen.filter((uuid) => !meant.includes(uuid));
+  return {
+    verification: {
+      ...base,
+      status: 'pass',
+      seen: `${gpus.length} GPU${gpus.length > 1 ? 's' : ''}: ${seen.join(', ')}`,
+    },
+    findings:
+      extra.length === 0
+        ? []
+        : [
+            {
+              code: 'GPU_ISOLATION',
+              message: `${extra.join(', ')} can be used but ${extra.length > 1 ? 'are' : 'is'} not meant for this container: wildcard device rules reach every GPU of the host; pass GPUs by devN instead.`,
+            },
+          ],
+  };
+}
+
+function verifyNvcc(desired: Desired, guest: GuestFacts): Verification {
+  const base = { level: 'L4', title: 'nvcc is the wanted toolkit' } as const;
+  if (desired.cuda.kind === 'none' || desired.verify === 'driver') {
+    return { ...base, status: 'skipped', seen: 'not asked for' };
+  }
+  const wanted = cudaText(desired.cuda.version);
+  const remedy = `See whether cuda-toolkit of ${wanted} is complete: dpkg -V, then run this again.`;
+  if (guest.nvcc === null) {
+    return {
+      ...base,
+      status: 'fail',
+      seen: `/usr/local/cuda-${wanted}/bin/nvcc is not there`,
+      failure: { code: 'VERIFY_NVCC', remedy },
+    };
+  }
+  const release = nvccRelease(guest.nvcc.output);
+  if (guest.nvcc.exitCode === 0 && release === wanted) {
+    return { ...base, status: 'pass', seen: `nvcc is release ${release}` };
+  }
+  return {
+    ...base,
+    status: 'fail',
+    seen:
+      guest.nvcc.exitCode === 0
+        ? `nvcc is release ${release ?? 'unknown'}, not ${wanted}`
+        : `nvcc --version ended with exit code ${guest.nvcc.exitCode}`,
+    failure: { code: 'VERIFY_NVCC', remedy, details: lastLines(guest.nvcc.output, 5) },
+  };
+}
+
+/** The release in `nvcc --version`, e.g. `13.0`. */
+export function nvccRelease(output: string): string | null {
+  return /\brelease (\d+\.\d+)/.exec(output)?.[1] ?? null;
+}

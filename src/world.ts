@@ -1,0 +1,16 @@
+import type { RunCommand } from './system/command.ts';
+import type { HostFiles } from './system/files.ts';
+import type { Http } from './system/http.ts';
+import type { Log } from './system/log.ts';
+
+/** The outside world, handed in so that a test can hand in its own. */
+export interface World {
+  files: HostFiles;
+  run: RunCommand;
+  http: Http;
+  log: Log;
+  /** `uname -m` of this host. */
+  machine: string;
+  /** A directory for temporary files, emptied by the runner. */
+  temporary: string;
+}

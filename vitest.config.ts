@@ -1,0 +1,24 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    // The counts that .ci/run closes with.
+    reporters: ['default', ['json', { outputFile: 'test-results/results.json' }]],
+    projects: [
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      // The repository itself: dist/ is what src/ builds, action.yml says what the code reads and writes.
+      { test: { name: 'repository', include: ['test/repository/**/*.test.ts'], testTimeout: 120_000 } },
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          globalSetup: 'test/e2e/setup.ts',
+          testTimeout: 300_000,
+          hookTimeout: 600_000,
+          // Each file works with containers of its own; two cores don't carry more at once.
+          maxWorkers: 2,
+        },
+      },
+    ],
+  },
+});
