@@ -31882,7 +31882,7 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 
 /***/ }),
 
-/***/ 649:
+/***/ 1637:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -31907,6 +31907,10 @@ var driver = __nccwpck_require__(1937);
 const MOST = 256;
 /** Proxmox' own bounds of a container id (pve-common, `pve-vmid`): 100 to 999999999, no leading zero. */
 const CTID = /^[1-9]\d{2,8}$/;
+/** True for the text of a container id. */
+function isCtid(text) {
+    return CTID.test(text);
+}
 /**
  * The container ids of a list such as `901, 903-905`, separated by commas or white space, in ascending order.
  *
@@ -31928,7 +31932,7 @@ function parseContainerList(text) {
 }
 function* parseItem(item) {
     const [first = '', last = first, ...more] = item.split('-');
-    if (!CTID.test(first) || !CTID.test(last) || more.length > 0) {
+    if (!isCtid(first) || !isCtid(last) || more.length > 0) {
         throw invalid(`"${item}" in input "containers" is not a container id.`, 'Write ids from 100 to 999999999 or ranges, separated by commas, spaces or lines: 901, 903-905.');
     }
     if (Number(first) > Number(last)) {
@@ -31951,11 +31955,146 @@ const VERIFY_LEVELS = ['driver', 'toolkit'];
 /** What to do where NVIDIA publishes no checksum of a runfile: refuse, or let the runfile check itself. */
 const RUNFILE_INTEGRITY = ['checksum', 'self-check'];
 
+// EXTERNAL MODULE: ./node_modules/zod/v4/core/core.js
+var core = __nccwpck_require__(8532);
 // EXTERNAL MODULE: ./node_modules/zod/v4/mini/schemas.js + 5 modules
 var schemas = __nccwpck_require__(8395);
+// EXTERNAL MODULE: ./node_modules/zod/v4/core/util.js
+var util = __nccwpck_require__(4723);
+;// CONCATENATED MODULE: ./node_modules/zod/v4/locales/en.js
+
+const error = () => {
+    const Sizable = {
+        string: { unit: "characters", verb: "to have" },
+        file: { unit: "bytes", verb: "to have" },
+        array: { unit: "items", verb: "to have" },
+        set: { unit: "items", verb: "to have" },
+        map: { unit: "entries", verb: "to have" },
+    };
+    function getSizing(origin) {
+        return Sizable[origin] ?? null;
+    }
+    const FormatDictionary = {
+        regex: "input",
+        email: "email address",
+        url: "URL",
+        emoji: "emoji",
+        uuid: "UUID",
+        uuidv4: "UUIDv4",
+        uuidv6: "UUIDv6",
+        nanoid: "nanoid",
+        guid: "GUID",
+        cuid: "cuid",
+        cuid2: "cuid2",
+        ulid: "ULID",
+        xid: "XID",
+        ksuid: "KSUID",
+        datetime: "ISO datetime",
+        date: "ISO date",
+        time: "ISO time",
+        duration: "ISO duration",
+        ipv4: "IPv4 address",
+        ipv6: "IPv6 address",
+        mac: "MAC address",
+        cidrv4: "IPv4 range",
+        cidrv6: "IPv6 range",
+        base64: "base64-encoded string",
+        base64url: "base64url-encoded string",
+        json_string: "JSON string",
+        e164: "E.164 number",
+        currency_code: "currency code",
+        credit_card: "credit card number",
+        iban: "IBAN",
+        jwt: "JWT",
+        template_literal: "input",
+    };
+    // type names: missing keys = do not translate (use raw value via ?? fallback)
+    const TypeDictionary = {
+        // Compatibility: "nan" -> "NaN" for display
+        nan: "NaN",
+        // All other type names omitted - they fall back to raw values via ?? operator
+    };
+    function getTypeName(type, input) {
+        if (type === "number" && typeof input === "number" && !Number.isFinite(input)) {
+            return String(input);
+        }
+        return TypeDictionary[type] ?? type;
+    }
+    return (issue) => {
+        switch (issue.code) {
+            case "invalid_type": {
+                const expected = getTypeName(issue.expected);
+                const receivedType = util/* parsedType */.GW(issue.input);
+                const received = getTypeName(receivedType, issue.input);
+                return `Invalid input: expected ${expected}, received ${received}`;
+            }
+            case "invalid_value":
+                if (issue.values.length === 1)
+                    return `Invalid input: expected ${util/* stringifyPrimitive */.B7(issue.values[0])}`;
+                return `Invalid option: expected one of ${util/* joinValues */.jw(issue.values, "|")}`;
+            case "too_big": {
+                const adj = issue.exact ? "exactly " : issue.inclusive ? "<=" : "<";
+                const sizing = getSizing(issue.origin);
+                if (sizing)
+                    return `Too big: expected ${issue.origin ?? "value"} to have ${adj}${issue.maximum.toString()} ${sizing.unit ?? "elements"}`;
+                return `Too big: expected ${issue.origin ?? "value"} to be ${adj}${issue.maximum.toString()}`;
+            }
+            case "too_small": {
+                const adj = issue.exact ? "exactly " : issue.inclusive ? ">=" : ">";
+                const sizing = getSizing(issue.origin);
+                if (sizing) {
+                    return `Too small: expected ${issue.origin} to have ${adj}${issue.minimum.toString()} ${sizing.unit}`;
+                }
+                return `Too small: expected ${issue.origin} to be ${adj}${issue.minimum.toString()}`;
+            }
+            case "invalid_format": {
+                const _issue = issue;
+                if (_issue.format === "starts_with") {
+                    return `Invalid string: must start with "${_issue.prefix}"`;
+                }
+                if (_issue.format === "ends_with")
+                    return `Invalid string: must end with "${_issue.suffix}"`;
+                if (_issue.format === "includes")
+                    return `Invalid string: must include "${_issue.includes}"`;
+                if (_issue.format === "regex")
+                    return `Invalid string: must match pattern ${_issue.pattern}`;
+                return `Invalid ${FormatDictionary[_issue.format] ?? issue.format}`;
+            }
+            case "not_multiple_of":
+                return `Invalid number: must be a multiple of ${issue.divisor}`;
+            case "unrecognized_keys":
+                return `Unrecognized key${issue.keys.length > 1 ? "s" : ""}: ${util/* joinValues */.jw(issue.keys, ", ")}`;
+            case "invalid_key":
+                return `Invalid key in ${issue.origin}`;
+            case "invalid_union":
+                if (issue.options && Array.isArray(issue.options) && issue.options.length > 0) {
+                    const opts = issue.options.map((o) => `'${o}'`).join(" | ");
+                    return `Invalid discriminator value. Expected ${opts}`;
+                }
+                if (issue.inclusive === false) {
+                    return "Invalid input: more than one option matched";
+                }
+                return "Invalid input";
+            case "invalid_element":
+                return `Invalid value in ${issue.origin}`;
+            default:
+                return `Invalid input`;
+        }
+    };
+};
+/* harmony default export */ function en() {
+    return {
+        localeError: error(),
+    };
+}
+
 ;// CONCATENATED MODULE: ./build/desired/phoenix.js
 
 
+
+
+// zod/mini comes without words: without a locale every message reads "Invalid input".
+core/* config */.$W(en());
 /** A key may be missing: whether that is an error depends on what the inputs already say. Unknown keys are left alone. */
 const phoenix_text = schemas/* optional */.lqM(schemas/* nullable */.mee(schemas/* string */.YjP()));
 /** The part of Phoenix Hypervisor's `phoenix_lxc_configs.json` that this action reads. */
@@ -32013,6 +32152,10 @@ class PhoenixFiles {
         const { path, config } = this.#lxc;
         if (config.lxc_configs === undefined)
             throw missing([`${path}: lxc_configs`]);
+        const wrong = Object.keys(config.lxc_configs).find((ctid) => !isCtid(ctid));
+        if (wrong !== undefined) {
+            throw new errors/* ActionError */.lZ('PHOENIX_FILE_INVALID', `${path}: lxc_configs has the key "${wrong}", which is no container id.`, 'Container ids are numbers from 100 to 999999999.');
+        }
         return Object.keys(config.lxc_configs)
             .filter((ctid) => (this.gpus(Number(ctid)) ?? []).length > 0)
             .map(Number)
@@ -32186,7 +32329,7 @@ function readRunfileAddress(input, phoenix) {
     if (wish === undefined)
         return { kind: 'derived' };
     // Placeholders aren't valid in every part of an address: what is checked is an address with them filled in.
-    checkUrl(wish.value.replaceAll('{version}', '1.2').replaceAll('{arch}', 'x'), wish.source);
+    checkUrl(wish.value.replaceAll('{version}', '1.2').replaceAll('{arch}', 'x'), wish.source, wish.value);
     return { kind: 'template', url: wish.value, source: wish.source };
 }
 function readSha256(input) {
@@ -32215,8 +32358,12 @@ function readCuda(input, phoenix) {
 }
 function readRepository(given, name, otherwise) {
     const base = given(name);
-    if (base !== undefined)
+    if (base !== undefined) {
         checkUrl(base, INPUT(name));
+        if (new URL(base).username !== '' || new URL(base).password !== '' || new URL(base).search !== '') {
+            throw new errors/* ActionError */.lZ('URL_INVALID', `${INPUT(name)} is ${(0,system_text/* shownUrl */.zA)(base)}, which holds a secret or a query.`, 'The address is written into containers. Use a mirror that asks for no password, or allow this host by its address.');
+        }
+    }
     const keyInput = `${name}-key`;
     const keys = (given(keyInput) ?? '')
         .split(/[\n,]+/)
@@ -32236,13 +32383,14 @@ function readMinutes(input) {
         return minutes;
     throw new errors/* ActionError */.lZ('INPUT_INVALID', `${INPUT('timeout-minutes')} is "${input}".`, 'Give whole minutes from 1 to 1440.');
 }
-function checkUrl(address, source) {
+/** @param shown how the address is quoted in messages, where it isn't written as it is checked. */
+function checkUrl(address, source, shown = address) {
     if (!URL.canParse(address)) {
-        throw new errors/* ActionError */.lZ('URL_INVALID', `${source} is "${address}", which is no address.`, 'Write a complete https:// address.');
+        throw new errors/* ActionError */.lZ('URL_INVALID', `${source} is "${(0,system_text/* shownUrl */.zA)(shown)}", which is no address.`, 'Write a complete https:// address.');
     }
     const { protocol } = new URL(address);
     if (protocol !== 'https:') {
-        throw new errors/* ActionError */.lZ(protocol === 'http:' ? 'URL_INSECURE' : 'URL_INVALID', `${source} is ${(0,system_text/* shownUrl */.zA)(address)}.`, 'Only https:// is accepted: what is downloaded runs as root in containers.');
+        throw new errors/* ActionError */.lZ(protocol === 'http:' ? 'URL_INSECURE' : 'URL_INVALID', `${source} is ${(0,system_text/* shownUrl */.zA)(shown)}.`, 'Only https:// is accepted: what is downloaded runs as root in containers.');
     }
 }
 
@@ -32306,7 +32454,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8161);
 /* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8500);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6058);
-/* harmony import */ var _desired_inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(649);
+/* harmony import */ var _desired_inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1637);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9473);
 /* harmony import */ var _report_report_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8376);
 /* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5902);
@@ -32658,7 +32806,7 @@ function hostLine({ host }) {
     const gpus = host.gpus.map(({ name, minor, uuid }) => [
         minor === null ? '–' : `/dev/nvidia${minor}`,
         html_text(name),
-        `<code>${html_text(uuid)}</code>`,
+        `<code>${html_text(uuid ?? 'not known yet')}</code>`,
     ]);
     return join([
         `### Host ${html_text(host.node)}`,
@@ -32722,8 +32870,8 @@ async function report(result, log, temporary) {
     const directory = await (0,promises_.mkdtemp)((0,external_node_path_.join)(temporary, 'proxmox-lxc-nvidia-'));
     const paths = { plan: (0,external_node_path_.join)(directory, 'plan.json'), report: (0,external_node_path_.join)(directory, 'report.json') };
     const plans = result.containers.flatMap(({ plan }) => plan ?? []);
-    await (0,promises_.writeFile)(paths.plan, `${JSON.stringify({ schema: result.schema, containers: plans }, null, 2)}\n`);
-    await (0,promises_.writeFile)(paths.report, `${JSON.stringify(result, null, 2)}\n`);
+    await (0,promises_.writeFile)(paths.plan, json({ schema: result.schema, containers: plans }));
+    await (0,promises_.writeFile)(paths.report, json(result));
     for (const [name, value] of Object.entries(renderOutputs(result, paths)))
         core/* setOutput */.uH(name, value);
     if (process.env['GITHUB_STEP_SUMMARY'])
@@ -32741,6 +32889,11 @@ function annotate({ code, seen, remedy, details }, log) {
     core/* error */.z3((0,system_text/* printable */.g$)(`${seen} ${remedy}${text}`), { title: code });
     if (details !== undefined)
         log.foreign(code, details);
+}
+/** JSON for people and programs; addresses in it carry no credentials. */
+function json(value) {
+    const replacer = (_key, part) => (typeof part === 'string' ? (0,system_text/* withoutCredentials */.ri)(part) : part);
+    return `${JSON.stringify(value, replacer, 2)}\n`;
 }
 
 
@@ -32857,9 +33010,14 @@ const CAUSES = [
         remedy: "The repository is signed by a key that this distribution no longer accepts: use the repository of the container's own release.",
     },
     {
-        pattern: /NO_PUBKEY|is not signed|BADSIG|EXPKEYSIG|REVKEYSIG|invalid signature|verification failed|Sub-process .*sqv/i,
+        pattern: /NO_PUBKEY|is not signed|BADSIG|EXPKEYSIG|REVKEYSIG|invalid signature|Sub-process .*sqv/i,
         code: 'APT_SIGNATURE',
         remedy: "The repository isn't signed by the key that was set up: a mirror may be stale or tampered with.",
+    },
+    {
+        pattern: /Certificate verification failed|certificate is NOT trusted|No system certificates/i,
+        code: 'APT_FAILED',
+        remedy: "The container doesn't trust the server's certificate: put your CA into /usr/local/share/ca-certificates there and run update-ca-certificates.",
     },
     {
         pattern: /Could not get lock|Unable to acquire the dpkg frontend lock/,
@@ -33129,7 +33287,8 @@ for file in /etc/apt/keyrings/proxmox-lxc-nvidia-*.gpg; do text_file keyring "$f
 if [ -s /etc/ssl/certs/ca-certificates.crt ]; then record certificates yes; fi
 
 for nvcc in /usr/local/cuda-[0-9]*/bin/nvcc; do
-  if [ -x "$nvcc" ]; then record toolkit "${'$'}{nvcc%/bin/nvcc}"; fi
+  # /usr/local/cuda-12 beside cuda-12.8 is a link of update-alternatives.
+  if [ -x "$nvcc" ] && [ ! -L "${'$'}{nvcc%/bin/nvcc}" ]; then record toolkit "${'$'}{nvcc%/bin/nvcc}"; fi
 done
 for file in /var/tmp/proxmox-lxc-nvidia* /root/proxmox-lxc-nvidia* /opt/proxmox-lxc-nvidia*; do
   if [ -e "$file" ]; then record leftover "$file"; fi
@@ -33655,6 +33814,8 @@ function wantedRepositories(desired, distribution, architecture) {
  * (docs.nvidia.com, CUDA Compatibility; CUDA Toolkit Release Notes, table 2).
  */
 const MAJOR_MINIMUM = { 11: '450.80.02', 12: '525.60.13', 13: '580.65.06' };
+/** 11.0 came before that promise. */
+const MINIMUM = { '11.0': '450.36.06' };
 /**
  * The driver a toolkit was released with, for the newest release of each minor version (CUDA Toolkit Release Notes,
  * table 3). Older drivers of the same major version run it with limits: newer PTX isn't compiled.
@@ -33685,7 +33846,7 @@ const RELEASED_WITH = {
 };
 /** Whether a driver can run programs built with a toolkit. A major version we don't know counts as full. */
 function compatibility(driver, toolkit) {
-    const minimum = MAJOR_MINIMUM[toolkit.major];
+    const minimum = MINIMUM[(0,cuda/* cudaText */.Pz)(toolkit)] ?? MAJOR_MINIMUM[toolkit.major];
     if (minimum !== undefined && !(0,version_driver/* atLeast */.jZ)(driver, minimum)) {
         return { kind: 'impossible', minimum, newestPossible: newestReleasedWith(driver) };
     }
@@ -33820,6 +33981,10 @@ function checkDeviceNodes(host, container, guest) {
     const { ctid } = container;
     const remedy = `Pass the host's nodes through (pct set ${ctid} -dev0 /dev/nvidia0 -dev1 /dev/nvidiactl -dev2 /dev/nvidia-uvm …) and restart the container.`;
     for (const node of guest.deviceNodes) {
+        // The driver makes nodes of other GPUs by itself in a privileged container; that they are denied keeps GPUs apart.
+        const gpu = /^\/dev\/nvidia(\d+)$/.exec(node.path)?.[1];
+        if (gpu !== undefined && container.passedGpus.length > 0 && !container.passedGpus.includes(Number(gpu)))
+            continue;
         const onHost = host.deviceNodes.find(({ path }) => path === node.path);
         if (onHost !== undefined && (onHost.major !== node.major || onHost.minor !== node.minor)) {
             throw new build_errors/* ActionError */.lZ('CONTAINER_GPU_NODE_STALE', `In container ${ctid}, ${node.path} is device ${node.major}:${node.minor}, on the host it is ${onHost.major}:${onHost.minor}.`, 'The number changed with a restart of the host: pass the node by devN instead of fixed numbers, then restart the container.');
@@ -34010,6 +34175,7 @@ function checkSpace(ctid, guest, needs) {
 
 
 
+
 /** Below this a real runfile's unpacking was seen to be killed (domain fact A8, ProxMenux' threshold). */
 const LITTLE_MEMORY_MIB = 2048;
 function assess(desired, host, container) {
@@ -34149,10 +34315,18 @@ function warnings(desired, { host, container, upstream }, driver, actions) {
             });
         }
     }
-    if (!host.deviceNodes.some(({ path }) => path === '/dev/nvidia-uvm')) {
+    const uvmOnHost = host.deviceNodes.some(({ path }) => path === '/dev/nvidia-uvm');
+    if (!uvmOnHost) {
         found.push({
             code: 'NO_UVM',
             message: `Host ${host.node} has no /dev/nvidia-uvm: nvidia-smi will work, CUDA will not. Run nvidia-modprobe -u -c 0 on the host before its containers start.`,
+        });
+    }
+    const uvmInside = container.guest?.deviceNodes.some(({ path }) => path === '/dev/nvidia-uvm');
+    if (uvmOnHost && container.unprivileged && !uvmInside) {
+        found.push({
+            code: 'NO_UVM',
+            message: `Container ${container.ctid} has no /dev/nvidia-uvm: nvidia-smi will work, CUDA will not. Pass it through (pct set ${container.ctid} -devN /dev/nvidia-uvm) and restart the container.`,
         });
     }
     if (actions.some(({ kind }) => kind === 'install-driver')) {
@@ -34165,7 +34339,7 @@ function warnings(desired, { host, container, upstream }, driver, actions) {
         if (upstream.runfile?.sha256 === null) {
             found.push({
                 code: 'NO_CHECKSUM',
-                message: `Nobody publishes a checksum of ${upstream.runfile.url}: only the runfile's own check is made, as "runfile-integrity: self-check" asks.`,
+                message: `Nobody publishes a checksum of ${(0,system_text/* shownUrl */.zA)(upstream.runfile.url)}: only the runfile's own check is made, as "runfile-integrity: self-check" asks.`,
             });
         }
     }
@@ -34203,9 +34377,7 @@ function parseContainerConfig(text) {
  */
 function passedGpus({ values, raw }) {
     const paths = [
-        ...[...values]
-            .filter(([key]) => /^dev\d+$/.test(key))
-            .map(([, value]) => value.replace(/^path=/, '').split(',')[0]),
+        ...[...values].filter(([key]) => /^dev\d+$/.test(key)).map(([, value]) => devicePath(value)),
         ...raw.filter(({ key }) => key === 'lxc.mount.entry').map(({ value }) => value.split(/\s+/)[0]),
     ];
     const minors = paths.flatMap((path) => {
@@ -34213,6 +34385,11 @@ function passedGpus({ values, raw }) {
         return minor === undefined ? [] : [Number(minor)];
     });
     return [...new Set(minors)].sort((a, b) => a - b);
+}
+/** The path of a `devN` property string, whose parts may come in any order: `/dev/nvidia0,gid=44`, `gid=44,path=/dev/nvidia0`. */
+function devicePath(value) {
+    const parts = value.split(',').map((part) => part.trim());
+    return (parts.find((part) => part.startsWith('path='))?.slice('path='.length) ?? parts.find((part) => !part.includes('=')));
 }
 
 ;// CONCATENATED MODULE: ./build/proxmox/node.js
@@ -35394,12 +35571,19 @@ function verifyFiles(guest, driver) {
         },
     };
 }
-/** UUIDs of the GPUs meant for a container, or null when nothing tells: then any GPU will do. */
+/** The GPUs meant for a container, or null when nothing tells: then any GPU will do. */
 function meantGpus(wish, host, container) {
     const minors = wish.gpus ?? (container.passedGpus.length > 0 ? container.passedGpus : null);
     if (minors === null)
         return null;
-    return minors.map((minor) => host.gpus.find((gpu) => gpu.minor === minor)?.uuid ?? `GPU with minor number ${minor}`);
+    return minors.map((minor) => host.gpus.find((gpu) => gpu.minor === minor) ?? { minor });
+}
+/** By UUID; by PCI address as long as the host doesn't know the UUID. Never by index: a container counts its own. */
+function isSameGpu(meant, seen) {
+    if (meant.uuid)
+        return meant.uuid === seen.uuid;
+    const plain = (bus) => bus.toLowerCase().replace(/^0+/, '');
+    return meant.bus !== undefined && plain(meant.bus) === plain(seen.bus);
 }
 function verifySmi(guest, driver, meant) {
     const base = { level: 'L2', title: 'nvidia-smi sees the GPUs' };
@@ -35426,11 +35610,13 @@ function verifySmi(guest, driver, meant) {
         return fail(`nvidia-smi says driver ${other.driverVersion}, the host runs ${driver}`, 'VERIFY_NVIDIA_SMI', 'The driver was changed meanwhile: run this again.');
     }
     const seen = gpus.map(({ uuid }) => uuid);
-    const missing = (meant ?? []).filter((uuid) => !seen.includes(uuid));
+    const missing = (meant ?? [])
+        .filter((wanted) => !gpus.some((gpu) => isSameGpu(wanted, gpu)))
+        .map(({ uuid, minor }) => uuid ?? `/dev/nvidia${minor}`);
     if (gpus.length === 0 || missing.length > 0) {
         return fail(gpus.length === 0 ? 'nvidia-smi sees no GPU' : `${missing.join(', ')} is meant for it but not there`, 'VERIFY_GPU_MISSING', "Pass the GPU's node through (pct set … -devN /dev/nvidiaN) and restart the container.", seen.join('\n'));
     }
-    const extra = meant === null ? [] : seen.filter((uuid) => !meant.includes(uuid));
+    const extra = meant === null ? [] : gpus.filter((gpu) => !meant.some((wanted) => isSameGpu(wanted, gpu))).map(({ uuid }) => uuid);
     return {
         verification: {
             ...base,
@@ -35669,19 +35855,19 @@ function parseKernelModule(text) {
         return null;
     return { version, kernelModule: line.includes('Open Kernel Module') ? 'open' : 'proprietary' };
 }
-/** One GPU from /proc/driver/nvidia/gpus/<bus>/information, or null when it names no UUID. */
+/** One GPU from /proc/driver/nvidia/gpus/<bus>/information, or null when the text isn't one. */
 function parseGpuInformation(text, bus) {
     const fields = new Map(text.split('\n').flatMap((line) => {
         const colon = line.indexOf(':');
         return colon < 0 ? [] : [[line.slice(0, colon).trim(), line.slice(colon + 1).trim()]];
     }));
     const uuid = fields.get('GPU UUID');
-    if (!uuid?.startsWith('GPU-'))
+    if (uuid === undefined)
         return null;
     const minor = fields.get('Device Minor');
     return {
         name: fields.get('Model') ?? 'unknown',
-        uuid,
+        uuid: /^GPU-[0-9a-f-]+$/.test(uuid) ? uuid : null,
         bus: fields.get('Bus Location') ?? bus,
         minor: minor !== undefined && /^\d+$/.test(minor) ? Number(minor) : null,
     };
@@ -35947,7 +36133,7 @@ class Pct {
             'exec',
             String(ctid),
             '--',
-            '/usr/bin/env',
+            'env',
             '-i',
             ...ENVIRONMENT,
             '/bin/sh',
@@ -36111,7 +36297,10 @@ class LineSplitter {
 const KEPT_BYTES = 8 * 1024 * 1024;
 /** What a command on the host gets. Nothing of the runner's environment: it holds tokens (domain fact: pct passes it on). */
 const ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' };
-/** Redirects standard input from a file and becomes the command; everything else arrives as positional arguments. */
+/**
+ * Redirects standard input from a file and becomes the command; everything else arrives as positional arguments.
+ * @actions/exec itself leaves standard input open for ever, or writes to a pipe whose reader may be gone.
+ */
 const FROM_FILE = 'file=$1; shift; exec "$@" < "$file"';
 /**
  * {@link RunCommand} for real: @actions/exec, silent, with a clean environment.
@@ -36132,16 +36321,13 @@ const runCommand = async (argv, options) => {
         size[stream] += data.length;
         lines[stream].write(data);
     };
-    const limited = ['-k', '10', String(options.timeoutSeconds), ...argv];
-    const [tool, args] = options.stdinFile === undefined
-        ? ['/usr/bin/timeout', limited]
-        : ['/bin/sh', ['-c', FROM_FILE, 'sh', options.stdinFile, '/usr/bin/timeout', ...limited]];
-    const exitCode = await (0,exec/* exec */.m)(tool, args, {
+    const exitCode = await (0,exec/* exec */.m)('/bin/sh', [
+        ...['-c', FROM_FILE, 'sh', options.stdinFile ?? '/dev/null'],
+        ...['/usr/bin/timeout', '-k', '10', String(options.timeoutSeconds), ...argv],
+    ], {
         silent: true,
         ignoreReturnCode: true,
         env: ENVIRONMENT,
-        // An empty input closes the pipe: without it @actions/exec leaves the command's standard input open for ever.
-        input: Buffer.alloc(0),
         listeners: { stdout: listener('stdout'), stderr: listener('stderr') },
     });
     lines.stdout.end();
@@ -36223,22 +36409,38 @@ function splitDeviceNumber(rdev) {
 const MEMORY_LIMIT = 64 * 1024 * 1024;
 /** Waits between tries, in seconds. Only for what may pass: a lost connection, 429 and 5xx. */
 const WAITS = [1, 4, 10];
+const MOST_REDIRECTS = 5;
+/** Errors of the local disk: trying again loads the same bytes for the same end. */
+const DISK_ERRORS = ['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'ENOENT', 'EISDIR', 'EIO'];
+/** A failure that may pass. */
 class Passing extends Error {
-}
-/** A status that isn't success: worth another try (429, 5xx) or final. */
-function refuse(status, url, code) {
-    const seen = `${(0,_text_js__WEBPACK_IMPORTED_MODULE_6__/* .shownUrl */ .zA)(url)} answered HTTP ${status}.`;
-    if (status === 429 || status >= 500)
-        return new Passing(seen);
-    return new _errors_js__WEBPACK_IMPORTED_MODULE_5__/* .ActionError */ .lZ(code, seen, 'Check the address and that this host may reach it.');
 }
 /** @param userAgent how this action names itself to servers. */
 function createHttp(userAgent, wait) {
-    const client = new _actions_http_client__WEBPACK_IMPORTED_MODULE_4__/* .HttpClient */ .Qq(userAgent, [], {
-        allowRedirectDowngrade: false,
-        maxRedirects: 5,
-        socketTimeout: 60_000,
-    });
+    // Redirects are followed here: the client doesn't know relative ones.
+    const client = new _actions_http_client__WEBPACK_IMPORTED_MODULE_4__/* .HttpClient */ .Qq(userAgent, [], { allowRedirects: false, socketTimeout: 60_000 });
+    /** The answer at the end of all redirects: 200, or null for 404. */
+    async function request(method, address, code) {
+        let url = new URL(address);
+        for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
+            const { message } = await client.request(method, withoutUser(url), null, authorization(url));
+            const status = message.statusCode ?? 0;
+            if (status === 200)
+                return message;
+            message.resume();
+            if (status === 404)
+                return null;
+            const { location } = message.headers;
+            if (status < 300 || status >= 400 || location === undefined)
+                throw refusal(status, url, code);
+            const next = new URL(location, url);
+            if (url.protocol === 'https:' && next.protocol !== 'https:') {
+                throw new _errors_js__WEBPACK_IMPORTED_MODULE_5__/* .ActionError */ .lZ(code, `${(0,_text_js__WEBPACK_IMPORTED_MODULE_6__/* .shownUrl */ .zA)(url.href)} redirects to ${(0,_text_js__WEBPACK_IMPORTED_MODULE_6__/* .shownUrl */ .zA)(next.href)}, which is not encrypted.`, 'Only https:// is followed: give the address of a server that stays with it.');
+            }
+            url = next;
+        }
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_5__/* .ActionError */ .lZ(code, `${(0,_text_js__WEBPACK_IMPORTED_MODULE_6__/* .shownUrl */ .zA)(address)} redirects more than ${MOST_REDIRECTS} times.`, 'Check the address.');
+    }
     async function tried(url, code, work) {
         for (let attempt = 0;; attempt++) {
             try {
@@ -36247,10 +36449,12 @@ function createHttp(userAgent, wait) {
             catch (error) {
                 if (error instanceof _errors_js__WEBPACK_IMPORTED_MODULE_5__/* .ActionError */ .lZ)
                     throw error;
+                if (DISK_ERRORS.includes(error.code ?? '')) {
+                    throw new _errors_js__WEBPACK_IMPORTED_MODULE_5__/* .ActionError */ .lZ(code, `${(0,_text_js__WEBPACK_IMPORTED_MODULE_6__/* .shownUrl */ .zA)(url)} could not be written on this host: ${(0,_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .messageOf */ .bD)(error)}.`, "Check room and rights of the runner's RUNNER_TEMP and RUNNER_TOOL_CACHE.");
+                }
                 const seconds = WAITS[attempt];
                 if (seconds === undefined) {
-                    const seen = error instanceof Passing ? error.message : `${(0,_text_js__WEBPACK_IMPORTED_MODULE_6__/* .shownUrl */ .zA)(url)}: ${(0,_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .messageOf */ .bD)(error)}.`;
-                    throw new _errors_js__WEBPACK_IMPORTED_MODULE_5__/* .ActionError */ .lZ(code, seen, `It failed ${attempt + 1} times: check the network, proxy and name resolution of this host.`);
+                    throw new _errors_js__WEBPACK_IMPORTED_MODULE_5__/* .ActionError */ .lZ(code, error instanceof Passing ? error.message : `${(0,_text_js__WEBPACK_IMPORTED_MODULE_6__/* .shownUrl */ .zA)(url)}: ${(0,_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .messageOf */ .bD)(error)}.`, `It failed ${attempt + 1} times: check the network, proxy and name resolution of this host.`);
                 }
                 await wait(seconds);
             }
@@ -36258,44 +36462,19 @@ function createHttp(userAgent, wait) {
     }
     return {
         get: (url, code) => tried(url, code, async () => {
-            const { message } = await client.get(url);
-            const status = message.statusCode ?? 0;
-            if (status !== 200) {
-                message.resume();
-                if (status === 404)
-                    return null;
-                throw refuse(status, url, code);
-            }
-            const chunks = [];
-            let size = 0;
-            for await (const chunk of message) {
-                size += chunk.length;
-                if (size > MEMORY_LIMIT) {
-                    message.destroy();
-                    throw new _errors_js__WEBPACK_IMPORTED_MODULE_5__/* .ActionError */ .lZ(code, `${(0,_text_js__WEBPACK_IMPORTED_MODULE_6__/* .shownUrl */ .zA)(url)} is larger than ${MEMORY_LIMIT} bytes.`, 'Check the address.');
-                }
-                chunks.push(chunk);
-            }
-            return Buffer.concat(chunks);
+            const message = await request('GET', url, code);
+            return message && readWhole(message, url, code);
         }),
         head: (url, code) => tried(url, code, async () => {
-            const { message } = await client.head(url);
-            message.resume();
-            const status = message.statusCode ?? 0;
-            if (status === 404)
-                return undefined;
-            if (status !== 200)
-                throw refuse(status, url, code);
-            return lengthOf(message.headers['content-length']);
+            const message = await request('HEAD', url, code);
+            message?.resume();
+            return message === null ? undefined : lengthOf(message);
         }),
         download: (url, file, code, onProgress) => tried(url, code, async () => {
-            const { message } = await client.get(url);
-            const status = message.statusCode ?? 0;
-            if (status !== 200) {
-                message.resume();
-                throw refuse(status, url, code);
-            }
-            const total = lengthOf(message.headers['content-length']);
+            const message = await request('GET', url, code);
+            if (message === null)
+                throw refusal(404, new URL(url), code);
+            const total = lengthOf(message);
             const hash = (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256');
             let size = 0;
             const meter = new node_stream__WEBPACK_IMPORTED_MODULE_2__.Transform({
@@ -36313,7 +36492,40 @@ function createHttp(userAgent, wait) {
         }),
     };
 }
-function lengthOf(header) {
+/** A status that isn't success: worth another try (429, 5xx) or final. */
+function refusal(status, url, code) {
+    const seen = `${(0,_text_js__WEBPACK_IMPORTED_MODULE_6__/* .shownUrl */ .zA)(url.href)} answered HTTP ${status}.`;
+    if (status === 429 || status >= 500)
+        return new Passing(seen);
+    return new _errors_js__WEBPACK_IMPORTED_MODULE_5__/* .ActionError */ .lZ(code, seen, 'Check the address and that this host may reach it.');
+}
+async function readWhole(message, url, code) {
+    const chunks = [];
+    let size = 0;
+    for await (const chunk of message) {
+        size += chunk.length;
+        if (size > MEMORY_LIMIT) {
+            throw new _errors_js__WEBPACK_IMPORTED_MODULE_5__/* .ActionError */ .lZ(code, `${(0,_text_js__WEBPACK_IMPORTED_MODULE_6__/* .shownUrl */ .zA)(url)} is larger than ${MEMORY_LIMIT} bytes.`, 'Check the address.');
+        }
+        chunks.push(chunk);
+    }
+    return Buffer.concat(chunks);
+}
+function withoutUser(url) {
+    const plain = new URL(url);
+    plain.username = '';
+    plain.password = '';
+    return plain.href;
+}
+/** Basic authentication (RFC 7617) for an address with a user name. */
+function authorization({ username, password }) {
+    if (username === '' && password === '')
+        return {};
+    const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+    return { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` };
+}
+function lengthOf({ headers }) {
+    const header = headers['content-length'];
     const length = Number(header);
     return header !== undefined && Number.isSafeInteger(length) && length >= 0 ? length : null;
 }
@@ -36333,10 +36545,11 @@ function lengthOf(header) {
 
 /** {@link Log} on the runner's command channel. */
 const runnerLog = {
-    info: (message) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq((0,_text_js__WEBPACK_IMPORTED_MODULE_1__/* .logText */ .kc)(message, '')),
+    // On one line and never with a command at its beginning: messages quote what containers say.
+    info: (message) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq((0,_text_js__WEBPACK_IMPORTED_MODULE_1__/* .oneLine */ .TN)(message).replace(/^\s*::/, ': :')),
     debug: (message) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .debug */ .Yz(message),
     warning: (message, title) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .warning */ .$e(message, { title }),
-    foreign: (source, line) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq((0,_text_js__WEBPACK_IMPORTED_MODULE_1__/* .logText */ .kc)(line, `${source} │ `)),
+    foreign: (source, line) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq((0,_text_js__WEBPACK_IMPORTED_MODULE_1__/* .logText */ .kc)((0,_text_js__WEBPACK_IMPORTED_MODULE_1__/* .lastState */ .Uy)(line), `${source} │ `)),
     group: (title, work) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .group */ .Os(title, work),
 };
 
@@ -36348,29 +36561,37 @@ const runnerLog = {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   S5: () => (/* binding */ durationText),
+/* harmony export */   TN: () => (/* binding */ oneLine),
+/* harmony export */   Uy: () => (/* binding */ lastState),
 /* harmony export */   g$: () => (/* binding */ printable),
 /* harmony export */   kc: () => (/* binding */ logText),
 /* harmony export */   pV: () => (/* binding */ bytesText),
+/* harmony export */   ri: () => (/* binding */ withoutCredentials),
 /* harmony export */   w$: () => (/* binding */ lastLines),
 /* harmony export */   zA: () => (/* binding */ shownUrl)
 /* harmony export */ });
-/* harmony import */ var node_util__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7975);
-
 /** Longest line of foreign text that is kept, in UTF-16 units. */
 const LINE_LIMIT = 2000;
+/** Control sequences of terminals (ECMA-48): colours and cursor, titles and links. Each ends at the next ESC at the latest. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what these are.
+const TERMINAL = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)/g;
 /**
- * Foreign text made fit to be shown: terminal sequences and control characters are gone (tabs and line feeds stay), of
- * a line that was overwritten by carriage returns the last state stays, and what is over 2000 characters in a line ends
- * in a note.
+ * Foreign text made fit to be shown: terminal sequences and control characters are gone (tabs stay), a carriage return
+ * is a new line, and what is over 2000 characters in a line ends in a note. Takes time in proportion to the text.
  */
 function printable(text) {
-    return (0,node_util__WEBPACK_IMPORTED_MODULE_0__.stripVTControlCharacters)(text)
-        .replace(/\r+\n/g, '\n')
-        .replace(/^[^\n]*\r(?=[^\n])/gm, '')
+    return text
+        .replace(TERMINAL, '')
+        .replace(/\r\n?/g, '\n')
         .replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => (character === '\n' || character === '\t' ? character : ''))
         .split('\n')
         .map((line) => line.length <= LINE_LIMIT ? line : `${line.slice(0, LINE_LIMIT)}… (${line.length - LINE_LIMIT} more characters)`)
         .join('\n');
+}
+/** What a terminal shows of a line in the end: what comes after its last carriage return that something follows. */
+function lastState(line) {
+    const text = line.replace(/\r$/, '');
+    return text.slice(text.lastIndexOf('\r') + 1);
 }
 /**
  * Foreign text made fit for the runner's log, where a line that begins with `::` (after blanks) or holds `##[` is a
@@ -36390,18 +36611,22 @@ function lastLines(text, count) {
         .slice(-count)
         .join('\n');
 }
-/** An address fit to be shown: user name and password are replaced, as is the query, where signed links keep theirs. */
+/**
+ * An address fit to be shown, also one that isn't valid: user name and password are replaced, as is the query, where
+ * signed links keep their secret.
+ */
 function shownUrl(address) {
-    if (!URL.canParse(address))
-        return printable(address);
-    const url = new URL(address);
-    if (url.username !== '' || url.password !== '') {
-        url.username = '***';
-        url.password = '';
-    }
-    if (url.search !== '')
-        url.search = '?***';
-    return url.href;
+    return withoutCredentials(printable(address)).replace(/\?.*/s, '?***');
+}
+/** A text in which no address carries a user name or password any more. */
+function withoutCredentials(text) {
+    return text.replace(/(\/\/)[^\s/?#]*@/g, '$1***@');
+}
+/** Foreign or own text as one line of a log that is no workflow command, whatever it holds, unless it begins so itself. */
+function oneLine(text) {
+    return printable(text)
+        .replace(/\s*\n\s*/g, ' ')
+        .replaceAll('##[', '## [');
 }
 /** Bytes for people: `398016015` → `379.6 MiB`. */
 function bytesText(bytes) {
@@ -41406,6 +41631,8 @@ function config(newConfig) {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
 /* harmony export */   A2: () => (/* binding */ normalizeParams),
+/* harmony export */   B7: () => (/* binding */ stringifyPrimitive),
+/* harmony export */   GW: () => (/* binding */ parsedType),
 /* harmony export */   Gv: () => (/* binding */ isObject),
 /* harmony export */   NM: () => (/* binding */ optionalKeys),
 /* harmony export */   PO: () => (/* binding */ cached),
@@ -41418,6 +41645,7 @@ function config(newConfig) {
 /* harmony export */   hi: () => (/* binding */ sizeCaps),
 /* harmony export */   iR: () => (/* binding */ finalizeIssue),
 /* harmony export */   jD: () => (/* binding */ hide),
+/* harmony export */   jw: () => (/* binding */ joinValues),
 /* harmony export */   k8: () => (/* binding */ jsonStringifyReplacer),
 /* harmony export */   lQ: () => (/* binding */ prefixIssues),
 /* harmony export */   o8: () => (/* binding */ clone),
@@ -41427,7 +41655,7 @@ function config(newConfig) {
 /* harmony export */   rL: () => (/* binding */ explicitlyAborted),
 /* harmony export */   v5: () => (/* binding */ defineLazyInternal)
 /* harmony export */ });
-/* unused harmony exports assertEqual, assertNotEqual, toZod, assertIs, assertNever, assert, getEnumValues, joinValues, nullish, floatSafeRemainder, defineLazy, objectClone, rawShape, mergeDefs, cloneDef, getElementAtPath, promiseAllObject, randomString, esc, slugify, allowsEval, shallowClone, numKeys, getParsedType, propertyKeyTypes, primitiveTypes, escapeRegex, createTransparentProxy, stringifyPrimitive, NUMBER_FORMAT_RANGES, BIGINT_FORMAT_RANGES, pick, omit, extend, safeExtend, merge, partial, required, unwrapMessage, getSizableOrigin, codePointLength, getLengthableOrigin, parsedType, issue, cleanEnum, base64ToUint8Array, uint8ArrayToBase64, base64urlToUint8Array, uint8ArrayToBase64url, hexToUint8Array, uint8ArrayToHex, Class, derived, CONSTANT_CATCH, constantCatch */
+/* unused harmony exports assertEqual, assertNotEqual, toZod, assertIs, assertNever, assert, getEnumValues, nullish, floatSafeRemainder, defineLazy, objectClone, rawShape, mergeDefs, cloneDef, getElementAtPath, promiseAllObject, randomString, esc, slugify, allowsEval, shallowClone, numKeys, getParsedType, propertyKeyTypes, primitiveTypes, escapeRegex, createTransparentProxy, NUMBER_FORMAT_RANGES, BIGINT_FORMAT_RANGES, pick, omit, extend, safeExtend, merge, partial, required, unwrapMessage, getSizableOrigin, codePointLength, getLengthableOrigin, issue, cleanEnum, base64ToUint8Array, uint8ArrayToBase64, base64urlToUint8Array, uint8ArrayToBase64url, hexToUint8Array, uint8ArrayToHex, Class, derived, CONSTANT_CATCH, constantCatch */
 
 // functions
 function assertEqual(val) {

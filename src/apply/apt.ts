@@ -41,10 +41,15 @@ const CAUSES: readonly { pattern: RegExp; code: FailureCode; remedy: string }[] 
       "The repository is signed by a key that this distribution no longer accepts: use the repository of the container's own release.",
   },
   {
-    pattern:
-      /NO_PUBKEY|is not signed|BADSIG|EXPKEYSIG|REVKEYSIG|invalid signature|verification failed|Sub-process .*sqv/i,
+    pattern: /NO_PUBKEY|is not signed|BADSIG|EXPKEYSIG|REVKEYSIG|invalid signature|Sub-process .*sqv/i,
     code: 'APT_SIGNATURE',
     remedy: "The repository isn't signed by the key that was set up: a mirror may be stale or tampered with.",
+  },
+  {
+    pattern: /Certificate verification failed|certificate is NOT trusted|No system certificates/i,
+    code: 'APT_FAILED',
+    remedy:
+      "The container doesn't trust the server's certificate: put your CA into /usr/local/share/ca-certificates there and run update-ca-certificates.",
   },
   {
     pattern: /Could not get lock|Unable to acquire the dpkg frontend lock/,

@@ -6,6 +6,11 @@ const MOST = 256;
 /** Proxmox' own bounds of a container id (pve-common, `pve-vmid`): 100 to 999999999, no leading zero. */
 const CTID = /^[1-9]\d{2,8}$/;
 
+/** True for the text of a container id. */
+export function isCtid(text: string): boolean {
+  return CTID.test(text);
+}
+
 /**
  * The container ids of a list such as `901, 903-905`, separated by commas or white space, in ascending order.
  *
@@ -28,7 +33,7 @@ export function parseContainerList(text: string): number[] {
 
 function* parseItem(item: string): Generator<number> {
   const [first = '', last = first, ...more] = item.split('-');
-  if (!CTID.test(first) || !CTID.test(last) || more.length > 0) {
+  if (!isCtid(first) || !isCtid(last) || more.length > 0) {
     throw invalid(
       `"${item}" in input "containers" is not a container id.`,
       'Write ids from 100 to 999999999 or ranges, separated by commas, spaces or lines: 901, 903-905.',

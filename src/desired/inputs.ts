@@ -125,7 +125,7 @@ function readRunfileAddress(input: string | undefined, phoenix: PhoenixFiles): R
   const wish = input === undefined ? phoenix.runfileUrl() : { value: input, source: INPUT('runfile-url') };
   if (wish === undefined) return { kind: 'derived' };
   // Placeholders aren't valid in every part of an address: what is checked is an address with them filled in.
-  checkUrl(wish.value.replaceAll('{version}', '1.2').replaceAll('{arch}', 'x'), wish.source);
+  checkUrl(wish.value.replaceAll('{version}', '1.2').replaceAll('{arch}', 'x'), wish.source, wish.value);
   return { kind: 'template', url: wish.value, source: wish.source };
 }
 
@@ -170,7 +170,16 @@ function readRepository(
   otherwise: string,
 ): RepositoryWish {
   const base = given(name);
-  if (base !== undefined) checkUrl(base, INPUT(name));
+  if (base !== undefined) {
+    checkUrl(base, INPUT(name));
+    if (new URL(base).username !== '' || new URL(base).password !== '' || new URL(base).search !== '') {
+      throw new ActionError(
+        'URL_INVALID',
+        `${INPUT(name)} is ${shownUrl(base)}, which holds a secret or a query.`,
+        'The address is written into containers. Use a mirror that asks for no password, or allow this host by its address.',
+      );
+    }
+  }
   const keyInput = `${name}-key` as const;
   const keys = (given(keyInput) ?? '')
     .split(/[\n,]+/)
@@ -198,11 +207,12 @@ function readMinutes(input: string | undefined): number {
   );
 }
 
-function checkUrl(address: string, source: string): void {
+/** @param shown how the address is quoted in messages, where it isn't written as it is checked. */
+function checkUrl(address: string, source: string, shown = address): void {
   if (!URL.canParse(address)) {
     throw new ActionError(
       'URL_INVALID',
-      `${source} is "${address}", which is no address.`,
+      `${source} is "${shownUrl(shown)}", which is no address.`,
       'Write a complete https:// address.',
     );
   }
@@ -210,7 +220,7 @@ function checkUrl(address: string, source: string): void {
   if (protocol !== 'https:') {
     throw new ActionError(
       protocol === 'http:' ? 'URL_INSECURE' : 'URL_INVALID',
-      `${source} is ${shownUrl(address)}.`,
+      `${source} is ${shownUrl(shown)}.`,
       'Only https:// is accepted: what is downloaded runs as root in containers.',
     );
   }

@@ -1,5 +1,10 @@
 import * as z from 'zod/mini';
+import en from 'zod/v4/locales/en.js';
 import { ActionError, messageOf } from '../errors.ts';
+import { isCtid } from './containers.ts';
+
+// zod/mini comes without words: without a locale every message reads "Invalid input".
+z.config(en());
 
 /** A key may be missing: whether that is an error depends on what the inputs already say. Unknown keys are left alone. */
 const text = z.optional(z.nullable(z.string()));
@@ -92,6 +97,14 @@ export class PhoenixFiles {
     if (this.#lxc === null) return undefined;
     const { path, config } = this.#lxc;
     if (config.lxc_configs === undefined) throw missing([`${path}: lxc_configs`]);
+    const wrong = Object.keys(config.lxc_configs).find((ctid) => !isCtid(ctid));
+    if (wrong !== undefined) {
+      throw new ActionError(
+        'PHOENIX_FILE_INVALID',
+        `${path}: lxc_configs has the key "${wrong}", which is no container id.`,
+        'Container ids are numbers from 100 to 999999999.',
+      );
+    }
     return Object.keys(config.lxc_configs)
       .filter((ctid) => (this.gpus(Number(ctid)) ?? []).length > 0)
       .map(Number)

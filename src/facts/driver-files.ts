@@ -15,7 +15,7 @@ export function parseKernelModule(text: string): HostFacts['driver'] {
   return { version, kernelModule: line.includes('Open Kernel Module') ? 'open' : 'proprietary' };
 }
 
-/** One GPU from /proc/driver/nvidia/gpus/<bus>/information, or null when it names no UUID. */
+/** One GPU from /proc/driver/nvidia/gpus/<bus>/information, or null when the text isn't one. */
 export function parseGpuInformation(text: string, bus: string): HostGpu | null {
   const fields = new Map(
     text.split('\n').flatMap((line) => {
@@ -24,11 +24,11 @@ export function parseGpuInformation(text: string, bus: string): HostGpu | null {
     }),
   );
   const uuid = fields.get('GPU UUID');
-  if (!uuid?.startsWith('GPU-')) return null;
+  if (uuid === undefined) return null;
   const minor = fields.get('Device Minor');
   return {
     name: fields.get('Model') ?? 'unknown',
-    uuid,
+    uuid: /^GPU-[0-9a-f-]+$/.test(uuid) ? uuid : null,
     bus: fields.get('Bus Location') ?? bus,
     minor: minor !== undefined && /^\d+$/.test(minor) ? Number(minor) : null,
   };

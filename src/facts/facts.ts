@@ -16,8 +16,8 @@ export interface HostFacts {
 
 export interface HostGpu {
   name: string;
-  /** `GPU-…` */
-  uuid: string;
+  /** `GPU-…`; null while the driver doesn't know it: it shows question marks until the GPU was used for the first time. */
+  uuid: string | null;
   /** PCI address, e.g. `0000:00:06.0`. */
   bus: string;
   /** N of /dev/nvidiaN; null where an old driver doesn't tell. */

@@ -7,6 +7,9 @@ import { atLeast, type DriverVersion } from '../version/driver.ts';
  */
 const MAJOR_MINIMUM: Record<number, DriverVersion> = { 11: '450.80.02', 12: '525.60.13', 13: '580.65.06' };
 
+/** 11.0 came before that promise. */
+const MINIMUM: Record<string, DriverVersion> = { '11.0': '450.36.06' };
+
 /**
  * The driver a toolkit was released with, for the newest release of each minor version (CUDA Toolkit Release Notes,
  * table 3). Older drivers of the same major version run it with limits: newer PTX isn't compiled.
@@ -44,7 +47,7 @@ export type Compatibility =
 
 /** Whether a driver can run programs built with a toolkit. A major version we don't know counts as full. */
 export function compatibility(driver: DriverVersion, toolkit: CudaVersion): Compatibility {
-  const minimum = MAJOR_MINIMUM[toolkit.major];
+  const minimum = MINIMUM[cudaText(toolkit)] ?? MAJOR_MINIMUM[toolkit.major];
   if (minimum !== undefined && !atLeast(driver, minimum)) {
     return { kind: 'impossible', minimum, newestPossible: newestReleasedWith(driver) };
   }

@@ -4,6 +4,7 @@ import type { ContainerFacts, Facts, HostFacts, RepositoryFacts, UpstreamFacts }
 import { PIN_PATH, PIN_TEXT, SOURCES_PATH, sourcesText } from '../repository/apt-files.ts';
 import type { SourceConflict } from '../repository/apt-sources.ts';
 import { type Repository, type RepositoryName, wantedRepositories } from '../repository/repositories.ts';
+import { shownUrl } from '../system/text.ts';
 import { compareCudaVersions, cudaOfPackage, cudaText, toolkitPackage } from '../version/cuda.ts';
 import type { DriverVersion } from '../version/driver.ts';
 import type { Action, ContainerPlan, FileChange, PlanWarning } from './actions.ts';
@@ -194,10 +195,18 @@ function warnings(
       });
     }
   }
-  if (!host.deviceNodes.some(({ path }) => path === '/dev/nvidia-uvm')) {
+  const uvmOnHost = host.deviceNodes.some(({ path }) => path === '/dev/nvidia-uvm');
+  if (!uvmOnHost) {
     found.push({
       code: 'NO_UVM',
       message: `Host ${host.node} has no /dev/nvidia-uvm: nvidia-smi will work, CUDA will not. Run nvidia-modprobe -u -c 0 on the host before its containers start.`,
+    });
+  }
+  const uvmInside = container.guest?.deviceNodes.some(({ path }) => path === '/dev/nvidia-uvm');
+  if (uvmOnHost && container.unprivileged && !uvmInside) {
+    found.push({
+      code: 'NO_UVM',
+      message: `Container ${container.ctid} has no /dev/nvidia-uvm: nvidia-smi will work, CUDA will not. Pass it through (pct set ${container.ctid} -devN /dev/nvidia-uvm) and restart the container.`,
     });
   }
   if (actions.some(({ kind }) => kind === 'install-driver')) {
@@ -210,7 +219,7 @@ function warnings(
     if (upstream.runfile?.sha256 === null) {
       found.push({
         code: 'NO_CHECKSUM',
-        message: `Nobody publishes a checksum of ${upstream.runfile.url}: only the runfile's own check is made, as "runfile-integrity: self-check" asks.`,
+        message: `Nobody publishes a checksum of ${shownUrl(upstream.runfile.url)}: only the runfile's own check is made, as "runfile-integrity: self-check" asks.`,
       });
     }
   }

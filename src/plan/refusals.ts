@@ -138,6 +138,9 @@ function checkDeviceNodes(host: HostFacts, container: ContainerFacts, guest: Gue
   const { ctid } = container;
   const remedy = `Pass the host's nodes through (pct set ${ctid} -dev0 /dev/nvidia0 -dev1 /dev/nvidiactl -dev2 /dev/nvidia-uvm …) and restart the container.`;
   for (const node of guest.deviceNodes) {
+    // The driver makes nodes of other GPUs by itself in a privileged container; that they are denied keeps GPUs apart.
+    const gpu = /^\/dev\/nvidia(\d+)$/.exec(node.path)?.[1];
+    if (gpu !== undefined && container.passedGpus.length > 0 && !container.passedGpus.includes(Number(gpu))) continue;
     const onHost = host.deviceNodes.find(({ path }) => path === node.path);
     if (onHost !== undefined && (onHost.major !== node.major || onHost.minor !== node.minor)) {
       throw new ActionError(

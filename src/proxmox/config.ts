@@ -32,9 +32,7 @@ export function parseContainerConfig(text: string): ContainerConfig {
  */
 export function passedGpus({ values, raw }: ContainerConfig): number[] {
   const paths = [
-    ...[...values]
-      .filter(([key]) => /^dev\d+$/.test(key))
-      .map(([, value]) => value.replace(/^path=/, '').split(',')[0]),
+    ...[...values].filter(([key]) => /^dev\d+$/.test(key)).map(([, value]) => devicePath(value)),
     ...raw.filter(({ key }) => key === 'lxc.mount.entry').map(({ value }) => value.split(/\s+/)[0]),
   ];
   const minors = paths.flatMap((path) => {
@@ -42,4 +40,12 @@ export function passedGpus({ values, raw }: ContainerConfig): number[] {
     return minor === undefined ? [] : [Number(minor)];
   });
   return [...new Set(minors)].sort((a, b) => a - b);
+}
+
+/** The path of a `devN` property string, whose parts may come in any order: `/dev/nvidia0,gid=44`, `gid=44,path=/dev/nvidia0`. */
+function devicePath(value: string): string | undefined {
+  const parts = value.split(',').map((part) => part.trim());
+  return (
+    parts.find((part) => part.startsWith('path='))?.slice('path='.length) ?? parts.find((part) => !part.includes('='))
+  );
 }

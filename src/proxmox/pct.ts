@@ -100,7 +100,7 @@ export class Pct {
         'exec',
         String(ctid),
         '--',
-        '/usr/bin/env',
+        'env',
         '-i',
         ...ENVIRONMENT,
         '/bin/sh',

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as core from '@actions/core';
 import type { Failure } from '../errors.ts';
 import type { Log } from '../system/log.ts';
-import { lastLines, printable } from '../system/text.ts';
+import { lastLines, printable, withoutCredentials } from '../system/text.ts';
 import { renderOutputs } from './outputs.ts';
 import { firstFailure, type RunResult } from './result.ts';
 import { renderSummary } from './summary.ts';
@@ -22,8 +22,8 @@ export async function report(result: RunResult, log: Log, temporary: string): Pr
   const directory = await mkdtemp(join(temporary, 'proxmox-lxc-nvidia-'));
   const paths = { plan: join(directory, 'plan.json'), report: join(directory, 'report.json') };
   const plans = result.containers.flatMap(({ plan }) => plan ?? []);
-  await writeFile(paths.plan, `${JSON.stringify({ schema: result.schema, containers: plans }, null, 2)}\n`);
-  await writeFile(paths.report, `${JSON.stringify(result, null, 2)}\n`);
+  await writeFile(paths.plan, json({ schema: result.schema, containers: plans }));
+  await writeFile(paths.report, json(result));
 
   for (const [name, value] of Object.entries(renderOutputs(result, paths))) core.setOutput(name, value);
   if (process.env['GITHUB_STEP_SUMMARY']) await core.summary.addRaw(renderSummary(result)).write();
@@ -38,4 +38,10 @@ function annotate({ code, seen, remedy, details }: Failure, log: Log): void {
   const text = details === undefined ? '' : `\n${lastLines(details, ANNOTATION_DETAILS)}`;
   core.error(printable(`${seen} ${remedy}${text}`), { title: code });
   if (details !== undefined) log.foreign(code, details);
+}
+
+/** JSON for people and programs; addresses in it carry no credentials. */
+function json(value: unknown): string {
+  const replacer = (_key: string, part: unknown) => (typeof part === 'string' ? withoutCredentials(part) : part);
+  return `${JSON.stringify(value, replacer, 2)}\n`;
 }

@@ -99,7 +99,7 @@ function hostLine({ host }: RunResult): string {
   const gpus = host.gpus.map(({ name, minor, uuid }) => [
     minor === null ? '–' : `/dev/nvidia${minor}`,
     text(name),
-    `<code>${text(uuid)}</code>`,
+    `<code>${text(uuid ?? 'not known yet')}</code>`,
   ]);
   return join([
     `### Host ${text(host.node)}`,

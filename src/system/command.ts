@@ -7,7 +7,10 @@ const KEPT_BYTES = 8 * 1024 * 1024;
 /** What a command on the host gets. Nothing of the runner's environment: it holds tokens (domain fact: pct passes it on). */
 const ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' };
 
-/** Redirects standard input from a file and becomes the command; everything else arrives as positional arguments. */
+/**
+ * Redirects standard input from a file and becomes the command; everything else arrives as positional arguments.
+ * @actions/exec itself leaves standard input open for ever, or writes to a pipe whose reader may be gone.
+ */
 const FROM_FILE = 'file=$1; shift; exec "$@" < "$file"';
 
 export type Stream = 'stdout' | 'stderr';
@@ -49,19 +52,19 @@ export const runCommand: RunCommand = async (argv, options) => {
     size[stream] += data.length;
     lines[stream].write(data);
   };
-  const limited = ['-k', '10', String(options.timeoutSeconds), ...argv];
-  const [tool, args] =
-    options.stdinFile === undefined
-      ? ['/usr/bin/timeout', limited]
-      : ['/bin/sh', ['-c', FROM_FILE, 'sh', options.stdinFile, '/usr/bin/timeout', ...limited]];
-  const exitCode = await exec(tool, args, {
-    silent: true,
-    ignoreReturnCode: true,
-    env: ENVIRONMENT,
-    // An empty input closes the pipe: without it @actions/exec leaves the command's standard input open for ever.
-    input: Buffer.alloc(0),
-    listeners: { stdout: listener('stdout'), stderr: listener('stderr') },
-  });
+  const exitCode = await exec(
+    '/bin/sh',
+    [
+      ...['-c', FROM_FILE, 'sh', options.stdinFile ?? '/dev/null'],
+      ...['/usr/bin/timeout', '-k', '10', String(options.timeoutSeconds), ...argv],
+    ],
+    {
+      silent: true,
+      ignoreReturnCode: true,
+      env: ENVIRONMENT,
+      listeners: { stdout: listener('stdout'), stderr: listener('stderr') },
+    },
+  );
   lines.stdout.end();
   lines.stderr.end();
   return {

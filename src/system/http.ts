@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
+import type { IncomingMessage } from 'node:http';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { HttpClient } from '@actions/http-client';
@@ -12,6 +13,11 @@ const MEMORY_LIMIT = 64 * 1024 * 1024;
 /** Waits between tries, in seconds. Only for what may pass: a lost connection, 429 and 5xx. */
 const WAITS = [1, 4, 10];
 
+const MOST_REDIRECTS = 5;
+
+/** Errors of the local disk: trying again loads the same bytes for the same end. */
+const DISK_ERRORS = ['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'ENOENT', 'EISDIR', 'EIO'];
+
 export interface Downloaded {
   /** Hexadecimal, of the bytes as they were written. */
   sha256: string;
@@ -22,7 +28,10 @@ export interface Downloaded {
 /** Called with bytes so far and, where the server told, bytes in all. */
 export type Progress = (received: number, total: number | null) => void;
 
-/** What the action asks of the web. Redirects are followed, but never from https to http. */
+/**
+ * What the action asks of the web. Proxies come from the environment (`https_proxy`, `no_proxy`), credentials from the
+ * address; redirects are followed, but never from https to http.
+ */
 export interface Http {
   /** The body, or null for 404. @throws ActionError for everything else. */
   get(url: string, code: FailureCode): Promise<Buffer | null>;
@@ -32,22 +41,41 @@ export interface Http {
   download(url: string, file: string, code: FailureCode, onProgress: Progress): Promise<Downloaded>;
 }
 
+/** A failure that may pass. */
 class Passing extends Error {}
-
-/** A status that isn't success: worth another try (429, 5xx) or final. */
-function refuse(status: number, url: string, code: FailureCode): Error {
-  const seen = `${shownUrl(url)} answered HTTP ${status}.`;
-  if (status === 429 || status >= 500) return new Passing(seen);
-  return new ActionError(code, seen, 'Check the address and that this host may reach it.');
-}
 
 /** @param userAgent how this action names itself to servers. */
 export function createHttp(userAgent: string, wait: (seconds: number) => Promise<void>): Http {
-  const client = new HttpClient(userAgent, [], {
-    allowRedirectDowngrade: false,
-    maxRedirects: 5,
-    socketTimeout: 60_000,
-  });
+  // Redirects are followed here: the client doesn't know relative ones.
+  const client = new HttpClient(userAgent, [], { allowRedirects: false, socketTimeout: 60_000 });
+
+  /** The answer at the end of all redirects: 200, or null for 404. */
+  async function request(method: 'GET' | 'HEAD', address: string, code: FailureCode): Promise<IncomingMessage | null> {
+    let url = new URL(address);
+    for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
+      const { message } = await client.request(method, withoutUser(url), null, authorization(url));
+      const status = message.statusCode ?? 0;
+      if (status === 200) return message;
+      message.resume();
+      if (status === 404) return null;
+      const { location } = message.headers;
+      if (status < 300 || status >= 400 || location === undefined) throw refusal(status, url, code);
+      const next = new URL(location, url);
+      if (url.protocol === 'https:' && next.protocol !== 'https:') {
+        throw new ActionError(
+          code,
+          `${shownUrl(url.href)} redirects to ${shownUrl(next.href)}, which is not encrypted.`,
+          'Only https:// is followed: give the address of a server that stays with it.',
+        );
+      }
+      url = next;
+    }
+    throw new ActionError(
+      code,
+      `${shownUrl(address)} redirects more than ${MOST_REDIRECTS} times.`,
+      'Check the address.',
+    );
+  }
 
   async function tried<T>(url: string, code: FailureCode, work: () => Promise<T>): Promise<T> {
     for (let attempt = 0; ; attempt++) {
@@ -55,12 +83,18 @@ export function createHttp(userAgent: string, wait: (seconds: number) => Promise
         return await work();
       } catch (error) {
         if (error instanceof ActionError) throw error;
-        const seconds = WAITS[attempt];
-        if (seconds === undefined) {
-          const seen = error instanceof Passing ? error.message : `${shownUrl(url)}: ${messageOf(error)}.`;
+        if (DISK_ERRORS.includes((error as NodeJS.ErrnoException).code ?? '')) {
           throw new ActionError(
             code,
-            seen,
+            `${shownUrl(url)} could not be written on this host: ${messageOf(error)}.`,
+            "Check room and rights of the runner's RUNNER_TEMP and RUNNER_TOOL_CACHE.",
+          );
+        }
+        const seconds = WAITS[attempt];
+        if (seconds === undefined) {
+          throw new ActionError(
+            code,
+            error instanceof Passing ? error.message : `${shownUrl(url)}: ${messageOf(error)}.`,
             `It failed ${attempt + 1} times: check the network, proxy and name resolution of this host.`,
           );
         }
@@ -72,45 +106,22 @@ export function createHttp(userAgent: string, wait: (seconds: number) => Promise
   return {
     get: (url, code) =>
       tried(url, code, async () => {
-        const { message } = await client.get(url);
-        const status = message.statusCode ?? 0;
-        if (status !== 200) {
-          message.resume();
-          if (status === 404) return null;
-          throw refuse(status, url, code);
-        }
-        const chunks: Buffer[] = [];
-        let size = 0;
-        for await (const chunk of message as AsyncIterable<Buffer>) {
-          size += chunk.length;
-          if (size > MEMORY_LIMIT) {
-            message.destroy();
-            throw new ActionError(code, `${shownUrl(url)} is larger than ${MEMORY_LIMIT} bytes.`, 'Check the address.');
-          }
-          chunks.push(chunk);
-        }
-        return Buffer.concat(chunks);
+        const message = await request('GET', url, code);
+        return message && readWhole(message, url, code);
       }),
 
     head: (url, code) =>
       tried(url, code, async () => {
-        const { message } = await client.head(url);
-        message.resume();
-        const status = message.statusCode ?? 0;
-        if (status === 404) return undefined;
-        if (status !== 200) throw refuse(status, url, code);
-        return lengthOf(message.headers['content-length']);
+        const message = await request('HEAD', url, code);
+        message?.resume();
+        return message === null ? undefined : lengthOf(message);
       }),
 
     download: (url, file, code, onProgress) =>
       tried(url, code, async () => {
-        const { message } = await client.get(url);
-        const status = message.statusCode ?? 0;
-        if (status !== 200) {
-          message.resume();
-          throw refuse(status, url, code);
-        }
-        const total = lengthOf(message.headers['content-length']);
+        const message = await request('GET', url, code);
+        if (message === null) throw refusal(404, new URL(url), code);
+        const total = lengthOf(message);
         const hash = createHash('sha256');
         let size = 0;
         const meter = new Transform({
@@ -129,7 +140,42 @@ export function createHttp(userAgent: string, wait: (seconds: number) => Promise
   };
 }
 
-function lengthOf(header: string | undefined): number | null {
+/** A status that isn't success: worth another try (429, 5xx) or final. */
+function refusal(status: number, url: URL, code: FailureCode): Error {
+  const seen = `${shownUrl(url.href)} answered HTTP ${status}.`;
+  if (status === 429 || status >= 500) return new Passing(seen);
+  return new ActionError(code, seen, 'Check the address and that this host may reach it.');
+}
+
+async function readWhole(message: IncomingMessage, url: string, code: FailureCode): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of message as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MEMORY_LIMIT) {
+      throw new ActionError(code, `${shownUrl(url)} is larger than ${MEMORY_LIMIT} bytes.`, 'Check the address.');
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+function withoutUser(url: URL): string {
+  const plain = new URL(url);
+  plain.username = '';
+  plain.password = '';
+  return plain.href;
+}
+
+/** Basic authentication (RFC 7617) for an address with a user name. */
+function authorization({ username, password }: URL): Record<string, string> {
+  if (username === '' && password === '') return {};
+  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` };
+}
+
+function lengthOf({ headers }: IncomingMessage): number | null {
+  const header = headers['content-length'];
   const length = Number(header);
   return header !== undefined && Number.isSafeInteger(length) && length >= 0 ? length : null;
 }

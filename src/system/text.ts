@@ -1,23 +1,30 @@
-import { stripVTControlCharacters } from 'node:util';
-
 /** Longest line of foreign text that is kept, in UTF-16 units. */
 const LINE_LIMIT = 2000;
 
+/** Control sequences of terminals (ECMA-48): colours and cursor, titles and links. Each ends at the next ESC at the latest. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what these are.
+const TERMINAL = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)/g;
+
 /**
- * Foreign text made fit to be shown: terminal sequences and control characters are gone (tabs and line feeds stay), of
- * a line that was overwritten by carriage returns the last state stays, and what is over 2000 characters in a line ends
- * in a note.
+ * Foreign text made fit to be shown: terminal sequences and control characters are gone (tabs stay), a carriage return
+ * is a new line, and what is over 2000 characters in a line ends in a note. Takes time in proportion to the text.
  */
 export function printable(text: string): string {
-  return stripVTControlCharacters(text)
-    .replace(/\r+\n/g, '\n')
-    .replace(/^[^\n]*\r(?=[^\n])/gm, '')
+  return text
+    .replace(TERMINAL, '')
+    .replace(/\r\n?/g, '\n')
     .replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => (character === '\n' || character === '\t' ? character : ''))
     .split('\n')
     .map((line) =>
       line.length <= LINE_LIMIT ? line : `${line.slice(0, LINE_LIMIT)}… (${line.length - LINE_LIMIT} more characters)`,
     )
     .join('\n');
+}
+
+/** What a terminal shows of a line in the end: what comes after its last carriage return that something follows. */
+export function lastState(line: string): string {
+  const text = line.replace(/\r$/, '');
+  return text.slice(text.lastIndexOf('\r') + 1);
 }
 
 /**
@@ -40,16 +47,24 @@ export function lastLines(text: string, count: number): string {
     .join('\n');
 }
 
-/** An address fit to be shown: user name and password are replaced, as is the query, where signed links keep theirs. */
+/**
+ * An address fit to be shown, also one that isn't valid: user name and password are replaced, as is the query, where
+ * signed links keep their secret.
+ */
 export function shownUrl(address: string): string {
-  if (!URL.canParse(address)) return printable(address);
-  const url = new URL(address);
-  if (url.username !== '' || url.password !== '') {
-    url.username = '***';
-    url.password = '';
-  }
-  if (url.search !== '') url.search = '?***';
-  return url.href;
+  return withoutCredentials(printable(address)).replace(/\?.*/s, '?***');
+}
+
+/** A text in which no address carries a user name or password any more. */
+export function withoutCredentials(text: string): string {
+  return text.replace(/(\/\/)[^\s/?#]*@/g, '$1***@');
+}
+
+/** Foreign or own text as one line of a log that is no workflow command, whatever it holds, unless it begins so itself. */
+export function oneLine(text: string): string {
+  return printable(text)
+    .replace(/\s*\n\s*/g, ' ')
+    .replaceAll('##[', '## [');
 }
 
 /** Bytes for people: `398016015` → `379.6 MiB`. */

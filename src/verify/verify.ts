@@ -1,11 +1,11 @@
 import type { ContainerWish, Desired } from '../desired/desired.ts';
 import type { FailureCode } from '../errors.ts';
-import type { ContainerFacts, GuestFacts, HostFacts } from '../facts/facts.ts';
+import type { ContainerFacts, GuestFacts, HostFacts, HostGpu } from '../facts/facts.ts';
 import { userSpaceText, userSpaceVersion } from '../plan/gaps.ts';
 import { lastLines } from '../system/text.ts';
 import { cudaText } from '../version/cuda.ts';
 import type { DriverVersion } from '../version/driver.ts';
-import { explainSmi, parseSmiQuery } from './nvidia-smi.ts';
+import { explainSmi, parseSmiQuery, type SmiGpu } from './nvidia-smi.ts';
 
 /** `inconclusive`: it could not be tried, which is never a pass. */
 export type VerificationStatus = 'pass' | 'fail' | 'inconclusive' | 'skipped';
@@ -65,17 +65,27 @@ function verifyFiles(guest: GuestFacts, driver: DriverVersion): Verification {
   };
 }
 
-/** UUIDs of the GPUs meant for a container, or null when nothing tells: then any GPU will do. */
-function meantGpus(wish: ContainerWish, host: HostFacts, container: ContainerFacts): string[] | null {
+/** A GPU meant for a container, as the host knows it; only the minor number when the host has no such GPU. */
+type MeantGpu = Pick<HostGpu, 'minor'> & Partial<HostGpu>;
+
+/** The GPUs meant for a container, or null when nothing tells: then any GPU will do. */
+function meantGpus(wish: ContainerWish, host: HostFacts, container: ContainerFacts): MeantGpu[] | null {
   const minors = wish.gpus ?? (container.passedGpus.length > 0 ? container.passedGpus : null);
   if (minors === null) return null;
-  return minors.map((minor) => host.gpus.find((gpu) => gpu.minor === minor)?.uuid ?? `GPU with minor number ${minor}`);
+  return minors.map((minor) => host.gpus.find((gpu) => gpu.minor === minor) ?? { minor });
+}
+
+/** By UUID; by PCI address as long as the host doesn't know the UUID. Never by index: a container counts its own. */
+function isSameGpu(meant: MeantGpu, seen: SmiGpu): boolean {
+  if (meant.uuid) return meant.uuid === seen.uuid;
+  const plain = (bus: string) => bus.toLowerCase().replace(/^0+/, '');
+  return meant.bus !== undefined && plain(meant.bus) === plain(seen.bus);
 }
 
 function verifySmi(
   guest: GuestFacts,
   driver: DriverVersion,
-  meant: string[] | null,
+  meant: MeantGpu[] | null,
 ): { verification: Verification; findings: Finding[] } {
   const base = { level: 'L2', title: 'nvidia-smi sees the GPUs' } as const;
   const fail = (seen: string, code: FailureCode, remedy: string, details?: string) => ({
@@ -110,7 +120,9 @@ function verifySmi(
     );
   }
   const seen = gpus.map(({ uuid }) => uuid);
-  const missing = (meant ?? []).filter((uuid) => !seen.includes(uuid));
+  const missing = (meant ?? [])
+    .filter((wanted) => !gpus.some((gpu) => isSameGpu(wanted, gpu)))
+    .map(({ uuid, minor }) => uuid ?? `/dev/nvidia${minor}`);
   if (gpus.length === 0 || missing.length > 0) {
     return fail(
       gpus.length === 0 ? 'nvidia-smi sees no GPU' : `${missing.join(', ')} is meant for it but not there`,
@@ -119,7 +131,8 @@ function verifySmi(
       seen.join('\n'),
     );
   }
-  const extra = meant === null ? [] : seen.filter((uuid) => !meant.includes(uuid));
+  const extra =
+    meant === null ? [] : gpus.filter((gpu) => !meant.some((wanted) => isSameGpu(wanted, gpu))).map(({ uuid }) => uuid);
   return {
     verification: {
       ...base,

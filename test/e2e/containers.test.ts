@@ -1,0 +1,115 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { leftovers, libraryVersions, Scenario } from './scenario.ts';
+
+let scenario: Scenario;
+
+beforeAll(async () => {
+  scenario = await Scenario.start({ driver: '580.159.04' });
+});
+afterAll(() => scenario?.end());
+
+describe('kinds of containers', () => {
+  test('Debian 13, minimal and unprivileged, with its own repository and key', async () => {
+    const container = await scenario.container({ base: 'debian13', variant: 'minimal' });
+    const { outputs } = await scenario.run({
+      containers: `${container.ctid}`,
+      'cuda-version': '13.1',
+      ...scenario.keys('debian13'),
+    });
+    expect(JSON.parse(outputs['containers'] ?? '')[container.ctid]).toMatchObject({
+      after: { driver: '580.159.04', toolkits: ['13.1'] },
+      verification: { L1: 'pass', L2: 'pass', L4: 'pass' },
+    });
+    expect(await container.execOk(['dpkg-query', '-W', '-f', '${db:Status-Status}', 'libnvidia-container1'])).toBe(
+      'installed',
+    );
+    expect(await leftovers(container)).toBe('');
+  });
+
+  test('a privileged container', async () => {
+    const container = await scenario.container({ base: 'debian12', unprivileged: false });
+    const { outputs } = await scenario.run({ containers: `${container.ctid}`, 'cuda-version': '12.8' });
+    expect(outputs['result']).toBe('changed');
+    expect(await libraryVersions(container)).toEqual(['580.159.04']);
+  });
+
+  test('packages and toolkit from a mirror: NVIDIA is not asked for either', async () => {
+    const container = await scenario.container({ base: 'debian12' });
+    await scenario.upstream.clearRequests();
+    const { outputs } = await scenario.run({
+      containers: `${container.ctid}`,
+      'cuda-version': '12.8',
+      'cuda-repository': 'https://mirror.lab.test/cuda',
+      'nvidia-container-repository': 'https://mirror.lab.test/libnvidia-container',
+      'nvidia-container': 'toolkit',
+      'runfile-url': 'https://mirror.lab.test/nvidia/{version}/NVIDIA-Linux-{arch}-{version}.run',
+    });
+    expect(outputs['result']).toBe('changed');
+    const hosts = new Set((await scenario.upstream.requests()).map(({ host }) => host));
+    expect([...hosts]).toEqual(['mirror.lab.test']);
+    const installed = await container.execOk(['dpkg-query', '-W', '-f', '${Package} ${db:Status-Status}\n']);
+    expect(installed).toContain('nvidia-container-toolkit installed');
+  });
+
+  test('two containers in one step: one download, results by container', async () => {
+    const [first, second] = [await scenario.container(), await scenario.container({ gpus: [1] })];
+    await scenario.host.setDriver('535.261.03', 'proprietary');
+    await scenario.upstream.clearRequests();
+    const { outputs } = await scenario.run({
+      containers: `${first.ctid}, ${second.ctid}`,
+      'cuda-version': 'none',
+      'nvidia-container': 'none',
+    });
+    await scenario.host.setDriver('580.159.04', 'open');
+    const downloads = (await scenario.upstream.requests()).filter(
+      ({ method, path }) => method === 'GET' && path.endsWith('.run'),
+    );
+    expect(downloads).toHaveLength(1);
+    const gpus = JSON.parse(outputs['gpus'] ?? '');
+    expect(gpus[first.ctid]).toMatchObject([{ uuid: scenario.host.gpus[0]?.uuid }]);
+    expect(gpus[second.ctid]).toMatchObject([{ uuid: scenario.host.gpus[1]?.uuid }]);
+  });
+});
+
+describe('what a container may already have', () => {
+  test('a driver from apt packages: they go, the runfile comes', async () => {
+    const container = await scenario.container({ base: 'debian12' });
+    await scenario.run({ containers: `${container.ctid}`, 'cuda-version': '12.6' });
+    // Somebody overrides the pin and lets apt bring a driver.
+    await container.execOk(['rm', '/etc/apt/preferences.d/proxmox-lxc-nvidia']);
+    await container.execOk(['apt-get', 'install', '-y', 'cuda-drivers', 'libcuda1']);
+    expect(await libraryVersions(container)).toContain('580.95.05');
+
+    const { outputs } = await scenario.run({ containers: `${container.ctid}`, 'cuda-version': '12.6' });
+    expect(
+      JSON.parse(outputs['containers'] ?? '')[container.ctid].actions.map(({ kind }: { kind: string }) => kind),
+    ).toEqual(['configure-apt', 'remove-packages', 'install-driver']);
+    expect(await libraryVersions(container)).toEqual(['580.159.04']);
+    const installed = await container.execOk(['dpkg-query', '-W', '-f', '${Package} ${db:Status-Status}\n']);
+    expect(installed).not.toMatch(/^(cuda-drivers\S*|libcuda1|nvidia-open|nvidia-smi) installed/m);
+  });
+
+  test("NVIDIA's own keyring package: its entry, which would conflict, is put aside", async () => {
+    const container = await scenario.container({ base: 'debian12' });
+    const list = '/etc/apt/sources.list.d/cuda-debian12-x86_64.list';
+    await container.execOk({
+      script:
+        'curl -fsSO https://developer.download.nvidia.com/compute/cuda/repos/debian12/x86_64/cuda-keyring_1.1-1_all.deb && dpkg -i cuda-keyring_1.1-1_all.deb && rm cuda-keyring_1.1-1_all.deb',
+    });
+    expect(await container.readFile(list)).toContain('developer.download.nvidia.com');
+    const { outputs } = await scenario.run({ containers: `${container.ctid}`, 'cuda-version': '12.8' });
+    expect(outputs['result']).toBe('changed');
+    expect((await container.exec(['test', '-e', list])).exitCode).not.toBe(0);
+    expect(await container.readFile(`${list}.disabled`)).toContain('developer.download.nvidia.com');
+    await container.execOk(['apt-get', 'update']);
+  });
+
+  test('a toolkit that recommends a driver comes without it', async () => {
+    const container = await scenario.container({ base: 'debian12' });
+    await scenario.run({ containers: `${container.ctid}`, 'cuda-version': '12.9' });
+    // The pin holds against anybody else in the container, too.
+    await container.exec(['apt-get', 'install', '-y', '--reinstall', '--install-recommends', 'cuda-toolkit-12-9']);
+    expect((await container.exec(['apt-get', 'install', '-y', 'cuda-12-8'])).exitCode).not.toBe(0);
+    expect(await libraryVersions(container)).toEqual(['580.159.04']);
+  });
+});

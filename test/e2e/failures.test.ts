@@ -1,0 +1,132 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { leftovers, libraryVersions, Scenario } from './scenario.ts';
+
+let scenario: Scenario;
+
+beforeAll(async () => {
+  scenario = await Scenario.start({ driver: '550.163.01' });
+});
+afterEach(() => scenario?.upstream.setFaults([]));
+afterAll(() => scenario?.end());
+
+const driverOnly = (ctid: number) => ({ containers: `${ctid}`, 'cuda-version': 'none', 'nvidia-container': 'none' });
+
+/** The tool cache as far as runfiles go. */
+async function cached(toolCache: string): Promise<string[]> {
+  return readdir(join(toolCache, 'nvidia-runfile')).catch(() => []);
+}
+
+describe('the runfile', () => {
+  test('with a wrong checksum is thrown away, also from the cache, and nothing of it is pushed', async () => {
+    const container = await scenario.container();
+    const wrong = { ...driverOnly(container.ctid), 'runfile-sha256': 'f'.repeat(64) };
+    const first = await scenario.run(wrong, { exitCode: 1 });
+    expect(first.outputs['failure-reason']).toBe('RUNFILE_CHECKSUM_MISMATCH');
+    expect(await cached(first.toolCache)).toEqual([]);
+
+    await scenario.run(driverOnly(container.ctid));
+    expect(await cached(first.toolCache)).toHaveLength(1);
+
+    const other = await scenario.container();
+    const second = await scenario.run({ ...wrong, containers: `${other.ctid}` }, { exitCode: 1 });
+    expect(second.outputs['failure-reason']).toBe('RUNFILE_CHECKSUM_MISMATCH');
+    expect(second.pctCalls.filter(({ argv }) => argv.some((word) => word.includes('.run')))).toEqual([]);
+    expect(await libraryVersions(other)).toEqual([]);
+    expect(await leftovers(other)).toBe('');
+  });
+
+  test('in the cache with flipped bytes is downloaded anew', async () => {
+    const container = await scenario.container();
+    await scenario.run(driverOnly(container.ctid));
+    const again = await scenario.container();
+    const { toolCache } = await scenario.run({ ...driverOnly(again.ctid), mode: 'plan' });
+    await scenario.host.exec([
+      'sh',
+      '-c',
+      'for file in "$1"/nvidia-runfile/*/*/*.run; do printf X | dd of="$file" bs=1 seek=100000 conv=notrunc status=none; done',
+      'sh',
+      toolCache,
+    ]);
+    const { stdout } = await scenario.run(driverOnly(again.ctid));
+    expect(stdout).toContain('is thrown away');
+    expect(await libraryVersions(again)).toEqual(['550.163.01']);
+  });
+
+  test('is fetched at the second try when the first one breaks off', async () => {
+    await scenario.host.setDriver('535.261.03', 'open');
+    const container = await scenario.container();
+    await scenario.upstream.setFaults([
+      { path: '/XFree86/**/*535.261.03.run', method: 'GET', times: 1, action: { kind: 'drop', afterBytes: 1_000_000 } },
+    ]);
+    await scenario.run(driverOnly(container.ctid));
+    expect(await libraryVersions(container)).toEqual(['535.261.03']);
+    await scenario.host.setDriver('550.163.01', 'open');
+  });
+
+  test('only in the data centre tree is found there', async () => {
+    await scenario.host.setDriver('570.172.08', 'open');
+    const container = await scenario.container();
+    await scenario.run(driverOnly(container.ctid));
+    expect(await libraryVersions(container)).toEqual(['570.172.08']);
+    await scenario.host.setDriver('550.163.01', 'open');
+  });
+
+  test('without published checksum is accepted on request and checks itself', async () => {
+    await scenario.host.setDriver('570.133.20', 'open');
+    const container = await scenario.container();
+    const { annotations } = await scenario.run({ ...driverOnly(container.ctid), 'runfile-integrity': 'self-check' });
+    expect(annotations.map(({ properties }) => properties['title'])).toContain('NO_CHECKSUM');
+    expect(await libraryVersions(container)).toEqual(['570.133.20']);
+    await scenario.host.setDriver('550.163.01', 'open');
+  });
+});
+
+describe('in the container', () => {
+  test('a repository signed by a stranger: refused by apt, files as they were', async () => {
+    const container = await scenario.container();
+    const before = await container.execOk({ script: 'find /etc/apt -type f -exec sha256sum {} + | sort' });
+    const { outputs, annotations } = await scenario.run(
+      {
+        containers: `${container.ctid}`,
+        'cuda-version': '12.8',
+        'cuda-repository': 'https://mirror.lab.test/bad-signature/cuda',
+      },
+      { exitCode: 1 },
+    );
+    expect(outputs['failure-reason']).toBe('APT_SIGNATURE');
+    expect(annotations.some(({ message }) => message.includes('signed'))).toBe(true);
+    expect(await container.execOk({ script: 'find /etc/apt -type f -exec sha256sum {} + | sort' })).toBe(before);
+    expect(await leftovers(container)).toBe('');
+  });
+
+  test('the installer fails: its own words are told, nothing is left behind', async () => {
+    const container = await scenario.container();
+    await container.execOk(['rm', '/sbin/modprobe']);
+    const { outputs, summary } = await scenario.run(driverOnly(container.ctid), { exitCode: 1 });
+    expect(outputs['failure-reason']).toBe('INSTALLER_FAILED');
+    expect(summary).toContain('Unable to find the module utility `modprobe`');
+    expect(await leftovers(container)).toBe('');
+  });
+
+  test('the installer ends with 0 but could not write: found out', async () => {
+    const container = await scenario.container();
+    await container
+      .execOk({ script: 'mount --bind /usr /usr && mount -o remount,ro,bind /usr' })
+      .catch(() => undefined);
+    const readOnly = (await container.exec(['touch', '/usr/probe'])).exitCode !== 0;
+    expect(readOnly, 'the lab could not make /usr read-only').toBe(true);
+    const { outputs } = await scenario.run(driverOnly(container.ctid), { exitCode: 1 });
+    expect(outputs['failure-reason']).toBe('INSTALLER_INCOMPLETE');
+  });
+
+  test('pct fails by itself: told apart from the command', async () => {
+    const container = await scenario.container();
+    await scenario.host.setSwitches({ faults: [{ subcommand: 'exec', exitCode: 255, stderr: 'something odd\n' }] });
+    const { outputs, summary } = await scenario.run(driverOnly(container.ctid), { exitCode: 1 });
+    await scenario.host.setSwitches({});
+    expect(outputs['failure-reason']).toBe('PCT_FAILED');
+    expect(summary).toContain('something odd');
+  });
+});

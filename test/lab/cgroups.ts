@@ -1,0 +1,60 @@
+import { existsSync } from 'node:fs';
+import { readdir, readFile, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const ROOT = '/sys/fs/cgroup';
+
+/** What the lab's containers and their monitors are called there (`lxc.cgroup.dir.*` in PctStandIn::Lxc). */
+const PREFIX = 'pxlab-';
+
+/**
+ * Kills all containers of the lab by their cgroups and removes these: works without the hosts' namespaces and LXC's
+ * monitors, as after a lab that was killed. LXC refuses to start a container whose cgroup is there already.
+ */
+export async function killContainers(): Promise<void> {
+  for (let round = 0; ; round++) {
+    const groups = await labGroups();
+    if (groups.length === 0) return;
+    if (round === 250) throw new Error(`These cgroups of dead containers can't be removed: ${groups.join(', ')}.`);
+    for (const group of groups) {
+      for (const pid of await processesOf(group)) kill(pid);
+      await rmdir(group).catch(() => {}); // busy until its processes are gone: next round
+    }
+    await sleep(20);
+  }
+}
+
+/** All cgroups of the lab, innermost first, in every hierarchy (cgroup v1 has one for each controller). */
+async function labGroups(): Promise<string[]> {
+  const hierarchies = existsSync(join(ROOT, 'cgroup.controllers'))
+    ? [ROOT]
+    : (await readdir(ROOT)).map((name) => join(ROOT, name));
+  const groups: string[] = [];
+  for (const hierarchy of hierarchies) {
+    const names = await readdir(hierarchy).catch(() => []);
+    for (const name of names) if (name.startsWith(PREFIX)) groups.push(...(await withChildren(join(hierarchy, name))));
+  }
+  return groups;
+}
+
+async function withChildren(group: string): Promise<string[]> {
+  const below = await readdir(group, { withFileTypes: true }).catch(() => []);
+  const children = await Promise.all(
+    below.filter((entry) => entry.isDirectory()).map((entry) => withChildren(join(group, entry.name))),
+  );
+  return [...children.flat(), group];
+}
+
+async function processesOf(group: string): Promise<number[]> {
+  const text = await readFile(join(group, 'cgroup.procs'), 'utf8').catch(() => '');
+  return text.split('\n').filter(Boolean).map(Number);
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // ended meanwhile
+  }
+}

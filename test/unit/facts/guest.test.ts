@@ -1,0 +1,235 @@
+import { chmodSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { observeGuest, parseProbe } from '../../../src/facts/guest.ts';
+import { GUEST_PROBE } from '../../../src/facts/guest-probe.ts';
+import { Pct } from '../../../src/proxmox/pct.ts';
+import { runCommand } from '../../../src/system/command.ts';
+import { FakeHost, scriptOf } from '../helpers/commands.ts';
+import { bareGuest, guestFacts } from '../helpers/facts.ts';
+import { failureOf } from '../helpers/failure.ts';
+import { fixture, recordedCase } from '../helpers/fixtures.ts';
+import { probeRecords } from '../helpers/probe.ts';
+import { temporaryDirectory } from '../helpers/temporary.ts';
+
+const encoded = (text: string) => Buffer.from(text).toString('base64');
+const END = 'end\n';
+
+describe('parseProbe', () => {
+  it('reads every record of a container that is as wanted', () => {
+    const guest = guestFacts({ keyrings: [] });
+    expect(parseProbe(probeRecords(guest))).toEqual(guest);
+  });
+
+  it('reads every record of a bare container', () => {
+    const guest = bareGuest({ dpkgAudit: 'The following packages are half installed:', alternateInstall: true });
+    expect(parseProbe(probeRecords(guest))).toEqual(guest);
+  });
+
+  it('reads packages that are not installed, leftovers and refused nodes', () => {
+    const guest = guestFacts({
+      keyrings: [],
+      packages: [{ name: 'libcuda1', version: '550.163.01-1', installed: false }],
+      leftovers: ['/var/tmp/proxmox-lxc-nvidia'],
+      deviceNodes: [
+        { path: '/dev/nvidia-uvm', major: 511, minor: 0, open: 'EPERM' },
+        { path: '/dev/nvidiactl', major: 195, minor: 255, open: 'ENXIO' },
+      ],
+      nvidiaSmi: {
+        query: { exitCode: 18, output: recordedCase('mismatch_q').stdout },
+        table: { exitCode: 124, output: '' },
+      },
+    });
+    expect(parseProbe(probeRecords(guest))).toEqual(guest);
+  });
+
+  it('reads the keys of keyrings', () => {
+    const path = '/etc/apt/keyrings/proxmox-lxc-nvidia-cuda.gpg';
+    const guest = guestFacts({ keyrings: [] });
+    expect(parseProbe(probeRecords(guest, { [path]: fixture('keys/both.gpg') }))?.keyrings).toEqual([
+      {
+        path,
+        fingerprints: ['81464A4A8AC2BB428377C0EA7F586458091BE790', '4D1E912DF971C2B39BA84ABEE400B4924F78C311'],
+      },
+    ]);
+    expect(parseProbe(probeRecords(guest, { [path]: Buffer.alloc(0) }))?.keyrings).toEqual([{ path, fingerprints: [] }]);
+  });
+
+  it('is null without the last record', () => {
+    const complete = probeRecords(guestFacts());
+    expect(parseProbe('')).toBeNull();
+    expect(parseProbe(complete.replace(/\nend\n$/, '\n'))).toBeNull();
+    expect(parseProbe('xend\nend of it\n')).toBeNull();
+  });
+
+  it('makes facts of the last record alone', () => {
+    expect(parseProbe(END)).toMatchObject({
+      distribution: { id: 'unknown', version: '', name: 'unknown' },
+      machine: 'unknown',
+      dpkgArchitecture: null,
+      aptPin: null,
+      certificates: false,
+      nvidiaSmi: { query: null, table: null },
+      nvcc: null,
+    });
+  });
+
+  it('takes a library without driver version for none', () => {
+    const text = ['libcuda.so.580.159.04', 'libnvidia-container.so.1.17.8', 'libnvidia-nvvm.so.4.0.0']
+      .map((name) => `library\t/usr/lib/x86_64-linux-gnu/${name}\n`)
+      .join('');
+    expect(parseProbe(text + END)?.libraries).toEqual([
+      { path: '/usr/lib/x86_64-linux-gnu/libcuda.so.580.159.04', version: '580.159.04' },
+    ]);
+  });
+
+  it('never throws, whatever a container prints', () => {
+    const name = fc.constantFrom('os-release', 'mounts', 'space', 'library', 'link', 'keyring', 'node', 'smi-query', 'x');
+    const record = fc.tuple(name, fc.array(fc.string({ unit: 'binary' }), { maxLength: 5 }));
+    fc.assert(
+      fc.property(fc.array(record), (records) => {
+        const text = records.map(([first, fields]) => [first, ...fields].join('\t')).join('\n');
+        expect(parseProbe(`${text}\n${END}`)).not.toBeNull();
+      }),
+    );
+  });
+});
+
+describe('os-release', () => {
+  const release = (text: string) => parseProbe(`os-release\t/etc/os-release\t${encoded(text)}\n${END}`)?.distribution;
+
+  it.each([
+    [
+      'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nNAME="Debian GNU/Linux"\nVERSION_ID="12"\nID=debian\nHOME_URL="https://www.debian.org/"\n',
+      { id: 'debian', version: '12', name: 'Debian GNU/Linux 12 (bookworm)' },
+    ],
+    [
+      "NAME='Ubuntu'\nVERSION_ID='24.04'\nID=ubuntu\nID_LIKE=debian\nPRETTY_NAME='Ubuntu 24.04.2 LTS'\n",
+      { id: 'ubuntu', version: '24.04', name: 'Ubuntu 24.04.2 LTS' },
+    ],
+    ['ID=alpine\nVERSION_ID=3.22.1\n', { id: 'alpine', version: '3.22.1', name: 'alpine' }],
+    ['ID=arch\nPRETTY_NAME="Arch Linux"\n# ID=debian\n', { id: 'arch', version: '', name: 'Arch Linux' }],
+    ['', { id: 'unknown', version: '', name: 'unknown' }],
+  ])('reads %j', (text, distribution) => {
+    expect(release(text)).toEqual(distribution);
+  });
+});
+
+describe('space', () => {
+  const space = (line: string, mounts: string) => parseProbe(`${line}\nmounts\t${encoded(mounts)}\n${END}`)?.space;
+
+  it('knows where programs may not run', () => {
+    const mounts = '/dev/a / ext4 rw,relatime 0 0\ntmpfs /var/tmp tmpfs rw,nosuid,noexec,size=1g 0 0\n';
+    expect(space('space\t/var/tmp\t1024\ttmpfs\t/var/tmp\nspace\t/usr\t2048\text4\t/', mounts)).toEqual([
+      { path: '/var/tmp', freeBytes: 1024 ** 2, fileSystem: 'tmpfs', mountPoint: '/var/tmp', executable: false },
+      { path: '/usr', freeBytes: 2 * 1024 ** 2, fileSystem: 'ext4', mountPoint: '/', executable: true },
+    ]);
+  });
+
+  it('goes by the last of several mounts over each other', () => {
+    const mounts = '/dev/a /opt ext4 rw,noexec 0 0\n/dev/b /opt ext4 rw 0 0\n';
+    expect(space('space\t/opt\t1\text4\t/opt', mounts)).toMatchObject([{ executable: true }]);
+  });
+});
+
+describe('observeGuest', () => {
+  it('starts one command in the container and hands the toolkit over as an argument', async () => {
+    const guest = guestFacts({ keyrings: [] });
+    const host = new FakeHost(() => ({ stdout: probeRecords(guest) }));
+    expect(await observeGuest(new Pct(host.run), 901, '/usr/local/cuda-12.8')).toEqual(guest);
+    expect(host.calls).toHaveLength(1);
+    const [call] = host.calls;
+    if (call === undefined) throw new Error('no call');
+    expect(call.ctid).toBe(901);
+    expect(scriptOf(call)).toEqual({ script: GUEST_PROBE, args: ['/usr/local/cuda-12.8'] });
+  });
+
+  it('says what the shell said when the probe breaks off', async () => {
+    const host = new FakeHost(() => ({ exitCode: 2, stdout: 'machine\tx86_64\n', stderr: 'sh: 9: base64: not found' }));
+    const failure = await failureOf(() => observeGuest(new Pct(host.run), 901, ''));
+    expect(failure.code).toBe('PROBE_FAILED');
+    expect(failure.message).toContain('901');
+    expect(failure.message).toContain('exit code 2');
+    expect(failure.details).toBe('sh: 9: base64: not found');
+  });
+});
+
+describe('the probe itself', () => {
+  /** Runs the probe on this machine, with the given programs before all others. */
+  async function probe(programs: Record<string, string>, toolkit = '') {
+    const directory = temporaryDirectory();
+    for (const [name, script] of Object.entries(programs)) {
+      writeFileSync(join(directory, name), `#!/bin/sh\n${script}\n`);
+      chmodSync(join(directory, name), 0o755);
+    }
+    const { stdout, stderr } = await runCommand(
+      ['/usr/bin/env', `PATH=${directory}:/usr/sbin:/usr/bin:/sbin:/bin`, '/bin/sh', '-c', GUEST_PROBE, 'sh', toolkit],
+      { timeoutSeconds: 30 },
+    );
+    expect(stderr).toBe('');
+    const facts = parseProbe(stdout);
+    if (facts === null) throw new Error(`no facts in: ${stdout}`);
+    return facts;
+  }
+
+  it('observes a Debian or Ubuntu machine', async () => {
+    const facts = await probe({});
+    expect(['debian', 'ubuntu']).toContain(facts.distribution.id);
+    expect(facts.dpkgArchitecture).toMatch(/^(amd64|arm64)$/);
+    expect(facts.space.map(({ path }) => path)).toEqual(expect.arrayContaining(['/', '/usr', '/var/tmp', '/root']));
+    for (const { freeBytes, mountPoint } of facts.space) {
+      expect(freeBytes).toBeGreaterThan(0);
+      expect(mountPoint).toMatch(/^\//);
+    }
+    expect(facts.links.map(({ soname }) => soname)).toEqual(['libcuda.so.1', 'libnvidia-ml.so.1']);
+  });
+
+  it('keeps exit code and output of nvidia-smi and nvcc, to the byte', async () => {
+    const directory = temporaryDirectory();
+    await runCommand(['/bin/mkdir', join(directory, 'bin')], { timeoutSeconds: 5 });
+    writeFileSync(join(directory, 'bin/nvcc'), '#!/bin/sh\necho "release 13.0, V13.0.88"\n', { mode: 0o755 });
+    const facts = await probe(
+      {
+        'nvidia-smi': `case $1 in --query*) printf 'exit=5 a\\tb\\n\\n'; exit 18;; *) echo "to stderr" >&2; printf 'no end'; exit 0;; esac`,
+      },
+      directory,
+    );
+    expect(facts.nvidiaSmi.query).toEqual({ exitCode: 18, output: 'exit=5 a\tb\n\n' });
+    expect(facts.nvidiaSmi.table).toEqual({ exitCode: 0, output: 'to stderr\nno end' });
+    expect(facts.nvcc).toEqual({ exitCode: 0, output: 'release 13.0, V13.0.88\n' });
+  });
+
+  it("asks the loader's cache what the libraries are", async () => {
+    const target = join(temporaryDirectory(), 'libcuda.so.580.159.04');
+    writeFileSync(target, '');
+    const facts = await probe({
+      ldconfig: `printf '\\tlibcuda.so.1 (libc6) => /usr/lib/i386-linux-gnu/libcuda.so.1\\n\\tlibcuda.so.1 (libc6,x86-64) => ${target}\\n\\tlibcuda.so.1 (libc6,x86-64) => /later\\n'`,
+    });
+    expect(facts.links).toEqual([
+      { soname: 'libcuda.so.1', target, version: '580.159.04' },
+      { soname: 'libnvidia-ml.so.1', target: null, version: null },
+    ]);
+  });
+
+  it('tells packages with their state', async () => {
+    const facts = await probe({
+      'dpkg-query': `printf 'installed\\tkmod\\t30+20221128-1\\nconfig-files\\tlibcuda1\\t550.163.01-1\\n'; exit 1`,
+    });
+    expect(facts.packages).toEqual([
+      { name: 'kmod', version: '30+20221128-1', installed: true },
+      { name: 'libcuda1', version: '550.163.01-1', installed: false },
+    ]);
+  });
+
+  it('ends early but well without dpkg', async () => {
+    const directory = temporaryDirectory();
+    for (const name of ['uname', 'base64', 'tr'])
+      await runCommand(['/bin/ln', '-s', `/usr/bin/${name}`, join(directory, name)], { timeoutSeconds: 5 });
+    const { stdout } = await runCommand(['/usr/bin/env', `PATH=${directory}`, '/bin/sh', '-c', GUEST_PROBE, 'sh', ''], {
+      timeoutSeconds: 10,
+    });
+    expect(parseProbe(stdout)).toMatchObject({ dpkgArchitecture: null, packages: [], libraries: [] });
+  });
+});
+

@@ -1,0 +1,55 @@
+import type { CommandFact, GuestFacts } from '../../../src/facts/facts.ts';
+
+const encoded = (text: string | Buffer) => Buffer.from(text).toString('base64');
+
+/**
+ * The records that the probe prints in a container with these facts. A keyring's record needs its bytes, which facts
+ * don't hold: they are given by path.
+ */
+export function probeRecords(guest: GuestFacts, keyrings: Record<string, Buffer> = {}): string {
+  const record = (...fields: (string | number)[]) => fields.join('\t');
+  const command = (name: string, fact: CommandFact | null) =>
+    fact === null ? [] : [record(name, fact.exitCode, encoded(fact.output))];
+  const { distribution } = guest;
+  const release = `PRETTY_NAME="${distribution.name}"\nID=${distribution.id}\nVERSION_ID="${distribution.version}"\n`;
+  const mounts = new Map(guest.space.map((space) => [space.mountPoint, space]));
+  return [
+    record('os-release', '/etc/os-release', encoded(release)),
+    record('machine', guest.machine),
+    ...(guest.dpkgArchitecture === null ? [] : [record('dpkg-architecture', guest.dpkgArchitecture)]),
+    record('dpkg-audit', encoded(guest.dpkgAudit)),
+    ...guest.space.map(({ path, freeBytes, fileSystem, mountPoint }) =>
+      record('space', path, freeBytes / 1024, fileSystem, mountPoint),
+    ),
+    record(
+      'mounts',
+      encoded(
+        [...mounts.values()]
+          .map((space) => `/dev/x ${space.mountPoint} ${space.fileSystem} rw${space.executable ? '' : ',noexec'} 0 0\n`)
+          .join(''),
+      ),
+    ),
+    ...guest.libraries.map(({ path }) => record('library', path)),
+    ...guest.links.map(({ soname, target }) => record('link', soname, target ?? '')),
+    ...guest.packages.map(({ name, version, installed }) =>
+      record('package', installed ? 'installed' : 'config-files', name, version),
+    ),
+    ...(guest.alternateInstall ? [record('alternate-install', '/usr/lib/nvidia/alternate-install-present')] : []),
+    ...guest.aptSources.map(({ path, text }) => record('apt-source', path, encoded(text))),
+    ...(guest.aptPin === null
+      ? []
+      : [record('apt-pin', '/etc/apt/preferences.d/proxmox-lxc-nvidia', encoded(guest.aptPin))]),
+    ...Object.entries(keyrings).map(([path, bytes]) => record('keyring', path, encoded(bytes))),
+    ...(guest.certificates ? [record('certificates', 'yes')] : []),
+    ...guest.toolkits.map((path) => record('toolkit', path)),
+    ...guest.leftovers.map((path) => record('leftover', path)),
+    ...guest.deviceNodes.map(({ path, major, minor, open }) =>
+      record('node', path, major.toString(16), minor.toString(16), open),
+    ),
+    ...command('smi-query', guest.nvidiaSmi.query),
+    ...command('smi-table', guest.nvidiaSmi.table),
+    ...command('nvcc', guest.nvcc),
+    record('end'),
+    '',
+  ].join('\n');
+}

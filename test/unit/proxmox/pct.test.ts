@@ -1,0 +1,227 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { Pct } from '../../../src/proxmox/pct.ts';
+import type { RunCommand, Stream } from '../../../src/system/command.ts';
+import { runCommand } from '../../../src/system/command.ts';
+import { type Answer, FakeHost, play, takeApart } from '../helpers/commands.ts';
+import { failureOf } from '../helpers/failure.ts';
+
+const OPTIONS = { purpose: 'doing it', timeoutSeconds: 30 };
+
+/** A pct that never starts the command. */
+function failing(answer: Answer): Pct {
+  return new Pct((argv, options) => play({ argv, options }, answer));
+}
+
+/** A pct whose stderr is made of the word that marks begin and end. */
+function marked(exitCode: number, stderr: (word: string) => string, wait = 0): Pct {
+  return new Pct(async (argv, options) => {
+    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+    return play({ argv, options }, { exitCode, stdout: 'last words\n', stderr: stderr(takeApart({ argv, options }).word) });
+  });
+}
+
+describe('exec', () => {
+  it('starts pct with nothing of the environment and the command as it is', async () => {
+    const host = new FakeHost(() => ({}));
+    await new Pct(host.run).exec(901, ['apt-get', 'install', 'a b', '$(id)', ''], OPTIONS);
+    const [call] = host.raw;
+    if (call === undefined) throw new Error('no call');
+    const { word } = takeApart(call);
+    const wrapper = call.argv[call.argv.indexOf('-c') + 1];
+    expect(call.argv).toEqual([
+      '/usr/sbin/pct',
+      'exec',
+      '901',
+      '--',
+      '/usr/bin/env',
+      '-i',
+      'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+      'HOME=/root',
+      'LC_ALL=C.UTF-8',
+      'TERM=dumb',
+      'DEBIAN_FRONTEND=noninteractive',
+      '/bin/sh',
+      '-c',
+      wrapper,
+      'proxmox-lxc-nvidia',
+      word,
+      '30',
+      'apt-get',
+      'install',
+      'a b',
+      '$(id)',
+      '',
+    ]);
+    expect(word).toMatch(/^[0-9a-f-]{36}$/);
+    expect(wrapper).not.toContain('901');
+    expect(wrapper).not.toContain(word);
+    expect(call.options.timeoutSeconds).toBeGreaterThan(30);
+    expect(call.options.stdinFile).toBeUndefined();
+  });
+
+  it('marks every call with another word', async () => {
+    const host = new FakeHost(() => ({}));
+    const pct = new Pct(host.run);
+    await pct.exec(901, ['true'], OPTIONS);
+    await pct.exec(901, ['true'], OPTIONS);
+    expect(new Set(host.raw.map((call) => takeApart(call).word)).size).toBe(2);
+  });
+
+  it.each([0, 1, 2, 100, 124, 137, 255])('gives exit code %d of the command back', async (exitCode) => {
+    const host = new FakeHost(() => ({ exitCode, stdout: 'out\n', stderr: 'err' }));
+    expect(await new Pct(host.run).exec(901, ['x'], OPTIONS)).toEqual({ exitCode, stdout: 'out\n', stderr: 'err' });
+  });
+
+  it('goes by the marker where pct itself gives another exit code', async () => {
+    const pct = marked(255, (word) => `${word} began\nfailed: x\n\n${word} ended 100\n`);
+    expect(await pct.exec(901, ['x'], OPTIONS)).toMatchObject({ exitCode: 100, stderr: 'failed: x' });
+  });
+
+  it('hands lines on as they come, without the markers', async () => {
+    const lines: [string, Stream][] = [];
+    const host = new FakeHost(() => ({ stdout: 'out 1\n\nout 2\n', stderr: 'err 1' }));
+    await new Pct(host.run).exec(901, ['x'], { ...OPTIONS, onLine: (...line) => lines.push(line) });
+    expect(lines).toEqual([
+      ['out 1', 'stdout'],
+      ['', 'stdout'],
+      ['out 2', 'stdout'],
+      ['err 1', 'stderr'],
+    ]);
+  });
+
+  it('hands a file over as standard input', async () => {
+    const host = new FakeHost(() => ({}));
+    await new Pct(host.run).exec(901, ['x'], { ...OPTIONS, stdinFile: '/tmp/file' });
+    expect(host.calls[0]?.stdinFile).toBe('/tmp/file');
+  });
+
+  it('is not deceived by markers with another word, or on stdout', async () => {
+    const pct = new Pct(async (argv, options) => {
+      const { word } = takeApart({ argv, options });
+      const other = '00000000-0000-4000-8000-000000000000';
+      return play(
+        { argv, options },
+        { exitCode: 1, stdout: `${word} ended 0\n`, stderr: `${word} began\n${other} ended 0\n` },
+      );
+    });
+    expect((await failureOf(() => pct.exec(901, ['x'], OPTIONS))).code).toBe('PCT_FAILED');
+  });
+});
+
+describe('what it means when the command never began', () => {
+  const recorded = JSON.parse(
+    readFileSync(join(import.meta.dirname, '../../fixtures/pct/recorded.json'), 'utf8'),
+  ) as { command: string; exit: number; stderr: string }[];
+
+  const stopped = recorded.find(({ stderr }) => stderr.includes('not running!'));
+  const absent = recorded.find(({ command, stderr }) => command.includes('exec 9999') && stderr !== '');
+
+  it('knows the recorded texts', () => {
+    expect(stopped?.command).toContain('exec');
+    expect(absent?.stderr).toContain('does not exist');
+  });
+
+  it.each<[string, Answer, string, string]>([
+    ['recorded: stopped', { exitCode: stopped?.exit ?? 0, stderr: stopped?.stderr ?? '' }, 'CONTAINER_STOPPED', 'pct start'],
+    ['recorded: absent', { exitCode: absent?.exit ?? 0, stderr: absent?.stderr ?? '' }, 'CONTAINER_NOT_FOUND', '901'],
+    [
+      'not root',
+      {
+        exitCode: 255,
+        stderr:
+          'ipcc_send_rec[1] failed: Unknown error -1\nipcc_send_rec[2] failed: Unknown error -1\nUnable to load access control list: Unknown error -1\n',
+      },
+      'HOST_NOT_ROOT',
+      'root',
+    ],
+    ['hanging', { exitCode: 124 }, 'TIMEOUT', '1 min 30 s'],
+    ['hanging and killed', { exitCode: 137 }, 'TIMEOUT', '901'],
+    ['an old grammar', { exitCode: 2, stderr: 'Unknown option: x\n400 unable to parse option\n' }, 'PCT_FAILED', 'code 2'],
+    [
+      'no shell inside',
+      {
+        exitCode: 127,
+        stderr:
+          'lxc-attach: 901: ../src/lxc/attach.c: lxc_attach_run_command: 1841 No such file or directory - Failed to exec "/usr/bin/env"\n',
+      },
+      'PCT_FAILED',
+      'code 127',
+    ],
+    ['silence', { exitCode: 0 }, 'PCT_FAILED', 'code 0'],
+  ])('%s', async (_what, answer, code, named) => {
+    const failure = await failureOf(() => failing(answer).exec(901, ['x'], OPTIONS));
+    expect(failure.code).toBe(code);
+    expect(failure.message).toContain(named);
+  });
+
+  it("keeps pct's own words as details", async () => {
+    const failure = await failureOf(() => failing({ exitCode: 4, stderr: 'got timeout\n' }).exec(901, ['x'], OPTIONS));
+    expect(failure.details).toBe('got timeout');
+  });
+});
+
+describe('a command that began but did not end by itself', () => {
+  it('is a failure of the container when no end was seen', async () => {
+    const pct = marked(137, (word) => `${word} began\nhalf of it\n`);
+    const failure = await failureOf(() => pct.exec(901, ['x'], OPTIONS));
+    expect(failure.code).toBe('PCT_FAILED');
+    expect(failure.message).toContain('while doing it');
+    expect(failure.message).toContain('137');
+    expect(failure.details).toBe('half of it');
+  });
+
+  it.each([124, 137])('is TIMEOUT when %d comes at the end of the time', async (code) => {
+    const pct = marked(code, (word) => `${word} began\nwaiting\n\n${word} ended ${code}\n`, 30);
+    const failure = await failureOf(() => pct.exec(901, ['x'], { ...OPTIONS, timeoutSeconds: 0.02 }));
+    expect(failure.code).toBe('TIMEOUT');
+    expect(failure.message).toContain('doing it');
+    expect(failure.details).toBe('last words\nwaiting');
+  });
+
+  it('is no TIMEOUT when another code comes late', async () => {
+    const pct = marked(1, (word) => `${word} began\n\n${word} ended 1\n`, 30);
+    expect(await pct.exec(901, ['x'], { ...OPTIONS, timeoutSeconds: 0.02 })).toMatchObject({ exitCode: 1 });
+  });
+});
+
+describe('the wrapper in a real shell', () => {
+  /** A pct that runs the command on this machine. */
+  const here: RunCommand = (argv, options) => {
+    const [program = '', ...rest] = argv.slice(4);
+    return runCommand([program, ...rest], options);
+  };
+
+  it('marks begin and end, and passes output, arguments and exit code on', async () => {
+    const script = 'printf "%s|" "$@"; printf "no end of line" >&2; exit 7';
+    expect(await new Pct(here).script(901, script, ['a b', '$(id)', ''], OPTIONS)).toEqual({
+      exitCode: 7,
+      stdout: 'a b|$(id)||',
+      stderr: 'no end of line',
+    });
+  });
+
+  it('gives the command a clean environment and an empty standard input', async () => {
+    const { stdout } = await new Pct(here).script(901, 'cat; env | sort', [], OPTIONS);
+    expect(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => line.split('=')[0]),
+    ).toEqual(expect.arrayContaining(['DEBIAN_FRONTEND', 'HOME', 'LC_ALL', 'PATH', 'TERM']));
+    expect(stdout).not.toMatch(/GITHUB_|RUNNER_|INPUT_|NODE/);
+  });
+
+  it('ends a command whose time is up', async () => {
+    const failure = await failureOf(() =>
+      new Pct(here).script(901, 'echo waiting for it; exec sleep 30', [], { ...OPTIONS, timeoutSeconds: 1 }),
+    );
+    expect(failure.code).toBe('TIMEOUT');
+    expect(failure.details).toBe('waiting for it');
+  });
+
+  it('tells a command that was not found from pct that failed', async () => {
+    expect(await new Pct(here).exec(901, ['no-such-command'], OPTIONS)).toMatchObject({ exitCode: 127 });
+  });
+});

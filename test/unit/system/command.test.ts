@@ -1,0 +1,90 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { runCommand } from '../../../src/system/command.ts';
+import { temporaryDirectory } from '../helpers/temporary.ts';
+
+const sh = (script: string, ...args: string[]) => ['/bin/sh', '-c', script, 'sh', ...args] as const;
+
+afterEach(() => {
+  delete process.env['GITHUB_TOKEN_OF_THE_TEST'];
+});
+
+describe('runCommand', () => {
+  it('keeps exit code, stdout and stderr apart', async () => {
+    expect(await runCommand(sh('echo out; echo err >&2; exit 3'), { timeoutSeconds: 10 })).toEqual({
+      exitCode: 3,
+      stdout: 'out\n',
+      stderr: 'err\n',
+    });
+  });
+
+  it('hands arguments over as they are', async () => {
+    const args = ['a b', '$(id)', '"q"', "'s'", '*', '', 'two\nlines', ';', '-n', 'ö'];
+    const { stdout } = await runCommand(sh(`for a; do printf '%s\\0' "$a"; done`, ...args), { timeoutSeconds: 10 });
+    expect(stdout.split('\0').slice(0, -1)).toEqual(args);
+  });
+
+  it("passes nothing of this process's environment on", async () => {
+    process.env['GITHUB_TOKEN_OF_THE_TEST'] = 's3cret';
+    const { stdout } = await runCommand(['/usr/bin/env'], { timeoutSeconds: 10 });
+    const names = stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.replace(/=.*/, ''));
+    // PWD is the shell's own.
+    expect(names.filter((name) => name !== 'PWD').sort()).toEqual(['LC_ALL', 'PATH']);
+  });
+
+  it('gives an empty standard input where none is named', async () => {
+    const { exitCode, stdout } = await runCommand(sh('cat; echo end'), { timeoutSeconds: 10 });
+    expect([exitCode, stdout]).toEqual([0, 'end\n']);
+  });
+
+  it('reads standard input from a file, bytes as they are', async () => {
+    const file = join(temporaryDirectory(), "a file's name $(id)");
+    writeFileSync(file, Buffer.from([0, 255, 10, 13]));
+    const { stdout } = await runCommand(sh('od -An -tx1 | tr -d " \\n"; printf %s "$1"', 'x y'), {
+      timeoutSeconds: 10,
+      stdinFile: file,
+    });
+    expect(stdout).toBe('00ff0a0dx y');
+  });
+
+  it('fails where that file is missing', async () => {
+    const { exitCode, stdout } = await runCommand(sh('echo ran'), { timeoutSeconds: 10, stdinFile: '/nonexistent' });
+    expect(exitCode).not.toBe(0);
+    expect(stdout).toBe('');
+  });
+
+  it('tells each line as it comes', async () => {
+    const lines: string[] = [];
+    await runCommand(sh('echo one; echo two >&2; printf three'), {
+      timeoutSeconds: 10,
+      onLine: (line, stream) => lines.push(`${stream} ${line}`),
+    });
+    expect(lines.sort()).toEqual(['stderr two', 'stdout one', 'stdout three']);
+  });
+
+  it('ends a command and its children when the time is up', async () => {
+    const started = performance.now();
+    const { exitCode, stdout } = await runCommand(sh('sleep 30 & echo begun; wait'), { timeoutSeconds: 1 });
+    expect([exitCode, stdout]).toEqual([124, 'begun\n']);
+    expect(performance.now() - started).toBeLessThan(8000);
+  });
+
+  it('answers a program that is not there with an exit code', async () => {
+    const { exitCode, stderr } = await runCommand(['/nonexistent/pct'], { timeoutSeconds: 10 });
+    expect(exitCode).toBe(127);
+    expect(stderr).toContain('/nonexistent/pct');
+  });
+
+  it('keeps about 8 MiB of each stream and reads the rest', async () => {
+    const { exitCode, stdout } = await runCommand(sh('yes "$1" | head -c 12000000; exit 5', 'x'.repeat(999)), {
+      timeoutSeconds: 30,
+    });
+    expect(exitCode).toBe(5);
+    expect(stdout.length).toBeGreaterThanOrEqual(8 * 1024 ** 2);
+    expect(stdout.length).toBeLessThan(9 * 1024 ** 2);
+  });
+});
