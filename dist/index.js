@@ -31954,6 +31954,8 @@ const NVIDIA_CONTAINER = ['library', 'toolkit', 'none'];
 const VERIFY_LEVELS = ['driver', 'toolkit'];
 /** What to do where NVIDIA publishes no checksum of a runfile: refuse, or let the runfile check itself. */
 const RUNFILE_INTEGRITY = ['checksum', 'self-check'];
+/** Whether a snapshot is taken to go back to: where storage can, always (else refuse), or never. */
+const ROLLBACK = ['auto', 'require', 'never'];
 
 // EXTERNAL MODULE: ./node_modules/zod/v4/core/core.js
 var core = __nccwpck_require__(8532);
@@ -32257,7 +32259,9 @@ const INPUTS = (/* unused pure expression or super */ null && ([
     'cuda-repository-key',
     'nvidia-container-repository',
     'nvidia-container-repository-key',
+    'rollback',
     'timeout-minutes',
+    'lock-wait-minutes',
 ]));
 /** NVIDIA's own addresses. */
 const CUDA_REPOSITORY = 'https://developer.download.nvidia.com/compute/cuda/repos';
@@ -32289,7 +32293,9 @@ async function readDesired(get, read) {
         verify: cuda.kind === 'none' ? 'driver' : verify,
         cudaRepository: readRepository(given, 'cuda-repository', CUDA_REPOSITORY),
         nvidiaContainerRepository: readRepository(given, 'nvidia-container-repository', NVIDIA_CONTAINER_REPOSITORY),
-        timeoutMinutes: readMinutes(given('timeout-minutes')),
+        rollback: choice('rollback', given('rollback'), ROLLBACK, 'auto'),
+        timeoutMinutes: readMinutes('timeout-minutes', given('timeout-minutes'), 1, 60),
+        lockWaitMinutes: readMinutes('lock-wait-minutes', given('lock-wait-minutes'), 0, 10),
     };
 }
 function choice(name, value, valid, otherwise) {
@@ -32375,13 +32381,13 @@ function readRepository(given, name, otherwise) {
     }
     return { base: (base ?? otherwise).replace(/\/+$/, ''), keys };
 }
-function readMinutes(input) {
+function readMinutes(name, input, least, otherwise) {
     if (input === undefined)
-        return 60;
+        return otherwise;
     const minutes = Number(input);
-    if (/^\d+$/.test(input) && minutes >= 1 && minutes <= 1440)
+    if (/^\d+$/.test(input) && minutes >= least && minutes <= 1440)
         return minutes;
-    throw new errors/* ActionError */.lZ('INPUT_INVALID', `${INPUT('timeout-minutes')} is "${input}".`, 'Give whole minutes from 1 to 1440.');
+    throw new errors/* ActionError */.lZ('INPUT_INVALID', `${INPUT(name)} is "${input}".`, `Give whole minutes from ${least} to 1440.`);
 }
 /** @param shown how the address is quoted in messages, where it isn't written as it is checked. */
 function checkUrl(address, source, shown = address) {
@@ -32457,10 +32463,11 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _desired_inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1637);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9473);
 /* harmony import */ var _report_report_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8376);
-/* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5902);
+/* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6857);
 /* harmony import */ var _system_command_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(2347);
 /* harmony import */ var _system_files_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(2211);
 /* harmony import */ var _system_http_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(9946);
+/* harmony import */ var _system_runner_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(3876);
 /* harmony import */ var _system_runner_log_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4587);
 
 
@@ -32474,7 +32481,13 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 
 
 
+
 const temporary = process.env['RUNNER_TEMP'] || (0,node_os__WEBPACK_IMPORTED_MODULE_1__.tmpdir)();
+/** The runner cancels a step by SIGINT, 7.5 s later by SIGTERM, and kills what is left after another 2.5 s. */
+const cancellation = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.on(signal, () => cancellation.abort(new _errors_js__WEBPACK_IMPORTED_MODULE_5__/* .ActionError */ .lZ('CANCELLED', `The run was cancelled (${signal}).`, 'The post step puts right what was left half done.')));
+}
 async function main() {
     let desired;
     try {
@@ -32483,11 +32496,14 @@ async function main() {
     catch (error) {
         return refused(error);
     }
+    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('containers', desired.containers.map(({ ctid }) => ctid).join(','));
     return (0,_run_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .e)(desired, {
         files: _system_files_js__WEBPACK_IMPORTED_MODULE_9__/* .hostFiles */ .q,
         run: _system_command_js__WEBPACK_IMPORTED_MODULE_8__/* .runCommand */ .d,
-        http: (0,_system_http_js__WEBPACK_IMPORTED_MODULE_10__/* .createHttp */ .V)('proxmox-lxc-nvidia', (seconds) => (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_2__.setTimeout)(seconds * 1000)),
+        http: (0,_system_http_js__WEBPACK_IMPORTED_MODULE_10__/* .createHttp */ .V)('proxmox-lxc-nvidia', (seconds) => (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_2__.setTimeout)(seconds * 1000), cancellation.signal),
         log: _system_runner_log_js__WEBPACK_IMPORTED_MODULE_11__/* .runnerLog */ .t,
+        cancelled: cancellation.signal,
+        runName: (0,_system_runner_js__WEBPACK_IMPORTED_MODULE_12__/* .runName */ .r)(process.env),
         machine: (0,node_os__WEBPACK_IMPORTED_MODULE_1__.machine)(),
         temporary,
     });
@@ -32498,6 +32514,9 @@ function refused(error) {
     return { schema: '1.0', status: 'failed', failure: (0,_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .toFailure */ .w2)(error), ...nothing };
 }
 await (0,_report_report_js__WEBPACK_IMPORTED_MODULE_6__/* .report */ .z)(await main(), _system_runner_log_js__WEBPACK_IMPORTED_MODULE_11__/* .runnerLog */ .t, temporary);
+// A connection that was given up may still be open.
+if (cancellation.signal.aborted)
+    process.exit();
 
 __webpack_async_result__();
 } catch(e) { __webpack_async_result__(e); } }, 1);
@@ -32600,9 +32619,10 @@ function renderOutputs(result, paths) {
         containers: JSON.stringify(byCtid(containers, containerOutput)),
     };
 }
-function containerOutput({ status, before, after, verifications, failure, actions, seconds }) {
+function containerOutput({ status, rolledBack, before, after, verifications, failure, actions, seconds, }) {
     return {
         status,
+        rolledBack,
         before,
         after,
         verification: Object.fromEntries(verifications.map((verification) => [verification.level, verification.status])),
@@ -32899,7 +32919,7 @@ function json(value) {
 
 /***/ }),
 
-/***/ 5902:
+/***/ 6857:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -32908,6 +32928,8 @@ __nccwpck_require__.d(__webpack_exports__, {
   e: () => (/* binding */ run)
 });
 
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: ./build/plan/actions.js
 var plan_actions = __nccwpck_require__(4557);
 // EXTERNAL MODULE: ./build/errors.js
@@ -32923,31 +32945,63 @@ const HEADER = '# Written by proxmox-lxc-nvidia; it is overwritten at its next r
  * libnvidia-container. Not `nvidia-driver*`: that would hit nvidia-driver-pinning-*, which brings no driver.
  */
 const DRIVER_PACKAGES = [
-    'cuda-drivers*',
     'cuda-compat-*',
+    'cuda-drivers*',
     'libcuda1',
     'libcuda1-*',
-    'libnvidia-cfg1*',
+    'libcudadebugger1*',
+    'libegl-nvidia*',
+    'libgl1-nvidia*',
+    'libgles-nvidia*',
+    'libglx-nvidia*',
+    'libnvcuvid1*',
+    'libnvidia-allocator*',
+    'libnvidia-api*',
+    'libnvidia-cfg*',
+    'libnvidia-common*',
     'libnvidia-compute*',
     'libnvidia-decode*',
+    'libnvidia-eglcore*',
     'libnvidia-encode*',
-    'libnvidia-fbc1*',
+    'libnvidia-extra*',
+    'libnvidia-fbc*',
     'libnvidia-gl*',
-    'libnvidia-ml1*',
-    'libnvidia-ptxjitcompiler1*',
+    'libnvidia-gpucomp*',
+    'libnvidia-ml*',
+    'libnvidia-ngx*',
+    'libnvidia-nvvm*',
+    'libnvidia-opticalflow*',
+    'libnvidia-pkcs11*',
+    'libnvidia-present*',
+    'libnvidia-ptxjitcompiler*',
+    'libnvidia-rtcore*',
+    'libnvidia-sandboxutils*',
+    'libnvidia-tileiras*',
+    'libnvidia-vksc*',
+    'libnvoptix1*',
+    'nvidia-alternative*',
     'nvidia-compute-utils*',
     'nvidia-dkms*',
     'nvidia-driver',
     'nvidia-driver-[0-9]*',
     'nvidia-driver-bin*',
     'nvidia-driver-cuda*',
+    'nvidia-driver-full*',
     'nvidia-driver-libs*',
+    'nvidia-egl-*',
+    'nvidia-firmware*',
     'nvidia-headless*',
     'nvidia-installer-cleanup',
     'nvidia-kernel*',
+    'nvidia-legacy*',
+    'nvidia-libopencl1*',
     'nvidia-open*',
-    'nvidia-smi',
+    'nvidia-opencl-icd*',
+    'nvidia-persistenced*',
+    'nvidia-smi*',
     'nvidia-utils*',
+    'nvidia-vdpau-driver*',
+    'nvidia-vulkan-*',
     'xserver-xorg-video-nvidia*',
 ];
 const DRIVER_PATTERN = new RegExp(`^(?:${DRIVER_PACKAGES.map((glob) => glob.replaceAll('*', '.*')).join('|')})$`);
@@ -33142,8 +33196,6 @@ function changeArguments(change) {
     return [change.kind, change.path, change.kind === 'write' ? change.content : '-'];
 }
 
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
 ;// CONCATENATED MODULE: ./build/repository/openpgp.js
 
 const PUBLIC_KEY = 6;
@@ -33210,13 +33262,18 @@ function oldLength(data, at, type) {
         return null;
     return { value: data.readUIntBE(at, bytes), end: at + bytes };
 }
-/** The binary of an armoured block (RFC 9580, 6); binary input is handed back as it is. */
+/** The binary of all armoured blocks in a text, one after the other (RFC 9580, 6); binary input is handed back as it is. */
 function dearmoured(data) {
-    const text = data.subarray(0, 64).toString('latin1');
-    if (!text.trimStart().startsWith('-----BEGIN PGP'))
+    const text = data.toString('latin1');
+    if (!text.includes('-----BEGIN PGP PUBLIC KEY BLOCK-----'))
         return data;
-    const match = /-----BEGIN PGP PUBLIC KEY BLOCK-----\r?\n(?:[^\r\n]+: .*\r?\n)*\r?\n?([A-Za-z0-9+/=\s]*?)(?:\r?\n=[A-Za-z0-9+/]{4})?\r?\n-----END/.exec(data.toString('latin1'));
-    return Buffer.from(match?.[1] ?? '', 'base64');
+    const blocks = text.matchAll(/-----BEGIN PGP PUBLIC KEY BLOCK-----\r?\n([\s\S]*?)-----END PGP PUBLIC KEY BLOCK-----/g);
+    return Buffer.concat([...blocks].map(([, block = '']) => Buffer.from(armouredData(block), 'base64')));
+}
+/** What stands between an armour's headers (`Comment: …`) and its checksum (`=…`). */
+function armouredData(block) {
+    const lines = block.split(/\r?\n/).map((line) => line.trim());
+    return lines.filter((line) => /^[A-Za-z0-9+/]+=*$/.test(line)).join('');
 }
 
 // EXTERNAL MODULE: ./build/version/driver.js
@@ -33246,7 +33303,7 @@ command -v dpkg-query > /dev/null 2>&1 || { record end; exit 0; }
 record dpkg-architecture "$(dpkg --print-architecture)"
 record dpkg-audit "$(dpkg --audit 2>&1 | head -c 4096 | encoded)"
 
-for directory in / /usr /var/tmp /root /opt; do
+for directory in / /usr /var/tmp /var/cache/apt /root /opt; do
   [ -d "$directory" ] || continue
   df -P -T -k -- "$directory" | tail -n 1 | while read -r _ type _ _ free _ mount; do
     record space "$directory" "$free" "$type" "$mount"
@@ -33270,9 +33327,11 @@ for soname in libcuda.so.1 libnvidia-ml.so.1; do
   record link "$soname" "$(if [ -n "$path" ]; then readlink -f -- "$path"; fi)"
 done
 
-dpkg-query -W -f '${'$'}{db:Status-Status}\t${'$'}{Package}\t${'$'}{Version}\n' \
-  kmod ca-certificates gnupg curl wget build-essential libcuda1 'libcuda1-*' 'libnvidia-*' 'nvidia-*' 'cuda-*' 'xserver-xorg-video-nvidia*' \
-  2> /dev/null | while read -r status name version; do record package "$status" "$name" "$version"; done
+dpkg-query -W -f '${'$'}{db:Status-Status}\t${'$'}{Package}\t${'$'}{Version}\t${'$'}{Architecture}\n' \
+  kmod ca-certificates gnupg curl wget build-essential 'libcuda1*' 'libnv*' 'nvidia-*' 'cuda-*' '*-nvidia*' \
+  2> /dev/null | while read -r status name version architecture; do
+    record package "$status" "$name" "$version" "$architecture"
+  done
 for file in /usr/lib/nvidia/alternate-install-present /usr/lib/nvidia/alternate-install-available; do
   if [ -e "$file" ]; then record alternate-install "$file"; fi
 done
@@ -33370,9 +33429,10 @@ function parseProbe(text) {
             target: target === '' ? null : target,
             version: (0,version_driver/* versionInFileName */.Nc)(target.slice(target.lastIndexOf('/') + 1)),
         })),
-        packages: all('package').map(([status = '', name = '', version = '']) => ({
+        packages: all('package').map(([status = '', name = '', version = '', architecture = '']) => ({
             name,
             version,
+            architecture,
             installed: status === 'installed',
         })),
         alternateInstall: first('alternate-install') !== undefined,
@@ -33421,28 +33481,28 @@ function parseMounts(text) {
 
 ;// CONCATENATED MODULE: ./build/repository/apt-sources.js
 
-/** NVIDIA's own hosts: an entry with one of them would name the same repository with another key file. */
-const NVIDIA_ENTRY = /^https?:\/\/(?:developer\.download\.nvidia\.(?:com|cn)\/compute\/(?:cuda|machine-learning)\/|nvidia\.github\.io\/)/;
+/**
+ * Addresses that stand for the same repository as ours: NVIDIA's own, for whatever distribution, and what came before
+ * them (the machine learning repository ended in 2022, nvidia-docker's in 2023).
+ */
+const PREDECESSORS = {
+    cuda: /^https?:\/\/developer\.download\.nvidia\.(?:com|cn)\/compute\/(?:cuda|machine-learning)\//,
+    'nvidia-container': /^https?:\/\/nvidia\.github\.io\//,
+};
 /**
  * Source files that conflict with the ones this action writes: apt refuses to read two entries of one repository with
  * different `Signed-By` ("Conflicting values set for option Signed-By").
+ *
+ * @param dpkgArchitecture what apt puts for `$(ARCH)` in an address
  */
-function sourceConflicts(files, repositories) {
-    return files.filter(({ path }) => path !== SOURCES_PATH).flatMap((file) => conflict(file, repositories) ?? []);
+function sourceConflicts(files, repositories, dpkgArchitecture) {
+    const plain = (uri) => `${uri.replaceAll('$(ARCH)', dpkgArchitecture).replace(/\/+$/, '')}/`;
+    const conflicts = (uri) => repositories.some(({ name, uri: ours }) => plain(uri) === plain(ours) || PREDECESSORS[name].test(plain(uri)));
+    return files.filter(({ path }) => path !== SOURCES_PATH).flatMap((file) => conflict(file, conflicts) ?? []);
 }
-function conflict({ path, text }, repositories) {
-    const conflicts = (uri) => {
-        const plain = `${uri.replace(/\/+$/, '')}/`;
-        return (NVIDIA_ENTRY.test(plain) ||
-            repositories.some((repository) => repository.uri.startsWith(plain) || plain.startsWith(repository.uri)));
-    };
+function conflict({ path, text }, conflicts) {
     if (path.endsWith('.sources')) {
-        const uris = text.split('\n').flatMap((line) => /^URIs:/i.test(line)
-            ? line
-                .replace(/^URIs:/i, '')
-                .trim()
-                .split(/\s+/)
-            : []);
+        const uris = deb822Uris(text);
         const hits = uris.filter(conflicts).length;
         if (hits === 0)
             return null;
@@ -33457,6 +33517,11 @@ function conflict({ path, text }, repositories) {
         return { kind: 'whole-file', path };
     const disabled = lines.map((line) => (hits(line) ? `# disabled by proxmox-lxc-nvidia: ${line}` : line));
     return { kind: 'lines', path, text: disabled.join('\n') };
+}
+/** All addresses of a deb822 source file; a field goes on in lines that begin with a blank (deb822(5)). */
+function deb822Uris(text) {
+    const unfolded = text.replace(/^#.*\n/gm, '').replace(/\n[ \t]+/g, ' ');
+    return [...unfolded.matchAll(/^URIs:(.*)$/gim)].flatMap(([, value = '']) => value.trim().split(/\s+/).filter(Boolean));
 }
 
 // EXTERNAL MODULE: ./build/version/cuda.js
@@ -33480,7 +33545,7 @@ function findGaps(desired, guest, driver, repositories) {
     const missing = (names) => names.filter((name) => !isInstalled(guest.packages, name));
     const driverPackages = guest.packages
         .filter(({ name, installed }) => installed && isDriverPackage(name))
-        .map(({ name }) => name);
+        .map(qualifiedName);
     const toolkit = desired.cuda.kind === 'none' ? null : (0,cuda/* toolkitPackage */.BV)(desired.cuda.version);
     return {
         apt: aptGap(guest, repositories),
@@ -33519,6 +33584,10 @@ function userSpaceText(guest) {
     const versions = [...new Set(guest.libraries.map(({ version }) => version))].sort();
     return versions.length === 0 ? 'none' : versions.join(' and ');
 }
+/** As apt-get takes it: a package can be there for two architectures. */
+function qualifiedName({ name, architecture }) {
+    return architecture === 'all' ? name : `${name}:${architecture}`;
+}
 function isInstalled(packages, wanted) {
     return packages.some(({ name, installed }) => name === wanted && installed);
 }
@@ -33538,7 +33607,7 @@ function driverGap(guest, driver, driverPackages) {
     return null;
 }
 function aptGap(guest, repositories) {
-    const conflicts = sourceConflicts(guest.aptSources, repositories);
+    const conflicts = sourceConflicts(guest.aptSources, repositories, guest.dpkgArchitecture ?? '');
     const reasons = [];
     if (guest.aptPin !== PIN_TEXT)
         reasons.push(`${PIN_PATH} doesn't keep apt from bringing a driver`);
@@ -33605,7 +33674,7 @@ const INSTALLER_LOG = 'tail -n 60 /var/log/nvidia-installer.log';
  */
 async function installDriver(context, action) {
     const { ctid, pct, log, secondsLeft } = context;
-    const directory = `${action.directory}/proxmox-lxc-nvidia`;
+    const directory = workingPath(action);
     const runfile = await context.obtainRunfile({ version: action.version, ...action.runfile });
     try {
         log.info(`Delivering ${runfile.name} (${(0,system_text/* bytesText */.pV)(runfile.size)}) to ${directory} in container ${ctid}.`);
@@ -33625,9 +33694,17 @@ async function installDriver(context, action) {
     }
     finally {
         await pct
-            .script(ctid, CLEAN_UP, [directory], { purpose: 'cleaning up', timeoutSeconds: CLEANUP_SECONDS })
+            .script(ctid, CLEAN_UP, [directory], {
+            purpose: 'cleaning up',
+            timeoutSeconds: CLEANUP_SECONDS,
+            evenIfCancelled: true,
+        })
             .catch((error) => log.warning(`${directory} in container ${ctid} could not be removed: ${error}`, 'Left behind'));
     }
+}
+/** Where in the container an action works; gone afterwards. */
+function workingPath(action) {
+    return `${action.directory}/proxmox-lxc-nvidia`;
 }
 function checkDelivery(ctid, result, runfile) {
     if (result.stderr.includes('No space left on device')) {
@@ -33685,16 +33762,18 @@ function installerFailure(ctid, version, exitCode, output, log) {
 /**
  * Carries out a plan in its order; after a failure nothing more is started.
  *
- * @param record gets each action's state as it changes, so that a report after a failure is complete
+ * @param records gets each action's state as it changes, so that a report after a failure is complete
+ * @param beforeStep is awaited before an action's first side effect
  * @throws what the failing action threw
  */
-async function applyPlan(plan, context, records) {
+async function applyPlan(plan, context, records, beforeStep) {
     records.push(...plan.actions.map((action) => ({ action, status: 'not-started', seconds: 0 })));
     for (const record of records) {
         const started = performance.now();
         try {
             await context.log.group(`Container ${context.ctid}: ${(0,plan_actions/* actionTitle */.L)(record.action)}`, async () => {
                 context.log.info(`Why: ${record.action.reason}`);
+                await beforeStep((0,plan_actions/* actionTitle */.L)(record.action));
                 await applyAction(record.action, context);
             });
             record.status = 'done';
@@ -33719,6 +33798,402 @@ function applyAction(action, context) {
         case 'install-driver':
             return installDriver(context, action);
     }
+}
+
+// EXTERNAL MODULE: external "node:fs/promises"
+var promises_ = __nccwpck_require__(1455);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./node_modules/zod/v4/mini/schemas.js + 5 modules
+var schemas = __nccwpck_require__(8395);
+;// CONCATENATED MODULE: ./build/apply/journal.js
+var __addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var __disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
+
+
+
+/** On the host's disk, where it outlives the run and a restart. */
+const DIRECTORY = '/var/lib/proxmox-lxc-nvidia/journal';
+/**
+ * What is being done to a container. Written before each side effect, gone when the container is as it was or as planned;
+ * what is found here when nobody holds the container's lock is what an interrupted run left.
+ */
+const Entry = schemas/* object */.Ikc({
+    ctid: schemas/* number */.aig(),
+    /** The run that works on it, for people. */
+    run: schemas/* string */.YjP(),
+    since: schemas/* string */.YjP(),
+    /** The snapshot to go back to, from before it is made until it is dropped; null: there is none. */
+    snapshot: schemas/* nullable */.mee(schemas/* string */.YjP()),
+    /** Directory in the container that the runfile goes to, or null. */
+    directory: schemas/* nullable */.mee(schemas/* string */.YjP()),
+    /** `begun`: something may be half done. `proven`: all is done and verified, only the snapshot is still to be dropped. */
+    phase: schemas/* enum */.k5n(['begun', 'proven']),
+    /** The step that was begun last, in words. */
+    step: schemas/* string */.YjP(),
+});
+/** The journal of one container. */
+class Journal {
+    #path;
+    constructor(ctid) {
+        this.#path = (0,external_node_path_.join)(DIRECTORY, `${ctid}.json`);
+    }
+    /** What an interrupted run left, or null. An unreadable entry can't be: it is renamed into place when complete. */
+    async read() {
+        let text;
+        try {
+            text = await (0,promises_.readFile)(this.#path, 'utf8');
+        }
+        catch (error) {
+            if (error.code === 'ENOENT')
+                return null;
+            throw error;
+        }
+        return Entry.parse(JSON.parse(text));
+    }
+    /** Replaces the entry; when this returns it is on the disk. */
+    async write(entry) {
+        const env_1 = { stack: [], error: void 0, hasError: false };
+        try {
+            await (0,promises_.mkdir)(DIRECTORY, { recursive: true, mode: 0o700 });
+            const partial = `${this.#path}.partial`;
+            const file = __addDisposableResource(env_1, await (0,promises_.open)(partial, 'w', 0o600), true);
+            await file.writeFile(`${JSON.stringify(entry)}\n`);
+            await file.sync();
+            await (0,promises_.rename)(partial, this.#path);
+            await syncDirectory();
+        }
+        catch (e_1) {
+            env_1.error = e_1;
+            env_1.hasError = true;
+        }
+        finally {
+            const result_1 = __disposeResources(env_1);
+            if (result_1)
+                await result_1;
+        }
+    }
+    async remove() {
+        await (0,promises_.rm)(this.#path, { force: true });
+        await syncDirectory();
+    }
+}
+async function syncDirectory() {
+    const env_2 = { stack: [], error: void 0, hasError: false };
+    try {
+        const directory = __addDisposableResource(env_2, await (0,promises_.open)(DIRECTORY, 'r'), true);
+        await directory.sync();
+    }
+    catch (e_2) {
+        env_2.error = e_2;
+        env_2.hasError = true;
+    }
+    finally {
+        const result_2 = __disposeResources(env_2);
+        if (result_2)
+            await result_2;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/proxmox/config.js
+/**
+ * Parses a container's configuration file as pve-container does (PVE::LXC::Config, parse_pct_config): `key: value`, raw
+ * `lxc.x.y: v` or `lxc.x.y = v`, `#` lines are the description; pending changes and snapshots follow in sections.
+ */
+function parseContainerConfig(text) {
+    const values = new Map();
+    const raw = [];
+    const snapshots = [];
+    let inSections = false;
+    for (const line of text.split('\n')) {
+        const section = /^\[([^\]:]+)\]\s*$/.exec(line)?.[1];
+        if (section !== undefined)
+            snapshots.push({ name: section, incomplete: false });
+        const snapshot = snapshots.at(-1);
+        if (snapshot !== undefined && /^snapstate:/.test(line))
+            snapshot.incomplete = true;
+        // `[pve:pending]`, with its colon, comes before the snapshots.
+        inSections ||= line.startsWith('[');
+        if (inSections)
+            continue;
+        const rawLine = /^(lxc\.[a-zA-Z0-9_.]+)\s*[:=]\s*(.*?)\s*$/.exec(line);
+        if (rawLine?.[1] !== undefined) {
+            raw.push({ key: rawLine[1], value: rawLine[2] ?? '' });
+            continue;
+        }
+        const keyLine = /^([a-z][a-zA-Z0-9_-]*):\s*(.*?)\s*$/.exec(line);
+        if (keyLine?.[1] !== undefined)
+            values.set(keyLine[1], keyLine[2] ?? '');
+    }
+    return { values, raw, snapshots };
+}
+/**
+ * The minor numbers of the GPUs a configuration passes through, ascending: `devN: /dev/nvidia0,gid=44` (Proxmox 8.1 and
+ * later) and `lxc.mount.entry: /dev/nvidia0 dev/nvidia0 none bind,…`.
+ */
+function passedGpus({ values, raw }) {
+    const paths = [
+        ...[...values].filter(([key]) => /^dev\d+$/.test(key)).map(([, value]) => devicePath(value)),
+        ...raw.filter(({ key }) => key === 'lxc.mount.entry').map(({ value }) => value.split(/\s+/)[0]),
+    ];
+    const minors = paths.flatMap((path) => {
+        const minor = /^\/dev\/nvidia(\d+)$/.exec(path ?? '')?.[1];
+        return minor === undefined ? [] : [Number(minor)];
+    });
+    return [...new Set(minors)].sort((a, b) => a - b);
+}
+/** The path of a `devN` property string, whose parts may come in any order: `/dev/nvidia0,gid=44`, `gid=44,path=/dev/nvidia0`. */
+function devicePath(value) {
+    const parts = value.split(',').map((part) => part.trim());
+    return (parts.find((part) => part.startsWith('path='))?.slice('path='.length) ?? parts.find((part) => !part.includes('=')));
+}
+
+;// CONCATENATED MODULE: ./build/proxmox/storage.js
+/**
+ * Storage types that can snapshot a container's volumes (pve-storage, `volume_has_feature` of each plug-in). Directories
+ * and network shares can't: containers use raw images there.
+ */
+const WITH_SNAPSHOTS = new Set(['zfspool', 'zfs', 'lvmthin', 'rbd', 'btrfs']);
+/** Storage ids and their types from /etc/pve/storage.cfg: `type: id` lines, their properties indented below. */
+function parseStorageTypes(text) {
+    return new Map(text.split('\n').flatMap((line) => {
+        const [, type, id] = /^([a-z]+):\s*(\S+)\s*$/.exec(line) ?? [];
+        return type === undefined || id === undefined ? [] : [[id, type]];
+    }));
+}
+/**
+ * Why Proxmox would refuse to snapshot a container, or null when it wouldn't: every volume must lie on a storage that
+ * can, and bind and device mounts never can (domain fact: pct §9).
+ */
+function snapshotObstacle({ values }, storageTypes) {
+    for (const [key, value] of values) {
+        if (key !== 'rootfs' && !/^mp\d+$/.test(key))
+            continue;
+        const volume = value.split(',')[0]?.replace(/^volume=/, '') ?? '';
+        if (volume.startsWith('/'))
+            return `${key} is a bind or device mount (${volume})`;
+        const id = volume.split(':')[0] ?? '';
+        const type = storageTypes.get(id);
+        if (type === undefined)
+            return `${key} lies on the storage "${id}", which is not in storage.cfg`;
+        if (!WITH_SNAPSHOTS.has(type))
+            return `${key} lies on the storage "${id}" of type ${type}, which has no snapshots of containers`;
+    }
+    return null;
+}
+
+;// CONCATENATED MODULE: ./build/proxmox/node.js
+
+
+
+/** The cluster file system (pmxcfs(8)): configurations of all nodes, `local` links to this one. */
+const PVE = '/etc/pve';
+/** The name of this Proxmox node. @throws ActionError HOST_NOT_PROXMOX */
+async function nodeName(files) {
+    const local = await files.link(`${PVE}/local`);
+    if (local === null) {
+        throw new build_errors/* ActionError */.lZ('HOST_NOT_PROXMOX', `${PVE}/local is not there.`, 'Run this step on a self-hosted runner on a Proxmox VE host whose pve-cluster service runs.');
+    }
+    return local.replace(/^nodes\//, '');
+}
+/** A container as Proxmox knows it, without its inside (`guest` is null). Only reads, and starts no `pct`. */
+async function observeContainer(files, ctid) {
+    const text = await files.read(`${PVE}/lxc/${ctid}.conf`);
+    const config = parseContainerConfig(text ?? '');
+    const flag = (key) => config.values.get(key) === '1';
+    return {
+        ctid,
+        presence: text === null ? await presenceElsewhere(files, ctid) : { kind: 'here' },
+        hostname: config.values.get('hostname') ?? null,
+        running: text !== null && (await isRunning(files, ctid)),
+        lock: config.values.get('lock') ?? null,
+        template: flag('template'),
+        unprivileged: flag('unprivileged'),
+        memoryMib: Number(config.values.get('memory') ?? 512),
+        passedGpus: passedGpus(config),
+        snapshotObstacle: snapshotObstacle(config, parseStorageTypes((await files.read(`${PVE}/storage.cfg`)) ?? '')),
+        snapshots: config.snapshots.map(({ name }) => name),
+        incompleteSnapshots: config.snapshots.filter(({ incomplete }) => incomplete).map(({ name }) => name),
+        guest: null,
+    };
+}
+/** What an id is that isn't a container of this node. */
+async function presenceElsewhere(files, ctid) {
+    const local = await nodeName(files);
+    for (const node of await files.list(`${PVE}/nodes`)) {
+        for (const [folder, type] of [
+            ['lxc', 'container'],
+            ['qemu-server', 'vm'],
+        ]) {
+            const names = await files.list(`${PVE}/nodes/${node}/${folder}`);
+            if (names.includes(`${ctid}.conf`))
+                return node === local ? { kind: 'vm' } : { kind: 'other-node', node, type };
+        }
+    }
+    return { kind: 'absent' };
+}
+/** Proxmox' own test (PVE::LXC::check_running): the command socket of the container's monitor is there. */
+async function isRunning(files, ctid) {
+    const sockets = (await files.read('/proc/net/unix')) ?? '';
+    return sockets.split('\n').some((line) => line.endsWith(` @/var/lib/lxc/${ctid}/command`));
+}
+
+;// CONCATENATED MODULE: ./build/apply/snapshot.js
+/** Seconds for one pct call that works on volumes. */
+const VOLUME_SECONDS = 300;
+/**
+ * Seconds for the start after a rollback: on an ext4 volume that was snapshotted while it ran, the kernel waits about 45
+ * for the volume's multiple mount protection (domain fact: pct, trap 9).
+ */
+const START_SECONDS = 180;
+/** Takes a snapshot. @throws ActionError SNAPSHOT_FAILED */
+function takeSnapshot(pct, ctid, name, run) {
+    return pct.manage('SNAPSHOT_FAILED', ['snapshot', String(ctid), name, '--description', `proxmox-lxc-nvidia: ${run}`], {
+        timeoutSeconds: VOLUME_SECONDS,
+        remedy: 'Nothing was changed. With "rollback: never" no snapshot is taken.',
+    });
+}
+/** Drops a snapshot. @param incomplete that was interrupted while it was made @throws ActionError SNAPSHOT_FAILED */
+function dropSnapshot(pct, ctid, name, incomplete = false) {
+    return pct.manage('SNAPSHOT_FAILED', ['delsnapshot', String(ctid), name, ...(incomplete ? ['--force', '1'] : [])], {
+        timeoutSeconds: VOLUME_SECONDS,
+        remedy: `Drop it by hand: pct delsnapshot ${ctid} ${name}.`,
+    });
+}
+/**
+ * Goes back to a snapshot and starts the container again. A running container is killed, its configuration restored, and
+ * whatever was written in it since is lost. @throws ActionError ROLLBACK_FAILED
+ */
+async function rollBack(pct, ctid, name) {
+    const remedy = `See what stands in the way, then: pct rollback ${ctid} ${name} --start 1 && pct delsnapshot ${ctid} ${name}.`;
+    await pct.manage('ROLLBACK_FAILED', ['rollback', String(ctid), name], { timeoutSeconds: VOLUME_SECONDS, remedy });
+    await pct.manage('ROLLBACK_FAILED', ['start', String(ctid)], { timeoutSeconds: START_SECONDS, remedy });
+}
+/** Takes away a lock that a died pct of ours left on the container. @throws ActionError ROLLBACK_FAILED */
+function unlock(pct, ctid) {
+    return pct.manage('ROLLBACK_FAILED', ['unlock', String(ctid)], {
+        timeoutSeconds: 60,
+        remedy: `See pct config ${ctid}; the lock is taken away by pct unlock ${ctid}.`,
+    });
+}
+
+;// CONCATENATED MODULE: ./build/apply/recover.js
+
+
+
+/** Locks that a pct of ours leaves behind when it is killed in the middle. */
+const OWN_LOCKS = ['snapshot', 'snapshot-delete', 'rollback'];
+/** Seconds for `dpkg --configure -a`, which may have a whole toolkit to finish. */
+const REPAIR_SECONDS = 1800;
+/** Removes what a run leaves in a container, and finishes what dpkg was interrupted in. Argument 1: directory, or empty. */
+const REPAIR = `
+set -eu
+rm -rf -- /var/tmp/proxmox-lxc-nvidia /var/tmp/proxmox-lxc-nvidia-apt.*
+if [ -n "$1" ]; then rm -rf -- "$1"; fi
+if [ -n "$(dpkg --audit)" ]; then
+  dpkg --force-confdef --force-confold --configure -a
+fi
+`;
+/**
+ * Puts right what an interrupted or failed run left of a container: back to the snapshot where there is one, else nothing
+ * half done and no leftovers, so that the next plan finds what is missing. Its lock must be held. Can be repeated.
+ *
+ * @throws ActionError ROLLBACK_FAILED, RECOVERY_FAILED, with the journal kept for the next try
+ */
+async function recover({ pct, files, log }, journal, entry) {
+    const { ctid, snapshot } = entry;
+    const container = await observeContainer(files, ctid);
+    if (container.presence.kind !== 'here') {
+        log.info(`Container ${ctid} is gone; what ${entry.run} left of it is forgotten.`);
+        await journal.remove();
+        return 'completed';
+    }
+    if (container.running && container.lock === null && !(await pct.endProcesses(ctid, 'any'))) {
+        log.info(`Not everything that was running in container ${ctid} could be ended.`);
+    }
+    if (container.lock !== null && OWN_LOCKS.includes(container.lock))
+        await unlock(pct, ctid);
+    let recovery;
+    if (snapshot !== null && container.snapshots.includes(snapshot)) {
+        const complete = !container.incompleteSnapshots.includes(snapshot);
+        recovery = entry.phase === 'begun' && complete ? 'rolled-back' : 'completed';
+        if (recovery === 'rolled-back') {
+            log.info(`Rolling container ${ctid} back to ${snapshot}: what was written in it since then is lost.`);
+            await rollBack(pct, ctid, snapshot);
+        }
+        await dropSnapshot(pct, ctid, snapshot, !complete);
+    }
+    else {
+        recovery = entry.phase === 'proven' ? 'completed' : 'repaired';
+        if (recovery === 'repaired')
+            await repair(pct, ctid, entry.directory, container.running, log);
+    }
+    await journal.remove();
+    return recovery;
+}
+async function repair(pct, ctid, directory, running, log) {
+    if (!running) {
+        throw new build_errors/* ActionError */.lZ('RECOVERY_FAILED', `Container ${ctid} was stopped while it was being changed, and is not running.`, `Start it (pct start ${ctid}) and run this again: what was left half done is repaired first.`);
+    }
+    const { exitCode, stdout, stderr } = await pct.script(ctid, REPAIR, [directory ?? ''], {
+        purpose: 'repairing what was left half done',
+        timeoutSeconds: REPAIR_SECONDS,
+        evenIfCancelled: true,
+        onLine: (line) => log.foreign(String(ctid), line),
+    });
+    if (exitCode === 0)
+        return;
+    throw new build_errors/* ActionError */.lZ('RECOVERY_FAILED', `Container ${ctid} could not be repaired (exit code ${exitCode}).`, `Look inside: pct enter ${ctid}; dpkg --configure -a must succeed.`, `${stdout}\n${stderr}`.trim().split('\n').slice(-15).join('\n'));
 }
 
 ;// CONCATENATED MODULE: ./build/plan/distribution.js
@@ -33943,7 +34418,9 @@ function checkContainer(host, container) {
     }
     const wanted = host.architecture === 'x86_64' ? 'amd64' : 'arm64';
     if (guest.dpkgArchitecture !== wanted) {
-        throw new build_errors/* ActionError */.lZ('CONTAINER_ARCHITECTURE_MISMATCH', `${name} is ${guest.dpkgArchitecture}, the host is ${wanted}.`, "Use a container of the host's own architecture.");
+        throw new build_errors/* ActionError */.lZ('CONTAINER_ARCHITECTURE_MISMATCH', guest.dpkgArchitecture === null
+            ? `${name} has no dpkg.`
+            : `${name} is ${guest.dpkgArchitecture}, the host is ${wanted}.`, "Use a container of the host's own architecture.");
     }
     if (guest.dpkgAudit !== '') {
         throw new build_errors/* ActionError */.lZ('CONTAINER_DPKG_BROKEN', `${name} has packages that dpkg left half done.`, `Repair it first: pct exec ${container.ctid} -- dpkg --configure -a, then apt-get -f install.`, guest.dpkgAudit);
@@ -34143,11 +34620,20 @@ function driverNeeds(runfile, directory) {
         { directory: '/usr', bytes: size * UNPACKED_FACTOR, what: 'the installed driver' },
     ];
 }
+/** What build-essential and the other prerequisites take at most, packed and unpacked; seen on Debian 12 and 13. */
+const space_PREREQUISITES = { download: 100 * 1024 * 1024, installed: 400 * 1024 * 1024 };
+/** What a host compiler takes, by far the largest of the prerequisites. */
+function compilerNeeds() {
+    return [
+        { directory: '/var/cache/apt', bytes: space_PREREQUISITES.download, what: 'the packages of build-essential' },
+        { directory: '/usr', bytes: space_PREREQUISITES.installed, what: 'build-essential' },
+    ];
+}
 /** What a toolkit takes with all it needs from the same repository. */
 function toolkitNeeds(packages, name) {
     const { download, installed } = sizeWithDependencies(packages, name);
     return [
-        { directory: '/var/tmp', bytes: download, what: `the packages of ${name}` },
+        { directory: '/var/cache/apt', bytes: download, what: `the packages of ${name}` },
         { directory: '/usr', bytes: installed, what: name },
     ];
 }
@@ -34218,11 +34704,13 @@ function makePlan(desired, { host, container, upstream }) {
         actions.push(plan_configureApt(ctid, gaps.apt, repositories, upstream, guest.certificates));
     const packages = [
         ...gaps.prerequisites.map((name) => ({ name, version: null })),
-        ...gaps.nvidiaContainer.map((name) => ({ name, version: versionOf(upstream.nvidiaContainer, name) })),
+        ...gaps.nvidiaContainer.map((name) => ({ name, version: offeredVersion(upstream.nvidiaContainer, name) })),
     ];
     const missing = missingText(packages.map(({ name }) => name));
     if (missing !== null)
         actions.push({ kind: 'install-packages', reason: missing, purpose: 'prerequisites', packages });
+    if (gaps.prerequisites.includes('build-essential'))
+        needs.push(...compilerNeeds());
     if (gaps.driverPackages.length > 0) {
         actions.push({
             kind: 'remove-packages',
@@ -34260,7 +34748,24 @@ function makePlan(desired, { host, container, upstream }) {
         });
     }
     checkSpace(ctid, guest, needs);
-    return { ctid, actions, warnings: warnings(desired, { host, container, upstream }, driver, actions) };
+    return {
+        ctid,
+        actions,
+        safety: safety(desired, container, actions),
+        warnings: warnings(desired, { host, container, upstream }, driver, actions),
+    };
+}
+/** @throws ActionError SNAPSHOT_IMPOSSIBLE when a snapshot is required */
+function safety(desired, container, actions) {
+    if (actions.length === 0)
+        return { kind: 'none', why: 'nothing is to be done' };
+    if (desired.rollback === 'never')
+        return { kind: 'none', why: 'none is wanted' };
+    if (container.snapshotObstacle === null)
+        return { kind: 'snapshot' };
+    if (desired.rollback === 'auto')
+        return { kind: 'none', why: container.snapshotObstacle };
+    throw new build_errors/* ActionError */.lZ('SNAPSHOT_IMPOSSIBLE', `Container ${container.ctid} can't be snapshotted: ${container.snapshotObstacle}.`, 'Move it to a storage with snapshots, or set "rollback: auto" to go on without one where there is none.');
 }
 function plan_configureApt(ctid, gap, repositories, upstream, certificates) {
     const mixed = gap.conflicts.find(({ kind }) => kind === 'mixed');
@@ -34294,8 +34799,12 @@ function plan_configureApt(ctid, gap, repositories, upstream, certificates) {
             : [{ kind: 'put-aside', path: SOURCES_PATH }],
     };
 }
-function versionOf(repository, name) {
-    return repository?.packages.find((entry) => entry.name === name)?.version ?? null;
+/** @throws ActionError PACKAGE_NOT_AVAILABLE */
+function offeredVersion(repository, name) {
+    const found = repository?.packages.find((entry) => entry.name === name);
+    if (found !== undefined)
+        return found.version;
+    throw new build_errors/* ActionError */.lZ('PACKAGE_NOT_AVAILABLE', `The repository of NVIDIA's container packages has no ${name}.`, 'Check "nvidia-container-repository", or set "nvidia-container: none".');
 }
 function toolkitMissing(name, offered, distribution) {
     const versions = offered
@@ -34349,105 +34858,96 @@ function base64(text) {
     return Buffer.from(text, 'utf8').toString('base64');
 }
 
-;// CONCATENATED MODULE: ./build/proxmox/config.js
+;// CONCATENATED MODULE: external "node:child_process"
+const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
+// EXTERNAL MODULE: external "node:events"
+var external_node_events_ = __nccwpck_require__(8474);
+;// CONCATENATED MODULE: ./build/proxmox/lock.js
+
+
+
+
+
+
+/** Volatile as the locks themselves: /run is empty after a restart of the host. */
+const lock_DIRECTORY = '/run/lock/proxmox-lxc-nvidia';
+const Owner = schemas/* object */.Ikc({
+    /** Address of the workflow run, or what else a person may look for. */
+    run: schemas/* string */.YjP(),
+    pid: schemas/* number */.aig(),
+    /** ISO 8601 */
+    since: schemas/* string */.YjP(),
+});
 /**
- * Parses a container's configuration file as pve-container does (PVE::LXC::Config, parse_pct_config): `key: value`, raw
- * `lxc.x.y: v` or `lxc.x.y = v`, `#` lines are the description; pending changes and snapshots follow in sections.
+ * A lock of this host: flock(2) on an open file, so the kernel releases it when this process ends, however that happens.
+ * The owner is written into the file for those who wait; it decides nothing.
  */
-function parseContainerConfig(text) {
-    const values = new Map();
-    const raw = [];
-    for (const line of text.split('\n')) {
-        if (line.startsWith('['))
-            break;
-        const rawLine = /^(lxc\.[a-zA-Z0-9_.]+)\s*[:=]\s*(.*?)\s*$/.exec(line);
-        if (rawLine?.[1] !== undefined) {
-            raw.push({ key: rawLine[1], value: rawLine[2] ?? '' });
-            continue;
-        }
-        const keyLine = /^([a-z][a-zA-Z0-9_-]*):\s*(.*?)\s*$/.exec(line);
-        if (keyLine?.[1] !== undefined)
-            values.set(keyLine[1], keyLine[2] ?? '');
+class HostLock {
+    #file;
+    constructor(file) {
+        this.#file = file;
     }
-    return { values, raw };
+    /**
+     * @param name of the lock, e.g. `container-901`
+     * @param waitSeconds how long another holder is waited for
+     * @param onWait told who holds it, once
+     * @throws ActionError CONTAINER_BUSY naming the holder; what `cancelled` was aborted with
+     */
+    static async take(name, owner, waitSeconds, cancelled, onWait) {
+        await (0,promises_.mkdir)(lock_DIRECTORY, { recursive: true });
+        const path = (0,external_node_path_.join)(lock_DIRECTORY, `${name}.lock`);
+        const file = await (0,promises_.open)(path, 'a+');
+        try {
+            if (!(await flock(file, ['--nonblock'], cancelled))) {
+                const holder = await holderOf(path);
+                onWait(holder);
+                if (!(await flock(file, ['--timeout', String(waitSeconds)], cancelled))) {
+                    throw new build_errors/* ActionError */.lZ('CONTAINER_BUSY', `${name} is being worked on by ${await holderOf(path)}, for longer than ${waitSeconds} s.`, 'Wait for that run, or cancel it; "lock-wait-minutes" says how long to wait.');
+                }
+            }
+            await file.truncate();
+            await file.appendFile(JSON.stringify(owner));
+            return new HostLock(file);
+        }
+        catch (error) {
+            await file.close();
+            throw error;
+        }
+    }
+    async release() {
+        await this.#file.close();
+    }
 }
 /**
- * The minor numbers of the GPUs a configuration passes through, ascending: `devN: /dev/nvidia0,gid=44` (Proxmox 8.1 and
- * later) and `lxc.mount.entry: /dev/nvidia0 dev/nvidia0 none bind,…`.
+ * Node has no flock(2). flock(1) locks the open file it inherits; the lock belongs to that open file, so it stays when
+ * flock(1) has ended and goes when this process closes the file or dies. No other child inherits it (O_CLOEXEC).
  */
-function passedGpus({ values, raw }) {
-    const paths = [
-        ...[...values].filter(([key]) => /^dev\d+$/.test(key)).map(([, value]) => devicePath(value)),
-        ...raw.filter(({ key }) => key === 'lxc.mount.entry').map(({ value }) => value.split(/\s+/)[0]),
-    ];
-    const minors = paths.flatMap((path) => {
-        const minor = /^\/dev\/nvidia(\d+)$/.exec(path ?? '')?.[1];
-        return minor === undefined ? [] : [Number(minor)];
+async function flock(file, options, cancelled) {
+    cancelled.throwIfAborted();
+    const child = (0,external_node_child_process_namespaceObject.spawn)('/usr/bin/flock', ['--exclusive', ...options, '3'], {
+        stdio: ['ignore', 'ignore', 'ignore', file.fd],
+        signal: cancelled,
     });
-    return [...new Set(minors)].sort((a, b) => a - b);
-}
-/** The path of a `devN` property string, whose parts may come in any order: `/dev/nvidia0,gid=44`, `gid=44,path=/dev/nvidia0`. */
-function devicePath(value) {
-    const parts = value.split(',').map((part) => part.trim());
-    return (parts.find((part) => part.startsWith('path='))?.slice('path='.length) ?? parts.find((part) => !part.includes('=')));
-}
-
-;// CONCATENATED MODULE: ./build/proxmox/node.js
-
-
-/** The cluster file system (pmxcfs(8)): configurations of all nodes, `local` links to this one. */
-const PVE = '/etc/pve';
-/** The name of this Proxmox node. @throws ActionError HOST_NOT_PROXMOX */
-async function nodeName(files) {
-    const local = await files.link(`${PVE}/local`);
-    if (local === null) {
-        throw new build_errors/* ActionError */.lZ('HOST_NOT_PROXMOX', `${PVE}/local is not there.`, 'Run this step on a self-hosted runner on a Proxmox VE host whose pve-cluster service runs.');
+    try {
+        const [code] = (await (0,external_node_events_.once)(child, 'exit'));
+        return code === 0;
     }
-    return local.replace(/^nodes\//, '');
-}
-/** A container as Proxmox knows it, without its inside (`guest` is null). Only reads, and starts no `pct`. */
-async function observeContainer(files, ctid) {
-    const text = await files.read(`${PVE}/lxc/${ctid}.conf`);
-    const config = parseContainerConfig(text ?? '');
-    const flag = (key) => config.values.get(key) === '1';
-    return {
-        ctid,
-        presence: text === null ? await presenceElsewhere(files, ctid) : { kind: 'here' },
-        hostname: config.values.get('hostname') ?? null,
-        running: text !== null && (await isRunning(files, ctid)),
-        lock: config.values.get('lock') ?? null,
-        template: flag('template'),
-        unprivileged: flag('unprivileged'),
-        memoryMib: Number(config.values.get('memory') ?? 512),
-        passedGpus: passedGpus(config),
-        guest: null,
-    };
-}
-/** What an id is that isn't a container of this node. */
-async function presenceElsewhere(files, ctid) {
-    const local = await nodeName(files);
-    for (const node of await files.list(`${PVE}/nodes`)) {
-        for (const [folder, type] of [
-            ['lxc', 'container'],
-            ['qemu-server', 'vm'],
-        ]) {
-            const names = await files.list(`${PVE}/nodes/${node}/${folder}`);
-            if (names.includes(`${ctid}.conf`))
-                return node === local ? { kind: 'vm' } : { kind: 'other-node', node, type };
-        }
+    catch (error) {
+        cancelled.throwIfAborted();
+        throw error;
     }
-    return { kind: 'absent' };
 }
-/** Proxmox' own test (PVE::LXC::check_running): the command socket of the container's monitor is there. */
-async function isRunning(files, ctid) {
-    const sockets = (await files.read('/proc/net/unix')) ?? '';
-    return sockets.split('\n').some((line) => line.endsWith(` @/var/lib/lxc/${ctid}/command`));
+async function holderOf(path) {
+    const text = await (0,promises_.readFile)(path, 'utf8').catch(() => '');
+    try {
+        const { run, pid, since } = Owner.parse(JSON.parse(text));
+        return `${run} (process ${pid}, since ${since})`;
+    }
+    catch {
+        return 'another process';
+    }
 }
 
-// EXTERNAL MODULE: external "node:fs/promises"
-var promises_ = __nccwpck_require__(1455);
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
 ;// CONCATENATED MODULE: ./build/runfile/address.js
 const NVIDIA = 'https://us.download.nvidia.com';
 /** `NVIDIA-Linux-x86_64-580.159.04.run` */
@@ -35295,8 +35795,6 @@ function _unique(values) {
     return Array.from(new Set(values));
 }
 //# sourceMappingURL=tool-cache.js.map
-// EXTERNAL MODULE: ./node_modules/zod/v4/mini/schemas.js + 5 modules
-var schemas = __nccwpck_require__(8395);
 // EXTERNAL MODULE: ./node_modules/zod/v4/core/api.js + 2 modules
 var api = __nccwpck_require__(2306);
 ;// CONCATENATED MODULE: ./build/runfile/cache.js
@@ -35456,7 +35954,7 @@ async function obtainRunfile(http, cache, log, wanted, architecture) {
         if (wanted.sha256 !== null && sha256 !== wanted.sha256) {
             throw new build_errors/* ActionError */.lZ('RUNFILE_CHECKSUM_MISMATCH', `${(0,system_text/* shownUrl */.zA)(url)} has sha256 ${sha256}, expected was ${wanted.sha256}.`, "Nothing was delivered. Compare the checksum with NVIDIA's .sha256sum; a proxy may have changed the file.");
         }
-        const manifest = { version, url, name: (0,external_node_path_.basename)(new URL(url).pathname), sha256, size };
+        const manifest = { version, url, name: runfileName(version, architecture), sha256, size };
         return await cache.store(partial, directory, architecture, manifest);
     }
     finally {
@@ -35678,6 +36176,12 @@ function nvccRelease(output) {
 
 
 
+
+
+
+
+
+
 /** One container on its way through the flow. The first failure ends it; what was found until then is kept. */
 class ContainerRun {
     #setting;
@@ -35688,15 +36192,36 @@ class ContainerRun {
     #after = null;
     #plan = null;
     #applied = false;
+    #rolledBack = false;
+    #lock = null;
+    #journal;
     #verifications = [];
     #findings = [];
     #failure = null;
     #seconds = 0;
     constructor(setting) {
         this.#setting = setting;
+        this.#journal = new Journal(setting.wish.ctid);
     }
     get failed() {
         return this.#failure !== null;
+    }
+    /** Takes the container's lock, so that no other run changes it, and puts right what an earlier one left half done. */
+    lock() {
+        return this.#step(async ({ wish: { ctid }, desired, world, pct }) => {
+            const { log, runName, cancelled } = world;
+            const owner = { run: runName, pid: process.pid, since: new Date().toISOString() };
+            this.#lock = await HostLock.take(`container-${ctid}`, owner, desired.lockWaitMinutes * 60, cancelled, (holder) => log.info(`Container ${ctid} is being worked on by ${holder}: waiting.`));
+            const entry = await this.#journal.read();
+            if (entry === null)
+                return;
+            log.info(`${entry.run} was interrupted at "${entry.step}" in container ${ctid}, begun ${entry.since}.`);
+            const recovery = await log.group(`Container ${ctid}: put right`, () => recover({ pct, files: world.files, log }, this.#journal, entry));
+            log.warning(`Container ${ctid} was ${recovery} after an interrupted run.`, 'Recovered');
+        });
+    }
+    async unlock() {
+        await this.#lock?.release();
     }
     /** Facts. One `pct exec`, and only into a container that may be worked on. */
     observe() {
@@ -35725,6 +36250,10 @@ class ContainerRun {
                 log.warning(message, code);
         });
     }
+    /**
+     * Carries the plan out and proves the result. When that fails the container goes back to its snapshot, or is left with
+     * nothing half done; when it is cancelled, that is left to the post step, which has more time.
+     */
     apply() {
         return this.#step(async (setting) => {
             if (this.#plan === null)
@@ -35732,31 +36261,88 @@ class ContainerRun {
             this.#applied = true;
             if (this.#plan.actions.length === 0)
                 return;
-            await applyPlan(this.#plan, this.#context(setting), this.#actions);
-            this.#after = await setting.world.log.group(`Container ${setting.wish.ctid}: verify`, () => this.#observeGuest());
+            const { world, pct } = setting;
+            const entry = this.#journalEntry(setting, this.#plan);
+            try {
+                await this.#applyProtected(setting, this.#plan, entry);
+            }
+            catch (error) {
+                this.#after = null;
+                if (world.cancelled.aborted)
+                    throw error;
+                try {
+                    const recovery = await recover({ pct, files: world.files, log: world.log }, this.#journal, entry);
+                    this.#rolledBack = recovery === 'rolled-back';
+                    this.#after = await this.#observeGuest().catch(() => null);
+                }
+                catch (second) {
+                    world.log.warning(`${(0,build_errors/* toFailure */.w2)(second).seen} ${(0,build_errors/* toFailure */.w2)(second).remedy}`, (0,build_errors/* toFailure */.w2)(second).code);
+                }
+                throw error;
+            }
         });
     }
-    /** Judges what was last observed; not a container whose changes are only planned, or that failed before. */
+    async #applyProtected(setting, plan, entry) {
+        const { wish, world, pct } = setting;
+        const { ctid } = wish;
+        const record = (step) => this.#journal.write(Object.assign(entry, { step }));
+        if (entry.snapshot !== null) {
+            await record('take a snapshot');
+            await takeSnapshot(pct, ctid, entry.snapshot, world.runName);
+            world.log.info(`Container ${ctid} has the snapshot ${entry.snapshot} to go back to.`);
+        }
+        await applyPlan(plan, this.#context(setting), this.#actions, record);
+        await record('verify');
+        this.#after = await world.log.group(`Container ${ctid}: verify`, () => this.#observeGuest());
+        this.#prove(setting);
+        entry.phase = 'proven';
+        await record('drop the snapshot');
+        if (entry.snapshot !== null)
+            await dropSnapshot(pct, ctid, entry.snapshot);
+        await this.#journal.remove();
+    }
+    #journalEntry({ wish: { ctid }, world }, plan) {
+        const install = plan.actions.find((action) => action.kind === 'install-driver');
+        return {
+            ctid,
+            run: world.runName,
+            since: new Date().toISOString(),
+            snapshot: plan.safety.kind === 'snapshot' ? `nvidia-${(0,external_node_crypto_.randomBytes)(4).toString('hex')}` : null,
+            directory: install === undefined ? null : workingPath(install),
+            phase: 'begun',
+            step: 'begin',
+        };
+    }
+    /** Judges what was observed of a container in which nothing was to be done. */
     verify() {
-        return this.#step(async ({ wish, desired, host, driver, world: { log } }) => {
-            const settled = this.#applied || this.#plan?.actions.length === 0;
-            if (!settled || this.#after === null)
-                return;
-            const container = { ...this.#observed(), guest: this.#after };
-            const { verifications, findings } = verify(desired, wish, host, container, this.#after, driver);
-            this.#verifications = verifications;
-            this.#findings = findings;
-            for (const { level, title, status, seen } of verifications) {
-                log.info(`Container ${wish.ctid} ${level} ${title}: ${status} (${seen})`);
-            }
-            for (const { code, message } of findings)
-                log.warning(message, code);
-            this.#failure = verificationFailure(wish.ctid, verifications);
-            const gaps = remainingGaps(desired, host, container);
-            if (!this.failed && gaps.length > 0) {
-                throw new build_errors/* ActionError */.lZ('VERIFY_FAILED', `Container ${wish.ctid} is not as wanted after everything was done: ${gaps.join('; ')}.`, 'Something else changes the container at the same time: run this again.');
-            }
+        return this.#step(async (setting) => {
+            if (this.#plan?.actions.length === 0)
+                this.#prove(setting);
         });
+    }
+    /** @throws ActionError VERIFY_… for the first proof that fails */
+    #prove({ wish, desired, host, driver, world: { log } }) {
+        if (this.#after === null)
+            throw new Error('a proof needs an observation');
+        const container = { ...this.#observed(), guest: this.#after };
+        const { verifications, findings } = verify(desired, wish, host, container, this.#after, driver);
+        this.#verifications = verifications;
+        this.#findings = findings;
+        for (const { level, title, status, seen } of verifications) {
+            log.info(`Container ${wish.ctid} ${level} ${title}: ${status} (${seen})`);
+        }
+        for (const { code, message } of findings)
+            log.warning(message, code);
+        const failed = verifications.find(({ failure }) => failure !== undefined);
+        if (failed?.failure !== undefined) {
+            const { code, remedy, details } = failed.failure;
+            const seen = `Container ${wish.ctid}, ${failed.level} (${failed.title}): ${failed.seen}.`;
+            throw new build_errors/* ActionError */.lZ(code, seen, remedy, details);
+        }
+        const gaps = remainingGaps(desired, host, container);
+        if (gaps.length > 0) {
+            throw new build_errors/* ActionError */.lZ('VERIFY_FAILED', `Container ${wish.ctid} is not as wanted after everything was done: ${gaps.join('; ')}.`, 'Something else changes the container at the same time: run this again.');
+        }
     }
     result() {
         const smi = this.#after?.nvidiaSmi;
@@ -35767,6 +36353,7 @@ class ContainerRun {
             before: software(this.#before),
             after: software(this.#after),
             plan: this.#plan,
+            rolledBack: this.#rolledBack,
             actions: this.#actions,
             verifications: this.#verifications,
             findings: this.#findings,
@@ -35802,6 +36389,7 @@ class ContainerRun {
             return;
         const started = performance.now();
         try {
+            this.#setting.world.cancelled.throwIfAborted();
             await work(this.#setting);
         }
         catch (error) {
@@ -35826,13 +36414,6 @@ class ContainerRun {
             obtainRunfile: (runfile) => obtainRunfile(world.http, cache, world.log, runfile, host.architecture),
         };
     }
-}
-function verificationFailure(ctid, verifications) {
-    const failed = verifications.find(({ failure }) => failure !== undefined);
-    if (failed?.failure === undefined)
-        return null;
-    const seen = `Container ${ctid}, ${failed.level} (${failed.title}): ${failed.seen}.`;
-    return { ...failed.failure, seen };
 }
 function software(guest) {
     if (guest === null)
@@ -36052,7 +36633,44 @@ function once(known, key, look) {
     return found;
 }
 
+// EXTERNAL MODULE: external "node:timers/promises"
+var external_node_timers_promises_ = __nccwpck_require__(8500);
+;// CONCATENATED MODULE: ./build/proxmox/end-processes.js
+/** The variable by which everything that this action starts in a container can be found again there. */
+const MARK = 'PROXMOX_LXC_NVIDIA';
+/**
+ * Ends processes in a container that carry the mark, with all their children: first kindly, after two seconds not.
+ * Argument 1: the mark's value, or `any` for every one but this script's own. Exits with 1 when some are left.
+ *
+ * Killing `pct exec` doesn't end what it started (domain fact: pct §6), and through sudo it couldn't even be killed.
+ */
+const END_PROCESSES = String.raw `
+set -u
+wanted=$1
+own=${'$'}${MARK}
+marked() {
+  for directory in /proc/[0-9]*; do
+    value=$(tr '\0' '\n' < "$directory/environ" 2> /dev/null | sed -n 's/^${MARK}=//p' 2> /dev/null)
+    [ -n "$value" ] && [ "$value" != "$own" ] || continue
+    if [ "$wanted" = any ] || [ "$value" = "$wanted" ]; then printf '%s ' "${'$'}{directory#/proc/}"; fi
+  done
+}
+for signal in TERM KILL; do
+  turn=0
+  while [ "$turn" -lt 20 ]; do
+    processes=$(marked 2> /dev/null)
+    [ -n "$processes" ] || exit 0
+    if [ "$turn" = 0 ] || [ "$signal" = KILL ]; then kill "-$signal" $processes 2> /dev/null; fi
+    turn=$((turn + 1))
+    sleep 0.1
+  done
+done
+exit 1
+`;
+
 ;// CONCATENATED MODULE: ./build/proxmox/pct.js
+
+
 
 
 
@@ -36077,6 +36695,8 @@ code=$?
 printf '\n%s ended %d\n' "$word" "$code" >&2
 exit "$code"
 `;
+/** Waits before another try when another pct holds the configuration's lock, in seconds; pct itself waits for ten. */
+const LOCK_WAITS = [2, 5, 10];
 /** Seconds that pct itself may need beside the command: its start-up, and a container that is just being started. */
 const PCT_SECONDS = 60;
 /**
@@ -36087,8 +36707,11 @@ const PCT_SECONDS = 60;
  */
 class Pct {
     #run;
-    constructor(run) {
+    #cancelled;
+    /** @param cancelled aborted when the run is cancelled: commands in containers are then ended there. */
+    constructor(run, cancelled) {
         this.#run = run;
+        this.#cancelled = cancelled;
     }
     /** Runs a fixed POSIX shell script in a container; what varies goes into its positional arguments. */
     script(ctid, script, args, options) {
@@ -36098,10 +36721,74 @@ class Pct {
      * Runs a command in a container.
      *
      * @returns the command's own exit code and output, whatever the code is.
-     * @throws ActionError when the command didn't run to its end: TIMEOUT, or what pct's failure means.
+     * @throws ActionError when the command didn't run to its end: TIMEOUT, CANCELLED, or what pct's failure means.
      */
     async exec(ctid, argv, options) {
         const word = (0,external_node_crypto_.randomUUID)();
+        if (options.evenIfCancelled)
+            return this.#exec(word, ctid, argv, options);
+        this.#cancelled.throwIfAborted();
+        let running = true;
+        // Once isn't always enough: pct may be cancelled before it has started the command.
+        const end = async () => {
+            while (running)
+                await this.endProcesses(ctid, word);
+        };
+        const onCancel = () => void end();
+        this.#cancelled.addEventListener('abort', onCancel, { once: true });
+        try {
+            return await this.#exec(word, ctid, argv, options);
+        }
+        catch (error) {
+            this.#cancelled.throwIfAborted();
+            if (error instanceof build_errors/* ActionError */.lZ && error.code === 'TIMEOUT')
+                await this.endProcesses(ctid, word);
+            throw error;
+        }
+        finally {
+            running = false;
+            this.#cancelled.removeEventListener('abort', onCancel);
+            this.#cancelled.throwIfAborted();
+        }
+    }
+    /**
+     * Ends what this action started in a container: what `word` marks, or everything that an earlier run left running.
+     *
+     * @returns false when something is still there or could not be looked for
+     */
+    async endProcesses(ctid, word) {
+        try {
+            const { exitCode } = await this.script(ctid, END_PROCESSES, [word], {
+                purpose: 'ending what was running',
+                timeoutSeconds: 10,
+                evenIfCancelled: true,
+            });
+            return exitCode === 0;
+        }
+        catch {
+            return false;
+        }
+    }
+    /**
+     * Another `pct` command, e.g. `snapshot`. Not ended by cancelling: half a snapshot helps nobody.
+     *
+     * @throws ActionError with the given code and pct's own words
+     */
+    async manage(code, argv, options) {
+        for (let attempt = 0;; attempt++) {
+            const { exitCode, stderr } = await this.#run(['/usr/sbin/pct', ...argv], {
+                timeoutSeconds: options.timeoutSeconds,
+            });
+            if (exitCode === 0)
+                return;
+            const wait = LOCK_WAITS[attempt];
+            if (wait === undefined || !/can't lock file .* got timeout/.test(stderr)) {
+                throw new build_errors/* ActionError */.lZ(code, `pct ${argv.join(' ')} failed with exit code ${exitCode}.`, options.remedy, (0,system_text/* lastLines */.w$)(stderr, 10));
+            }
+            await (0,external_node_timers_promises_.setTimeout)(wait * 1000);
+        }
+    }
+    async #exec(word, ctid, argv, options) {
         let began = false;
         let ended = null;
         const stderr = [];
@@ -36136,6 +36823,7 @@ class Pct {
             'env',
             '-i',
             ...ENVIRONMENT,
+            `${MARK}=${word}`,
             '/bin/sh',
             '-c',
             WRAPPER,
@@ -36192,7 +36880,7 @@ function neverBegan(ctid, exitCode, stderr, limit, purpose) {
 async function run(desired, world) {
     const started = performance.now();
     const { log } = world;
-    const pct = new Pct(world.run);
+    const pct = new Pct(world.run, world.cancelled);
     const cache = new RunfileCache(world.temporary);
     const upstream = new Upstream(world.http, world.run, cache, world.temporary);
     let containers = [];
@@ -36204,6 +36892,9 @@ async function run(desired, world) {
         const driver = checkHost(desired, observed);
         log.info(`Host ${host.node}: driver ${driver} (${host.driver?.kernelModule} kernel module), ${host.gpus.length} GPU(s), Proxmox VE ${host.proxmoxVersion ?? 'unknown'}.`);
         containers = desired.containers.map((wish) => new ContainerRun({ wish, desired, host: observed, driver, world, pct, cache, upstream }));
+        if (desired.mode === 'apply')
+            for (const container of containers)
+                await container.lock();
         for (const container of containers)
             await container.observe();
         for (const container of containers)
@@ -36220,6 +36911,10 @@ async function run(desired, world) {
     }
     catch (error) {
         failure = (0,build_errors/* toFailure */.w2)(error);
+    }
+    finally {
+        for (const container of containers)
+            await container.unlock();
     }
     const results = containers.map((container) => container.result());
     const statuses = results.map(({ status }) => status);
@@ -36415,8 +37110,12 @@ const DISK_ERRORS = ['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'ENOENT', 'EISDIR', 
 /** A failure that may pass. */
 class Passing extends Error {
 }
-/** @param userAgent how this action names itself to servers. */
-function createHttp(userAgent, wait) {
+/**
+ * @param userAgent how this action names itself to servers
+ * @param wait between tries
+ * @param cancelled ends every request when it is aborted; its reason is then thrown
+ */
+function createHttp(userAgent, wait, cancelled) {
     // Redirects are followed here: the client doesn't know relative ones.
     const client = new _actions_http_client__WEBPACK_IMPORTED_MODULE_4__/* .HttpClient */ .Qq(userAgent, [], { allowRedirects: false, socketTimeout: 60_000 });
     /** The answer at the end of all redirects: 200, or null for 404. */
@@ -36444,9 +37143,10 @@ function createHttp(userAgent, wait) {
     async function tried(url, code, work) {
         for (let attempt = 0;; attempt++) {
             try {
-                return await work();
+                return await untilCancelled(work(), cancelled);
             }
             catch (error) {
+                cancelled.throwIfAborted();
                 if (error instanceof _errors_js__WEBPACK_IMPORTED_MODULE_5__/* .ActionError */ .lZ)
                     throw error;
                 if (DISK_ERRORS.includes(error.code ?? '')) {
@@ -36456,7 +37156,7 @@ function createHttp(userAgent, wait) {
                 if (seconds === undefined) {
                     throw new _errors_js__WEBPACK_IMPORTED_MODULE_5__/* .ActionError */ .lZ(code, error instanceof Passing ? error.message : `${(0,_text_js__WEBPACK_IMPORTED_MODULE_6__/* .shownUrl */ .zA)(url)}: ${(0,_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .messageOf */ .bD)(error)}.`, `It failed ${attempt + 1} times: check the network, proxy and name resolution of this host.`);
                 }
-                await wait(seconds);
+                await untilCancelled(wait(seconds), cancelled);
             }
         }
     }
@@ -36485,12 +37185,25 @@ function createHttp(userAgent, wait) {
                     done(null, chunk);
                 },
             });
-            await (0,node_stream_promises__WEBPACK_IMPORTED_MODULE_3__.pipeline)(message, meter, (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.createWriteStream)(file, { mode: 0o600 }));
+            await (0,node_stream_promises__WEBPACK_IMPORTED_MODULE_3__.pipeline)(message, meter, (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.createWriteStream)(file, { mode: 0o600 }), { signal: cancelled });
             if (total !== null && size !== total)
                 throw new Passing(`${(0,_text_js__WEBPACK_IMPORTED_MODULE_6__/* .shownUrl */ .zA)(url)} ended after ${size} of ${total} bytes.`);
             return { sha256: hash.digest('hex'), size };
         }),
     };
+}
+/** Gives up on work when the run is cancelled; what the work holds ends with the process. */
+async function untilCancelled(work, cancelled) {
+    cancelled.throwIfAborted();
+    const { promise, reject } = Promise.withResolvers();
+    const onAbort = () => reject(cancelled.reason);
+    cancelled.addEventListener('abort', onAbort, { once: true });
+    try {
+        return await Promise.race([work, promise]);
+    }
+    finally {
+        cancelled.removeEventListener('abort', onAbort);
+    }
 }
 /** A status that isn't success: worth another try (429, 5xx) or final. */
 function refusal(status, url, code) {
@@ -36552,6 +37265,23 @@ const runnerLog = {
     foreign: (source, line) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq((0,_text_js__WEBPACK_IMPORTED_MODULE_1__/* .logText */ .kc)((0,_text_js__WEBPACK_IMPORTED_MODULE_1__/* .lastState */ .Uy)(line), `${source} │ `)),
     group: (title, work) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .group */ .Os(title, work),
 };
+
+
+/***/ }),
+
+/***/ 3876:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   r: () => (/* binding */ runName)
+/* harmony export */ });
+/** How a run is called where people find its locks or its journal: the address of the workflow run, or this process. */
+function runName(environment) {
+    const { GITHUB_SERVER_URL: server, GITHUB_REPOSITORY: repository, GITHUB_RUN_ID: run } = environment;
+    return server && repository && run
+        ? `${server}/${repository}/actions/runs/${run}`
+        : `local run of process ${process.pid}`;
+}
 
 
 /***/ }),
@@ -36737,12 +37467,13 @@ __nccwpck_require__.d(__webpack_exports__, {
   V4: () => (/* binding */ getInput),
   Os: () => (/* binding */ group),
   pq: () => (/* binding */ info),
+  LZ: () => (/* binding */ saveState),
   uH: () => (/* binding */ setOutput),
   z: () => (/* reexport */ summary),
   $e: () => (/* binding */ warning)
 });
 
-// UNUSED EXPORTS: addPath, endGroup, exportVariable, getBooleanInput, getIDToken, getMultilineInput, getState, isDebug, markdownSummary, notice, platform, saveState, setCommandEcho, setFailed, setSecret, startGroup, toPlatformPath, toPosixPath, toWin32Path
+// UNUSED EXPORTS: addPath, endGroup, exportVariable, getBooleanInput, getIDToken, getMultilineInput, getState, isDebug, markdownSummary, notice, platform, setCommandEcho, setFailed, setSecret, startGroup, toPlatformPath, toPosixPath, toWin32Path
 
 // EXTERNAL MODULE: external "os"
 var external_os_ = __nccwpck_require__(857);
@@ -37732,9 +38463,9 @@ function group(name, fn) {
 function saveState(name, value) {
     const filePath = process.env['GITHUB_STATE'] || '';
     if (filePath) {
-        return issueFileCommand('STATE', prepareKeyValueMessage(name, value));
+        return file_command_issueFileCommand('STATE', file_command_prepareKeyValueMessage(name, value));
     }
-    issueCommand('save-state', { name }, toCommandValue(value));
+    command_issueCommand('save-state', { name }, utils_toCommandValue(value));
 }
 /**
  * Gets the value of an state set by this action's main execution.
@@ -41651,11 +42382,14 @@ function config(newConfig) {
 /* harmony export */   o8: () => (/* binding */ clone),
 /* harmony export */   ol: () => (/* binding */ members),
 /* harmony export */   p6: () => (/* binding */ cleanRegex),
+/* harmony export */   qQ: () => (/* binding */ propertyKeyTypes),
 /* harmony export */   qh: () => (/* binding */ own),
 /* harmony export */   rL: () => (/* binding */ explicitlyAborted),
-/* harmony export */   v5: () => (/* binding */ defineLazyInternal)
+/* harmony export */   sD: () => (/* binding */ escapeRegex),
+/* harmony export */   v5: () => (/* binding */ defineLazyInternal),
+/* harmony export */   w5: () => (/* binding */ getEnumValues)
 /* harmony export */ });
-/* unused harmony exports assertEqual, assertNotEqual, toZod, assertIs, assertNever, assert, getEnumValues, nullish, floatSafeRemainder, defineLazy, objectClone, rawShape, mergeDefs, cloneDef, getElementAtPath, promiseAllObject, randomString, esc, slugify, allowsEval, shallowClone, numKeys, getParsedType, propertyKeyTypes, primitiveTypes, escapeRegex, createTransparentProxy, NUMBER_FORMAT_RANGES, BIGINT_FORMAT_RANGES, pick, omit, extend, safeExtend, merge, partial, required, unwrapMessage, getSizableOrigin, codePointLength, getLengthableOrigin, issue, cleanEnum, base64ToUint8Array, uint8ArrayToBase64, base64urlToUint8Array, uint8ArrayToBase64url, hexToUint8Array, uint8ArrayToHex, Class, derived, CONSTANT_CATCH, constantCatch */
+/* unused harmony exports assertEqual, assertNotEqual, toZod, assertIs, assertNever, assert, nullish, floatSafeRemainder, defineLazy, objectClone, rawShape, mergeDefs, cloneDef, getElementAtPath, promiseAllObject, randomString, esc, slugify, allowsEval, shallowClone, numKeys, getParsedType, primitiveTypes, createTransparentProxy, NUMBER_FORMAT_RANGES, BIGINT_FORMAT_RANGES, pick, omit, extend, safeExtend, merge, partial, required, unwrapMessage, getSizableOrigin, codePointLength, getLengthableOrigin, issue, cleanEnum, base64ToUint8Array, uint8ArrayToBase64, base64urlToUint8Array, uint8ArrayToBase64url, hexToUint8Array, uint8ArrayToHex, Class, derived, CONSTANT_CATCH, constantCatch */
 
 // functions
 function assertEqual(val) {
@@ -42540,6 +43274,7 @@ function constantCatch(value) {
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
   YOg: () => (/* binding */ array),
+  k5n: () => (/* binding */ _enum),
   _H3: () => (/* binding */ looseObject),
   mee: () => (/* binding */ nullable),
   aig: () => (/* binding */ schemas_number),
@@ -42549,7 +43284,7 @@ __nccwpck_require__.d(__webpack_exports__, {
   YjP: () => (/* binding */ schemas_string)
 });
 
-// UNUSED EXPORTS: ZodMiniAny, ZodMiniArray, ZodMiniBase64, ZodMiniBase64URL, ZodMiniBigInt, ZodMiniBigIntFormat, ZodMiniBoolean, ZodMiniCIDRv4, ZodMiniCIDRv6, ZodMiniCUID, ZodMiniCUID2, ZodMiniCatch, ZodMiniCodec, ZodMiniCreditCard, ZodMiniCustom, ZodMiniCustomStringFormat, ZodMiniDate, ZodMiniDefault, ZodMiniDiscriminatedUnion, ZodMiniE164, ZodMiniEmail, ZodMiniEmoji, ZodMiniEnum, ZodMiniExactOptional, ZodMiniFile, ZodMiniFunction, ZodMiniGUID, ZodMiniIBAN, ZodMiniIPv4, ZodMiniIPv6, ZodMiniIntersection, ZodMiniJWT, ZodMiniKSUID, ZodMiniLazy, ZodMiniLiteral, ZodMiniMAC, ZodMiniMap, ZodMiniNaN, ZodMiniNanoID, ZodMiniNever, ZodMiniNonOptional, ZodMiniNull, ZodMiniNullable, ZodMiniNumber, ZodMiniNumberFormat, ZodMiniObject, ZodMiniOptional, ZodMiniPipe, ZodMiniPrefault, ZodMiniPromise, ZodMiniReadonly, ZodMiniRecord, ZodMiniSet, ZodMiniString, ZodMiniStringFormat, ZodMiniSuccess, ZodMiniSymbol, ZodMiniTemplateLiteral, ZodMiniTransform, ZodMiniTuple, ZodMiniType, ZodMiniULID, ZodMiniURL, ZodMiniUUID, ZodMiniUndefined, ZodMiniUnion, ZodMiniUnknown, ZodMiniVoid, ZodMiniXID, ZodMiniXor, _default, _function, any, base64, base64url, bigint, boolean, catch, catchall, check, cidrv4, cidrv6, codec, creditCard, cuid, cuid2, currencyCode, custom, date, describe, discriminatedUnion, e164, email, emoji, enum, exactOptional, exactPartial, extend, file, float32, float64, function, guid, hash, hex, hostname, httpUrl, iban, instanceof, int, int32, int64, intersection, invertCodec, ipv4, ipv6, json, jwt, keyof, ksuid, lazy, literal, looseRecord, mac, map, merge, meta, nan, nanoid, nativeEnum, never, nonoptional, null, nullish, omit, partial, partialRecord, pick, pipe, prefault, promise, readonly, refine, required, safeExtend, set, strictObject, stringFormat, stringbool, success, superRefine, symbol, templateLiteral, transform, tuple, uint32, uint64, ulid, undefined, union, unknown, url, uuid, uuidv4, uuidv6, uuidv7, void, xid, xor
+// UNUSED EXPORTS: ZodMiniAny, ZodMiniArray, ZodMiniBase64, ZodMiniBase64URL, ZodMiniBigInt, ZodMiniBigIntFormat, ZodMiniBoolean, ZodMiniCIDRv4, ZodMiniCIDRv6, ZodMiniCUID, ZodMiniCUID2, ZodMiniCatch, ZodMiniCodec, ZodMiniCreditCard, ZodMiniCustom, ZodMiniCustomStringFormat, ZodMiniDate, ZodMiniDefault, ZodMiniDiscriminatedUnion, ZodMiniE164, ZodMiniEmail, ZodMiniEmoji, ZodMiniEnum, ZodMiniExactOptional, ZodMiniFile, ZodMiniFunction, ZodMiniGUID, ZodMiniIBAN, ZodMiniIPv4, ZodMiniIPv6, ZodMiniIntersection, ZodMiniJWT, ZodMiniKSUID, ZodMiniLazy, ZodMiniLiteral, ZodMiniMAC, ZodMiniMap, ZodMiniNaN, ZodMiniNanoID, ZodMiniNever, ZodMiniNonOptional, ZodMiniNull, ZodMiniNullable, ZodMiniNumber, ZodMiniNumberFormat, ZodMiniObject, ZodMiniOptional, ZodMiniPipe, ZodMiniPrefault, ZodMiniPromise, ZodMiniReadonly, ZodMiniRecord, ZodMiniSet, ZodMiniString, ZodMiniStringFormat, ZodMiniSuccess, ZodMiniSymbol, ZodMiniTemplateLiteral, ZodMiniTransform, ZodMiniTuple, ZodMiniType, ZodMiniULID, ZodMiniURL, ZodMiniUUID, ZodMiniUndefined, ZodMiniUnion, ZodMiniUnknown, ZodMiniVoid, ZodMiniXID, ZodMiniXor, _default, _function, any, base64, base64url, bigint, boolean, catch, catchall, check, cidrv4, cidrv6, codec, creditCard, cuid, cuid2, currencyCode, custom, date, describe, discriminatedUnion, e164, email, emoji, exactOptional, exactPartial, extend, file, float32, float64, function, guid, hash, hex, hostname, httpUrl, iban, instanceof, int, int32, int64, intersection, invertCodec, ipv4, ipv6, json, jwt, keyof, ksuid, lazy, literal, looseRecord, mac, map, merge, meta, nan, nanoid, nativeEnum, never, nonoptional, null, nullish, omit, partial, partialRecord, pick, pipe, prefault, promise, readonly, refine, required, safeExtend, set, strictObject, stringFormat, stringbool, success, superRefine, symbol, templateLiteral, transform, tuple, uint32, uint64, ulid, undefined, union, unknown, url, uuid, uuidv4, uuidv6, uuidv7, void, xid, xor
 
 // EXTERNAL MODULE: ./node_modules/zod/v4/core/core.js
 var core_core = __nccwpck_require__(8532);
@@ -44727,15 +45462,15 @@ function handleSetResult(result, final) {
     }
     final.value.add(result.value);
 }
-const $ZodEnum = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodEnum", (inst, def) => {
+const $ZodEnum = /*@__PURE__*/ core_core/* $constructor */.xI("$ZodEnum", (inst, def) => {
     $ZodType.init(inst, def);
-    const values = util.getEnumValues(def.entries);
+    const values = core_util/* getEnumValues */.w5(def.entries);
     const valuesSet = new Set(values);
     inst._zod.values = valuesSet;
-    util.defineLazyInternal(inst, "pattern", (zod) => {
-        const patternValues = util.getEnumValues(zod.def.entries).filter((k) => util.propertyKeyTypes.has(typeof k));
+    core_util/* defineLazyInternal */.v5(inst, "pattern", (zod) => {
+        const patternValues = core_util/* getEnumValues */.w5(zod.def.entries).filter((k) => core_util/* propertyKeyTypes */.qQ.has(typeof k));
         // unmatchable fallback, RE2-safe: an empty alternation would compile to /^()$/, which matches ""
-        return new RegExp(patternValues.length ? `^(${patternValues.map((o) => util.escapeRegex(o.toString())).join("|")})$` : "^[^\\s\\S]$");
+        return new RegExp(patternValues.length ? `^(${patternValues.map((o) => core_util/* escapeRegex */.sD(o.toString())).join("|")})$` : "^[^\\s\\S]$");
     });
     inst._zod.parse = (payload, _ctx) => {
         const input = payload.value;
@@ -44750,7 +45485,7 @@ const $ZodEnum = /*@__PURE__*/ (/* unused pure expression or super */ null && (c
         });
         return payload;
     };
-})));
+});
 const $ZodLiteral = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodLiteral", (inst, def) => {
     $ZodType.init(inst, def);
     const values = new Set(def.values);
@@ -46470,19 +47205,19 @@ function set(valueType, params) {
         ...util.normalizeParams(params),
     });
 }
-const ZodMiniEnum = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniEnum", (inst, def) => {
-    core.$ZodEnum.init(inst, def);
+const ZodMiniEnum = /*@__PURE__*/ core_core/* $constructor */.xI("ZodMiniEnum", (inst, def) => {
+    $ZodEnum.init(inst, def);
     ZodMiniType.init(inst, def);
     // reuse the parsed value set so a numeric TS enum's reverse-mapping keys stay out
     inst.options = [...inst._zod.values];
-})));
+});
 // @__NO_SIDE_EFFECTS__
 function _enum(values, params) {
     const entries = Array.isArray(values) ? Object.fromEntries(values.map((v) => [v, v])) : values;
     return new ZodMiniEnum({
         type: "enum",
         entries,
-        ...util.normalizeParams(params),
+        ...core_util/* normalizeParams */.A2(params),
     });
 }
 

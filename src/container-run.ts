@@ -1,5 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { type ActionRecord, applyPlan } from './apply/apply.ts';
 import type { ApplyContext } from './apply/context.ts';
+import { workingPath } from './apply/install-driver.ts';
+import { Journal, type JournalEntry } from './apply/journal.ts';
+import { recover } from './apply/recover.ts';
+import { dropSnapshot, takeSnapshot } from './apply/snapshot.ts';
 import type { ContainerWish, Desired } from './desired/desired.ts';
 import { ActionError, type Failure, toFailure } from './errors.ts';
 import type { ContainerFacts, GuestFacts, HostFacts } from './facts/facts.ts';
@@ -8,6 +13,7 @@ import type { Upstream } from './facts/upstream.ts';
 import { actionTitle, type ContainerPlan } from './plan/actions.ts';
 import { userSpaceText } from './plan/gaps.ts';
 import { makePlan, remainingGaps, upstreamNeeds } from './plan/plan.ts';
+import { HostLock } from './proxmox/lock.ts';
 import { observeContainer } from './proxmox/node.ts';
 import type { Pct } from './proxmox/pct.ts';
 import type { ContainerResult, ContainerStatus, Software } from './report/result.ts';
@@ -40,6 +46,9 @@ export class ContainerRun {
   #after: GuestFacts | null = null;
   #plan: ContainerPlan | null = null;
   #applied = false;
+  #rolledBack = false;
+  #lock: HostLock | null = null;
+  readonly #journal: Journal;
   #verifications: Verification[] = [];
   #findings: Finding[] = [];
   #failure: Failure | null = null;
@@ -47,10 +56,33 @@ export class ContainerRun {
 
   constructor(setting: Setting) {
     this.#setting = setting;
+    this.#journal = new Journal(setting.wish.ctid);
   }
 
   get failed(): boolean {
     return this.#failure !== null;
+  }
+
+  /** Takes the container's lock, so that no other run changes it, and puts right what an earlier one left half done. */
+  lock(): Promise<void> {
+    return this.#step(async ({ wish: { ctid }, desired, world, pct }) => {
+      const { log, runName, cancelled } = world;
+      const owner = { run: runName, pid: process.pid, since: new Date().toISOString() };
+      this.#lock = await HostLock.take(`container-${ctid}`, owner, desired.lockWaitMinutes * 60, cancelled, (holder) =>
+        log.info(`Container ${ctid} is being worked on by ${holder}: waiting.`),
+      );
+      const entry = await this.#journal.read();
+      if (entry === null) return;
+      log.info(`${entry.run} was interrupted at "${entry.step}" in container ${ctid}, begun ${entry.since}.`);
+      const recovery = await log.group(`Container ${ctid}: put right`, () =>
+        recover({ pct, files: world.files, log }, this.#journal, entry),
+      );
+      log.warning(`Container ${ctid} was ${recovery} after an interrupted run.`, 'Recovered');
+    });
+  }
+
+  async unlock(): Promise<void> {
+    await this.#lock?.release();
   }
 
   /** Facts. One `pct exec`, and only into a container that may be worked on. */
@@ -78,39 +110,98 @@ export class ContainerRun {
     });
   }
 
+  /**
+   * Carries the plan out and proves the result. When that fails the container goes back to its snapshot, or is left with
+   * nothing half done; when it is cancelled, that is left to the post step, which has more time.
+   */
   apply(): Promise<void> {
     return this.#step(async (setting) => {
       if (this.#plan === null) throw new Error('apply comes after a plan');
       this.#applied = true;
       if (this.#plan.actions.length === 0) return;
-      await applyPlan(this.#plan, this.#context(setting), this.#actions);
-      this.#after = await setting.world.log.group(`Container ${setting.wish.ctid}: verify`, () => this.#observeGuest());
+      const { world, pct } = setting;
+      const entry = this.#journalEntry(setting, this.#plan);
+      try {
+        await this.#applyProtected(setting, this.#plan, entry);
+      } catch (error) {
+        this.#after = null;
+        if (world.cancelled.aborted) throw error;
+        try {
+          const recovery = await recover({ pct, files: world.files, log: world.log }, this.#journal, entry);
+          this.#rolledBack = recovery === 'rolled-back';
+          this.#after = await this.#observeGuest().catch(() => null);
+        } catch (second) {
+          world.log.warning(`${toFailure(second).seen} ${toFailure(second).remedy}`, toFailure(second).code);
+        }
+        throw error;
+      }
     });
   }
 
-  /** Judges what was last observed; not a container whose changes are only planned, or that failed before. */
+  async #applyProtected(setting: Setting, plan: ContainerPlan, entry: JournalEntry): Promise<void> {
+    const { wish, world, pct } = setting;
+    const { ctid } = wish;
+    const record = (step: string) => this.#journal.write(Object.assign(entry, { step }));
+    if (entry.snapshot !== null) {
+      await record('take a snapshot');
+      await takeSnapshot(pct, ctid, entry.snapshot, world.runName);
+      world.log.info(`Container ${ctid} has the snapshot ${entry.snapshot} to go back to.`);
+    }
+    await applyPlan(plan, this.#context(setting), this.#actions, record);
+    await record('verify');
+    this.#after = await world.log.group(`Container ${ctid}: verify`, () => this.#observeGuest());
+    this.#prove(setting);
+    entry.phase = 'proven';
+    await record('drop the snapshot');
+    if (entry.snapshot !== null) await dropSnapshot(pct, ctid, entry.snapshot);
+    await this.#journal.remove();
+  }
+
+  #journalEntry({ wish: { ctid }, world }: Setting, plan: ContainerPlan): JournalEntry {
+    const install = plan.actions.find((action) => action.kind === 'install-driver');
+    return {
+      ctid,
+      run: world.runName,
+      since: new Date().toISOString(),
+      snapshot: plan.safety.kind === 'snapshot' ? `nvidia-${randomBytes(4).toString('hex')}` : null,
+      directory: install === undefined ? null : workingPath(install),
+      phase: 'begun',
+      step: 'begin',
+    };
+  }
+
+  /** Judges what was observed of a container in which nothing was to be done. */
   verify(): Promise<void> {
-    return this.#step(async ({ wish, desired, host, driver, world: { log } }) => {
-      const settled = this.#applied || this.#plan?.actions.length === 0;
-      if (!settled || this.#after === null) return;
-      const container = { ...this.#observed(), guest: this.#after };
-      const { verifications, findings } = verify(desired, wish, host, container, this.#after, driver);
-      this.#verifications = verifications;
-      this.#findings = findings;
-      for (const { level, title, status, seen } of verifications) {
-        log.info(`Container ${wish.ctid} ${level} ${title}: ${status} (${seen})`);
-      }
-      for (const { code, message } of findings) log.warning(message, code);
-      this.#failure = verificationFailure(wish.ctid, verifications);
-      const gaps = remainingGaps(desired, host, container);
-      if (!this.failed && gaps.length > 0) {
-        throw new ActionError(
-          'VERIFY_FAILED',
-          `Container ${wish.ctid} is not as wanted after everything was done: ${gaps.join('; ')}.`,
-          'Something else changes the container at the same time: run this again.',
-        );
-      }
+    return this.#step(async (setting) => {
+      if (this.#plan?.actions.length === 0) this.#prove(setting);
     });
+  }
+
+  /** @throws ActionError VERIFY_… for the first proof that fails */
+  #prove({ wish, desired, host, driver, world: { log } }: Setting): void {
+    if (this.#after === null) throw new Error('a proof needs an observation');
+    const container = { ...this.#observed(), guest: this.#after };
+    const { verifications, findings } = verify(desired, wish, host, container, this.#after, driver);
+    this.#verifications = verifications;
+    this.#findings = findings;
+    for (const { level, title, status, seen } of verifications) {
+      log.info(`Container ${wish.ctid} ${level} ${title}: ${status} (${seen})`);
+    }
+    for (const { code, message } of findings) log.warning(message, code);
+    const failed = verifications.find(({ failure }) => failure !== undefined);
+    if (failed?.failure !== undefined) {
+      const { code, remedy, details } = failed.failure;
+      const seen = `Container ${wish.ctid}, ${failed.level} (${failed.title}): ${failed.seen}.`;
+      throw new ActionError(code, seen, remedy, details);
+    }
+    const gaps = remainingGaps(desired, host, container);
+    if (gaps.length > 0) {
+      throw new ActionError(
+        'VERIFY_FAILED',
+        `Container ${wish.ctid} is not as wanted after everything was done: ${gaps.join('; ')}.`,
+        'Something else changes the container at the same time: run this again.',
+      );
+    }
   }
 
   result(): ContainerResult {
@@ -122,6 +213,7 @@ export class ContainerRun {
       before: software(this.#before),
       after: software(this.#after),
       plan: this.#plan,
+      rolledBack: this.#rolledBack,
       actions: this.#actions,
       verifications: this.#verifications,
       findings: this.#findings,
@@ -156,6 +248,7 @@ export class ContainerRun {
     if (this.failed) return;
     const started = performance.now();
     try {
+      this.#setting.world.cancelled.throwIfAborted();
       await work(this.#setting);
     } catch (error) {
       this.#failure = toFailure(error);
@@ -182,13 +275,6 @@ export class ContainerRun {
       obtainRunfile: (runfile) => obtainRunfile(world.http, cache, world.log, runfile, host.architecture),
     };
   }
-}
-
-function verificationFailure(ctid: number, verifications: readonly Verification[]): Failure | null {
-  const failed = verifications.find(({ failure }) => failure !== undefined);
-  if (failed?.failure === undefined) return null;
-  const seen = `Container ${ctid}, ${failed.level} (${failed.title}): ${failed.seen}.`;
-  return { ...failed.failure, seen };
 }
 
 function software(guest: GuestFacts | null): Software | null {

@@ -4,16 +4,31 @@ import { setTimeout } from 'node:timers/promises';
 import * as core from '@actions/core';
 import type { Desired } from './desired/desired.ts';
 import { readDesired } from './desired/inputs.ts';
-import { toFailure } from './errors.ts';
+import { ActionError, toFailure } from './errors.ts';
 import { report } from './report/report.ts';
 import type { RunResult } from './report/result.ts';
 import { run } from './run.ts';
 import { runCommand } from './system/command.ts';
 import { hostFiles } from './system/files.ts';
 import { createHttp } from './system/http.ts';
+import { runName } from './system/runner.ts';
 import { runnerLog } from './system/runner-log.ts';
 
 const temporary = process.env['RUNNER_TEMP'] || tmpdir();
+
+/** The runner cancels a step by SIGINT, 7.5 s later by SIGTERM, and kills what is left after another 2.5 s. */
+const cancellation = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () =>
+    cancellation.abort(
+      new ActionError(
+        'CANCELLED',
+        `The run was cancelled (${signal}).`,
+        'The post step puts right what was left half done.',
+      ),
+    ),
+  );
+}
 
 async function main(): Promise<RunResult> {
   let desired: Desired;
@@ -22,11 +37,14 @@ async function main(): Promise<RunResult> {
   } catch (error) {
     return refused(error);
   }
+  core.saveState('containers', desired.containers.map(({ ctid }) => ctid).join(','));
   return run(desired, {
     files: hostFiles,
     run: runCommand,
-    http: createHttp('proxmox-lxc-nvidia', (seconds) => setTimeout(seconds * 1000)),
+    http: createHttp('proxmox-lxc-nvidia', (seconds) => setTimeout(seconds * 1000), cancellation.signal),
     log: runnerLog,
+    cancelled: cancellation.signal,
+    runName: runName(process.env),
     machine: machine(),
     temporary,
   });
@@ -39,3 +57,5 @@ function refused(error: unknown): RunResult {
 }
 
 await report(await main(), runnerLog, temporary);
+// A connection that was given up may still be open.
+if (cancellation.signal.aborted) process.exit();

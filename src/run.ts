@@ -19,7 +19,7 @@ import type { World } from './world.ts';
 export async function run(desired: Desired, world: World): Promise<RunResult> {
   const started = performance.now();
   const { log } = world;
-  const pct = new Pct(world.run);
+  const pct = new Pct(world.run, world.cancelled);
   const cache = new RunfileCache(world.temporary);
   const upstream = new Upstream(world.http, world.run, cache, world.temporary);
   let containers: ContainerRun[] = [];
@@ -36,6 +36,7 @@ export async function run(desired: Desired, world: World): Promise<RunResult> {
     containers = desired.containers.map(
       (wish) => new ContainerRun({ wish, desired, host: observed, driver, world, pct, cache, upstream }),
     );
+    if (desired.mode === 'apply') for (const container of containers) await container.lock();
     for (const container of containers) await container.observe();
     for (const container of containers) await container.makePlan();
     if (desired.mode === 'apply' && containers.every(({ failed }) => !failed)) {
@@ -47,6 +48,8 @@ export async function run(desired: Desired, world: World): Promise<RunResult> {
     for (const container of containers) await container.verify();
   } catch (error) {
     failure = toFailure(error);
+  } finally {
+    for (const container of containers) await container.unlock();
   }
 
   const results = containers.map((container) => container.result());

@@ -9,6 +9,10 @@ export interface World {
   run: RunCommand;
   http: Http;
   log: Log;
+  /** Aborted, with an ActionError as its reason, when the run is cancelled. */
+  cancelled: AbortSignal;
+  /** Names this run for whoever finds its locks or journal: the address of the workflow run. */
+  runName: string;
   /** `uname -m` of this host. */
   machine: string;
   /** A directory for temporary files, emptied by the runner. */

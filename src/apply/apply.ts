@@ -15,16 +15,23 @@ export interface ActionRecord {
 /**
  * Carries out a plan in its order; after a failure nothing more is started.
  *
- * @param record gets each action's state as it changes, so that a report after a failure is complete
+ * @param records gets each action's state as it changes, so that a report after a failure is complete
+ * @param beforeStep is awaited before an action's first side effect
  * @throws what the failing action threw
  */
-export async function applyPlan(plan: ContainerPlan, context: ApplyContext, records: ActionRecord[]): Promise<void> {
+export async function applyPlan(
+  plan: ContainerPlan,
+  context: ApplyContext,
+  records: ActionRecord[],
+  beforeStep: (step: string) => Promise<void>,
+): Promise<void> {
   records.push(...plan.actions.map((action) => ({ action, status: 'not-started' as const, seconds: 0 })));
   for (const record of records) {
     const started = performance.now();
     try {
       await context.log.group(`Container ${context.ctid}: ${actionTitle(record.action)}`, async () => {
         context.log.info(`Why: ${record.action.reason}`);
+        await beforeStep(actionTitle(record.action));
         await applyAction(record.action, context);
       });
       record.status = 'done';

@@ -48,7 +48,7 @@ export async function installDriver(
   action: Extract<Action, { kind: 'install-driver' }>,
 ): Promise<void> {
   const { ctid, pct, log, secondsLeft } = context;
-  const directory = `${action.directory}/proxmox-lxc-nvidia`;
+  const directory = workingPath(action);
   const runfile = await context.obtainRunfile({ version: action.version, ...action.runfile });
   try {
     log.info(`Delivering ${runfile.name} (${bytesText(runfile.size)}) to ${directory} in container ${ctid}.`);
@@ -68,11 +68,20 @@ export async function installDriver(
     await checkInstallation(context, action.version, installed);
   } finally {
     await pct
-      .script(ctid, CLEAN_UP, [directory], { purpose: 'cleaning up', timeoutSeconds: CLEANUP_SECONDS })
+      .script(ctid, CLEAN_UP, [directory], {
+        purpose: 'cleaning up',
+        timeoutSeconds: CLEANUP_SECONDS,
+        evenIfCancelled: true,
+      })
       .catch((error: unknown) =>
         log.warning(`${directory} in container ${ctid} could not be removed: ${error}`, 'Left behind'),
       );
   }
+}
+
+/** Where in the container an action works; gone afterwards. */
+export function workingPath(action: Extract<Action, { kind: 'install-driver' }>): string {
+  return `${action.directory}/proxmox-lxc-nvidia`;
 }
 
 function checkDelivery(ctid: number, result: GuestResult, runfile: { size: number; sha256: string }): void {

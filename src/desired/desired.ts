@@ -17,6 +17,10 @@ export type VerifyLevel = (typeof VERIFY_LEVELS)[number];
 export const RUNFILE_INTEGRITY = ['checksum', 'self-check'] as const;
 export type RunfileIntegrity = (typeof RUNFILE_INTEGRITY)[number];
 
+/** Whether a snapshot is taken to go back to: where storage can, always (else refuse), or never. */
+export const ROLLBACK = ['auto', 'require', 'never'] as const;
+export type Rollback = (typeof ROLLBACK)[number];
+
 /** The driver version asked for, and who asked (an input's name, or file and key): `host` follows the kernel module. */
 export type DriverWish = { kind: 'host' } | { kind: 'exact'; version: DriverVersion; source: string };
 
@@ -57,6 +61,9 @@ export interface Desired {
   verify: VerifyLevel;
   cudaRepository: RepositoryWish;
   nvidiaContainerRepository: RepositoryWish;
+  rollback: Rollback;
   /** Per container, for all its actions. */
   timeoutMinutes: number;
+  /** How long another run's work on a container is waited for. */
+  lockWaitMinutes: number;
 }

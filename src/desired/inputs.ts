@@ -11,6 +11,7 @@ import {
   MODES,
   NVIDIA_CONTAINER,
   type RepositoryWish,
+  ROLLBACK,
   RUNFILE_INTEGRITY,
   type RunfileAddress,
   VERIFY_LEVELS,
@@ -34,7 +35,9 @@ export const INPUTS = [
   'cuda-repository-key',
   'nvidia-container-repository',
   'nvidia-container-repository-key',
+  'rollback',
   'timeout-minutes',
+  'lock-wait-minutes',
 ] as const;
 export type InputName = (typeof INPUTS)[number];
 
@@ -74,7 +77,9 @@ export async function readDesired(get: GetInput, read: (path: string) => Promise
     verify: cuda.kind === 'none' ? 'driver' : verify,
     cudaRepository: readRepository(given, 'cuda-repository', CUDA_REPOSITORY),
     nvidiaContainerRepository: readRepository(given, 'nvidia-container-repository', NVIDIA_CONTAINER_REPOSITORY),
-    timeoutMinutes: readMinutes(given('timeout-minutes')),
+    rollback: choice('rollback', given('rollback'), ROLLBACK, 'auto'),
+    timeoutMinutes: readMinutes('timeout-minutes', given('timeout-minutes'), 1, 60),
+    lockWaitMinutes: readMinutes('lock-wait-minutes', given('lock-wait-minutes'), 0, 10),
   };
 }
 
@@ -196,15 +201,11 @@ function readRepository(
   return { base: (base ?? otherwise).replace(/\/+$/, ''), keys };
 }
 
-function readMinutes(input: string | undefined): number {
-  if (input === undefined) return 60;
+function readMinutes(name: InputName, input: string | undefined, least: number, otherwise: number): number {
+  if (input === undefined) return otherwise;
   const minutes = Number(input);
-  if (/^\d+$/.test(input) && minutes >= 1 && minutes <= 1440) return minutes;
-  throw new ActionError(
-    'INPUT_INVALID',
-    `${INPUT('timeout-minutes')} is "${input}".`,
-    'Give whole minutes from 1 to 1440.',
-  );
+  if (/^\d+$/.test(input) && minutes >= least && minutes <= 1440) return minutes;
+  throw new ActionError('INPUT_INVALID', `${INPUT(name)} is "${input}".`, `Give whole minutes from ${least} to 1440.`);
 }
 
 /** @param shown how the address is quoted in messages, where it isn't written as it is checked. */

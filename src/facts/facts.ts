@@ -49,6 +49,12 @@ export interface ContainerFacts {
   memoryMib: number;
   /** Minor numbers of the GPUs that `devN` and `lxc.mount.entry` lines pass through. */
   passedGpus: number[];
+  /** Why Proxmox can't snapshot it, in words; null: it can. */
+  snapshotObstacle: string | null;
+  /** Names of its snapshots. */
+  snapshots: string[];
+  /** Those among them that are being made, or were left so. */
+  incompleteSnapshots: string[];
   /** What is inside; null when it isn't running here. */
   guest: GuestFacts | null;
 }
@@ -120,6 +126,8 @@ export interface DirectorySpace {
 export interface GuestPackage {
   name: string;
   version: string;
+  /** `amd64`, `i386`, `all`, … */
+  architecture: string;
   /** dpkg's status is "install ok installed". */
   installed: boolean;
 }

@@ -22,7 +22,7 @@ command -v dpkg-query > /dev/null 2>&1 || { record end; exit 0; }
 record dpkg-architecture "$(dpkg --print-architecture)"
 record dpkg-audit "$(dpkg --audit 2>&1 | head -c 4096 | encoded)"
 
-for directory in / /usr /var/tmp /root /opt; do
+for directory in / /usr /var/tmp /var/cache/apt /root /opt; do
   [ -d "$directory" ] || continue
   df -P -T -k -- "$directory" | tail -n 1 | while read -r _ type _ _ free _ mount; do
     record space "$directory" "$free" "$type" "$mount"
@@ -46,9 +46,11 @@ for soname in libcuda.so.1 libnvidia-ml.so.1; do
   record link "$soname" "$(if [ -n "$path" ]; then readlink -f -- "$path"; fi)"
 done
 
-dpkg-query -W -f '${'$'}{db:Status-Status}\t${'$'}{Package}\t${'$'}{Version}\n' \
-  kmod ca-certificates gnupg curl wget build-essential libcuda1 'libcuda1-*' 'libnvidia-*' 'nvidia-*' 'cuda-*' 'xserver-xorg-video-nvidia*' \
-  2> /dev/null | while read -r status name version; do record package "$status" "$name" "$version"; done
+dpkg-query -W -f '${'$'}{db:Status-Status}\t${'$'}{Package}\t${'$'}{Version}\t${'$'}{Architecture}\n' \
+  kmod ca-certificates gnupg curl wget build-essential 'libcuda1*' 'libnv*' 'nvidia-*' 'cuda-*' '*-nvidia*' \
+  2> /dev/null | while read -r status name version architecture; do
+    record package "$status" "$name" "$version" "$architecture"
+  done
 for file in /usr/lib/nvidia/alternate-install-present /usr/lib/nvidia/alternate-install-available; do
   if [ -e "$file" ]; then record alternate-install "$file"; fi
 done

@@ -63,9 +63,10 @@ export function parseProbe(text: string): GuestFacts | null {
       target: target === '' ? null : target,
       version: versionInFileName(target.slice(target.lastIndexOf('/') + 1)),
     })),
-    packages: all('package').map(([status = '', name = '', version = '']) => ({
+    packages: all('package').map(([status = '', name = '', version = '', architecture = '']) => ({
       name,
       version,
+      architecture,
       installed: status === 'installed',
     })),
     alternateInstall: first('alternate-install') !== undefined,

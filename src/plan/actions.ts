@@ -43,10 +43,18 @@ export interface PlanWarning {
   message: string;
 }
 
+/** What a container falls back on when something goes wrong. */
+export type Safety =
+  /** A snapshot, taken before the first change and dropped after the proof: going back loses what was written since. */
+  | { kind: 'snapshot' }
+  /** Nothing: what failed is cleaned up, and the next run goes on from there. */
+  | { kind: 'none'; why: string };
+
 /** What will be done to one container. No actions: it is as wanted. */
 export interface ContainerPlan {
   ctid: number;
   actions: Action[];
+  safety: Safety;
   warnings: PlanWarning[];
 }
 

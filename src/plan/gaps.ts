@@ -40,7 +40,7 @@ export function findGaps(
   const missing = (names: readonly string[]) => names.filter((name) => !isInstalled(guest.packages, name));
   const driverPackages = guest.packages
     .filter(({ name, installed }) => installed && isDriverPackage(name))
-    .map(({ name }) => name);
+    .map(qualifiedName);
   const toolkit = desired.cuda.kind === 'none' ? null : toolkitPackage(desired.cuda.version);
   return {
     apt: aptGap(guest, repositories),
@@ -84,6 +84,11 @@ export function userSpaceText(guest: GuestFacts): string {
   return versions.length === 0 ? 'none' : versions.join(' and ');
 }
 
+/** As apt-get takes it: a package can be there for two architectures. */
+function qualifiedName({ name, architecture }: GuestPackage): string {
+  return architecture === 'all' ? name : `${name}:${architecture}`;
+}
+
 function isInstalled(packages: readonly GuestPackage[], wanted: string): boolean {
   return packages.some(({ name, installed }) => name === wanted && installed);
 }
@@ -101,7 +106,7 @@ function driverGap(guest: GuestFacts, driver: DriverVersion, driverPackages: rea
 }
 
 function aptGap(guest: GuestFacts, repositories: readonly Repository[]): Gaps['apt'] {
-  const conflicts = sourceConflicts(guest.aptSources, repositories);
+  const conflicts = sourceConflicts(guest.aptSources, repositories, guest.dpkgArchitecture ?? '');
   const reasons: string[] = [];
   if (guest.aptPin !== PIN_TEXT) reasons.push(`${PIN_PATH} doesn't keep apt from bringing a driver`);
   const sources = guest.aptSources.find(({ path }) => path === SOURCES_PATH)?.text;

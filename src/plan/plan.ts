@@ -7,12 +7,12 @@ import { type Repository, type RepositoryName, wantedRepositories } from '../rep
 import { shownUrl } from '../system/text.ts';
 import { compareCudaVersions, cudaOfPackage, cudaText, toolkitPackage } from '../version/cuda.ts';
 import type { DriverVersion } from '../version/driver.ts';
-import type { Action, ContainerPlan, FileChange, PlanWarning } from './actions.ts';
+import type { Action, ContainerPlan, FileChange, PlanWarning, Safety } from './actions.ts';
 import { compatibility } from './compatibility.ts';
 import { findGaps, type Gaps, gapReasons, missingText } from './gaps.ts';
 import { installerFlags } from './installer-flags.ts';
 import { checkContainer, checkHost, type ReadyContainer } from './refusals.ts';
-import { checkSpace, driverNeeds, toolkitNeeds, workingDirectory } from './space.ts';
+import { checkSpace, compilerNeeds, driverNeeds, toolkitNeeds, workingDirectory } from './space.ts';
 
 /** Below this a real runfile's unpacking was seen to be killed (domain fact A8, ProxMenux' threshold). */
 const LITTLE_MEMORY_MIB = 2048;
@@ -74,10 +74,11 @@ export function makePlan(desired: Desired, { host, container, upstream }: Facts)
 
   const packages = [
     ...gaps.prerequisites.map((name) => ({ name, version: null })),
-    ...gaps.nvidiaContainer.map((name) => ({ name, version: versionOf(upstream.nvidiaContainer, name) })),
+    ...gaps.nvidiaContainer.map((name) => ({ name, version: offeredVersion(upstream.nvidiaContainer, name) })),
   ];
   const missing = missingText(packages.map(({ name }) => name));
   if (missing !== null) actions.push({ kind: 'install-packages', reason: missing, purpose: 'prerequisites', packages });
+  if (gaps.prerequisites.includes('build-essential')) needs.push(...compilerNeeds());
 
   if (gaps.driverPackages.length > 0) {
     actions.push({
@@ -119,7 +120,25 @@ export function makePlan(desired: Desired, { host, container, upstream }: Facts)
     });
   }
   checkSpace(ctid, guest, needs);
-  return { ctid, actions, warnings: warnings(desired, { host, container, upstream }, driver, actions) };
+  return {
+    ctid,
+    actions,
+    safety: safety(desired, container, actions),
+    warnings: warnings(desired, { host, container, upstream }, driver, actions),
+  };
+}
+
+/** @throws ActionError SNAPSHOT_IMPOSSIBLE when a snapshot is required */
+function safety(desired: Desired, container: ContainerFacts, actions: readonly Action[]): Safety {
+  if (actions.length === 0) return { kind: 'none', why: 'nothing is to be done' };
+  if (desired.rollback === 'never') return { kind: 'none', why: 'none is wanted' };
+  if (container.snapshotObstacle === null) return { kind: 'snapshot' };
+  if (desired.rollback === 'auto') return { kind: 'none', why: container.snapshotObstacle };
+  throw new ActionError(
+    'SNAPSHOT_IMPOSSIBLE',
+    `Container ${container.ctid} can't be snapshotted: ${container.snapshotObstacle}.`,
+    'Move it to a storage with snapshots, or set "rollback: auto" to go on without one where there is none.',
+  );
 }
 
 function configureApt(
@@ -163,8 +182,15 @@ function configureApt(
   };
 }
 
-function versionOf(repository: RepositoryFacts | null, name: string): string | null {
-  return repository?.packages.find((entry) => entry.name === name)?.version ?? null;
+/** @throws ActionError PACKAGE_NOT_AVAILABLE */
+function offeredVersion(repository: RepositoryFacts | null, name: string): string {
+  const found = repository?.packages.find((entry) => entry.name === name);
+  if (found !== undefined) return found.version;
+  throw new ActionError(
+    'PACKAGE_NOT_AVAILABLE',
+    `The repository of NVIDIA's container packages has no ${name}.`,
+    'Check "nvidia-container-repository", or set "nvidia-container: none".',
+  );
 }
 
 function toolkitMissing(name: string, offered: readonly string[], distribution: string): ActionError {

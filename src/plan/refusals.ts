@@ -79,7 +79,9 @@ export function checkContainer(host: HostFacts, container: ContainerFacts): Read
   if (guest.dpkgArchitecture !== wanted) {
     throw new ActionError(
       'CONTAINER_ARCHITECTURE_MISMATCH',
-      `${name} is ${guest.dpkgArchitecture}, the host is ${wanted}.`,
+      guest.dpkgArchitecture === null
+        ? `${name} has no dpkg.`
+        : `${name} is ${guest.dpkgArchitecture}, the host is ${wanted}.`,
       "Use a container of the host's own architecture.",
     );
   }

@@ -46,11 +46,22 @@ export function driverNeeds(runfile: RunfileFacts, directory: string): Need[] {
   ];
 }
 
+/** What build-essential and the other prerequisites take at most, packed and unpacked; seen on Debian 12 and 13. */
+const PREREQUISITES = { download: 100 * 1024 * 1024, installed: 400 * 1024 * 1024 };
+
+/** What a host compiler takes, by far the largest of the prerequisites. */
+export function compilerNeeds(): Need[] {
+  return [
+    { directory: '/var/cache/apt', bytes: PREREQUISITES.download, what: 'the packages of build-essential' },
+    { directory: '/usr', bytes: PREREQUISITES.installed, what: 'build-essential' },
+  ];
+}
+
 /** What a toolkit takes with all it needs from the same repository. */
 export function toolkitNeeds(packages: readonly RepositoryPackage[], name: string): Need[] {
   const { download, installed } = sizeWithDependencies(packages, name);
   return [
-    { directory: '/var/tmp', bytes: download, what: `the packages of ${name}` },
+    { directory: '/var/cache/apt', bytes: download, what: `the packages of ${name}` },
     { directory: '/usr', bytes: installed, what: name },
   ];
 }

@@ -4,6 +4,8 @@ export interface ContainerConfig {
   values: Map<string, string>;
   /** Raw `lxc.*` lines in file order. */
   raw: { key: string; value: string }[];
+  /** The snapshots' sections: `incomplete` while Proxmox is making one, or when that was interrupted. */
+  snapshots: { name: string; incomplete: boolean }[];
 }
 
 /**
@@ -13,8 +15,16 @@ export interface ContainerConfig {
 export function parseContainerConfig(text: string): ContainerConfig {
   const values = new Map<string, string>();
   const raw: ContainerConfig['raw'] = [];
+  const snapshots: ContainerConfig['snapshots'] = [];
+  let inSections = false;
   for (const line of text.split('\n')) {
-    if (line.startsWith('[')) break;
+    const section = /^\[([^\]:]+)\]\s*$/.exec(line)?.[1];
+    if (section !== undefined) snapshots.push({ name: section, incomplete: false });
+    const snapshot = snapshots.at(-1);
+    if (snapshot !== undefined && /^snapstate:/.test(line)) snapshot.incomplete = true;
+    // `[pve:pending]`, with its colon, comes before the snapshots.
+    inSections ||= line.startsWith('[');
+    if (inSections) continue;
     const rawLine = /^(lxc\.[a-zA-Z0-9_.]+)\s*[:=]\s*(.*?)\s*$/.exec(line);
     if (rawLine?.[1] !== undefined) {
       raw.push({ key: rawLine[1], value: rawLine[2] ?? '' });
@@ -23,7 +33,7 @@ export function parseContainerConfig(text: string): ContainerConfig {
     const keyLine = /^([a-z][a-zA-Z0-9_-]*):\s*(.*?)\s*$/.exec(line);
     if (keyLine?.[1] !== undefined) values.set(keyLine[1], keyLine[2] ?? '');
   }
-  return { values, raw };
+  return { values, raw, snapshots };
 }
 
 /**

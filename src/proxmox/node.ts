@@ -2,6 +2,7 @@ import { ActionError } from '../errors.ts';
 import type { ContainerFacts } from '../facts/facts.ts';
 import type { HostFiles } from '../system/files.ts';
 import { parseContainerConfig, passedGpus } from './config.ts';
+import { parseStorageTypes, snapshotObstacle } from './storage.ts';
 
 /** The cluster file system (pmxcfs(8)): configurations of all nodes, `local` links to this one. */
 const PVE = '/etc/pve';
@@ -34,6 +35,9 @@ export async function observeContainer(files: HostFiles, ctid: number): Promise<
     unprivileged: flag('unprivileged'),
     memoryMib: Number(config.values.get('memory') ?? 512),
     passedGpus: passedGpus(config),
+    snapshotObstacle: snapshotObstacle(config, parseStorageTypes((await files.read(`${PVE}/storage.cfg`)) ?? '')),
+    snapshots: config.snapshots.map(({ name }) => name),
+    incompleteSnapshots: config.snapshots.filter(({ incomplete }) => incomplete).map(({ name }) => name),
     guest: null,
   };
 }

@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { ActionError } from '../errors.ts';
+import { setTimeout } from 'node:timers/promises';
+import { ActionError, type FailureCode } from '../errors.ts';
 import type { CommandOptions, RunCommand, Stream } from '../system/command.ts';
 import { durationText, lastLines } from '../system/text.ts';
+import { END_PROCESSES, MARK } from './end-processes.ts';
 
 /** What every command in a container gets, and nothing else: neither the host's nor the runner's environment. */
 const ENVIRONMENT = [
@@ -26,6 +28,9 @@ printf '\n%s ended %d\n' "$word" "$code" >&2
 exit "$code"
 `;
 
+/** Waits before another try when another pct holds the configuration's lock, in seconds; pct itself waits for ten. */
+const LOCK_WAITS = [2, 5, 10];
+
 /** Seconds that pct itself may need beside the command: its start-up, and a container that is just being started. */
 const PCT_SECONDS = 60;
 
@@ -38,6 +43,8 @@ export interface GuestOptions {
   stdinFile?: string;
   /** Called with each line that the command prints. Untrusted text. */
   onLine?: (line: string, stream: Stream) => void;
+  /** For clean-up: it runs even when the run was cancelled, and isn't ended by that. */
+  evenIfCancelled?: boolean;
 }
 
 export interface GuestResult {
@@ -54,9 +61,12 @@ export interface GuestResult {
  */
 export class Pct {
   readonly #run: RunCommand;
+  readonly #cancelled: AbortSignal;
 
-  constructor(run: RunCommand) {
+  /** @param cancelled aborted when the run is cancelled: commands in containers are then ended there. */
+  constructor(run: RunCommand, cancelled: AbortSignal) {
     this.#run = run;
+    this.#cancelled = cancelled;
   }
 
   /** Runs a fixed POSIX shell script in a container; what varies goes into its positional arguments. */
@@ -68,10 +78,79 @@ export class Pct {
    * Runs a command in a container.
    *
    * @returns the command's own exit code and output, whatever the code is.
-   * @throws ActionError when the command didn't run to its end: TIMEOUT, or what pct's failure means.
+   * @throws ActionError when the command didn't run to its end: TIMEOUT, CANCELLED, or what pct's failure means.
    */
   async exec(ctid: number, argv: readonly string[], options: GuestOptions): Promise<GuestResult> {
     const word = randomUUID();
+    if (options.evenIfCancelled) return this.#exec(word, ctid, argv, options);
+    this.#cancelled.throwIfAborted();
+    let running = true;
+    // Once isn't always enough: pct may be cancelled before it has started the command.
+    const end = async () => {
+      while (running) await this.endProcesses(ctid, word);
+    };
+    const onCancel = () => void end();
+    this.#cancelled.addEventListener('abort', onCancel, { once: true });
+    try {
+      return await this.#exec(word, ctid, argv, options);
+    } catch (error) {
+      this.#cancelled.throwIfAborted();
+      if (error instanceof ActionError && error.code === 'TIMEOUT') await this.endProcesses(ctid, word);
+      throw error;
+    } finally {
+      running = false;
+      this.#cancelled.removeEventListener('abort', onCancel);
+      this.#cancelled.throwIfAborted();
+    }
+  }
+
+  /**
+   * Ends what this action started in a container: what `word` marks, or everything that an earlier run left running.
+   *
+   * @returns false when something is still there or could not be looked for
+   */
+  async endProcesses(ctid: number, word: string | 'any'): Promise<boolean> {
+    try {
+      const { exitCode } = await this.script(ctid, END_PROCESSES, [word], {
+        purpose: 'ending what was running',
+        timeoutSeconds: 10,
+        evenIfCancelled: true,
+      });
+      return exitCode === 0;
+    } catch {
+      return false;
+    }
+  }
+
+  /**
+   * Another `pct` command, e.g. `snapshot`. Not ended by cancelling: half a snapshot helps nobody.
+   *
+   * @throws ActionError with the given code and pct's own words
+   */
+  async manage(
+    code: FailureCode,
+    argv: readonly [string, ...string[]],
+    options: { timeoutSeconds: number; remedy: string },
+  ): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      const { exitCode, stderr } = await this.#run(['/usr/sbin/pct', ...argv], {
+        timeoutSeconds: options.timeoutSeconds,
+      });
+      if (exitCode === 0) return;
+      const wait = LOCK_WAITS[attempt];
+      if (wait === undefined || !/can't lock file .* got timeout/.test(stderr)) {
+        throw new ActionError(
+          code,
+          `pct ${argv.join(' ')} failed with exit code ${exitCode}.`,
+          options.remedy,
+          lastLines(stderr, 10),
+        );
+      }
+      await setTimeout(wait * 1000);
+    }
+  }
+
+  async #exec(word: string, ctid: number, argv: readonly string[], options: GuestOptions): Promise<GuestResult> {
     let began = false;
     let ended: number | null = null;
     const stderr: string[] = [];
@@ -103,6 +182,7 @@ export class Pct {
         'env',
         '-i',
         ...ENVIRONMENT,
+        `${MARK}=${word}`,
         '/bin/sh',
         '-c',
         WRAPPER,

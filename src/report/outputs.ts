@@ -47,9 +47,19 @@ export function renderOutputs(result: RunResult, paths: { plan: string; report: 
   };
 }
 
-function containerOutput({ status, before, after, verifications, failure, actions, seconds }: ContainerResult) {
+function containerOutput({
+  status,
+  rolledBack,
+  before,
+  after,
+  verifications,
+  failure,
+  actions,
+  seconds,
+}: ContainerResult) {
   return {
     status,
+    rolledBack,
     before,
     after,
     verification: Object.fromEntries(verifications.map((verification) => [verification.level, verification.status])),

@@ -25,6 +25,8 @@ export interface ContainerResult {
   before: Software | null;
   after: Software | null;
   plan: ContainerPlan | null;
+  /** It failed and is back at the snapshot taken before the first change. */
+  rolledBack: boolean;
   actions: ActionRecord[];
   verifications: Verification[];
   findings: Finding[];

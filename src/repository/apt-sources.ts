@@ -1,10 +1,15 @@
 import type { GuestFile } from '../facts/facts.ts';
 import { SOURCES_PATH } from './apt-files.ts';
-import type { Repository } from './repositories.ts';
+import type { Repository, RepositoryName } from './repositories.ts';
 
-/** NVIDIA's own hosts: an entry with one of them would name the same repository with another key file. */
-const NVIDIA_ENTRY =
-  /^https?:\/\/(?:developer\.download\.nvidia\.(?:com|cn)\/compute\/(?:cuda|machine-learning)\/|nvidia\.github\.io\/)/;
+/**
+ * Addresses that stand for the same repository as ours: NVIDIA's own, for whatever distribution, and what came before
+ * them (the machine learning repository ended in 2022, nvidia-docker's in 2023).
+ */
+const PREDECESSORS: Record<RepositoryName, RegExp> = {
+  cuda: /^https?:\/\/developer\.download\.nvidia\.(?:com|cn)\/compute\/(?:cuda|machine-learning)\//,
+  'nvidia-container': /^https?:\/\/nvidia\.github\.io\//,
+};
 
 /** What a source file, not ours, means for NVIDIA's repositories. */
 export type SourceConflict =
@@ -18,28 +23,23 @@ export type SourceConflict =
 /**
  * Source files that conflict with the ones this action writes: apt refuses to read two entries of one repository with
  * different `Signed-By` ("Conflicting values set for option Signed-By").
+ *
+ * @param dpkgArchitecture what apt puts for `$(ARCH)` in an address
  */
-export function sourceConflicts(files: readonly GuestFile[], repositories: readonly Repository[]): SourceConflict[] {
-  return files.filter(({ path }) => path !== SOURCES_PATH).flatMap((file) => conflict(file, repositories) ?? []);
+export function sourceConflicts(
+  files: readonly GuestFile[],
+  repositories: readonly Repository[],
+  dpkgArchitecture: string,
+): SourceConflict[] {
+  const plain = (uri: string) => `${uri.replaceAll('$(ARCH)', dpkgArchitecture).replace(/\/+$/, '')}/`;
+  const conflicts = (uri: string) =>
+    repositories.some(({ name, uri: ours }) => plain(uri) === plain(ours) || PREDECESSORS[name].test(plain(uri)));
+  return files.filter(({ path }) => path !== SOURCES_PATH).flatMap((file) => conflict(file, conflicts) ?? []);
 }
 
-function conflict({ path, text }: GuestFile, repositories: readonly Repository[]): SourceConflict | null {
-  const conflicts = (uri: string) => {
-    const plain = `${uri.replace(/\/+$/, '')}/`;
-    return (
-      NVIDIA_ENTRY.test(plain) ||
-      repositories.some((repository) => repository.uri.startsWith(plain) || plain.startsWith(repository.uri))
-    );
-  };
+function conflict({ path, text }: GuestFile, conflicts: (uri: string) => boolean): SourceConflict | null {
   if (path.endsWith('.sources')) {
-    const uris = text.split('\n').flatMap((line) =>
-      /^URIs:/i.test(line)
-        ? line
-            .replace(/^URIs:/i, '')
-            .trim()
-            .split(/\s+/)
-        : [],
-    );
+    const uris = deb822Uris(text);
     const hits = uris.filter(conflicts).length;
     if (hits === 0) return null;
     return { kind: hits === uris.length ? 'whole-file' : 'mixed', path };
@@ -51,4 +51,12 @@ function conflict({ path, text }: GuestFile, repositories: readonly Repository[]
   if (lines.every((line) => !isEntry(line) || hits(line))) return { kind: 'whole-file', path };
   const disabled = lines.map((line) => (hits(line) ? `# disabled by proxmox-lxc-nvidia: ${line}` : line));
   return { kind: 'lines', path, text: disabled.join('\n') };
+}
+
+/** All addresses of a deb822 source file; a field goes on in lines that begin with a blank (deb822(5)). */
+function deb822Uris(text: string): string[] {
+  const unfolded = text.replace(/^#.*\n/gm, '').replace(/\n[ \t]+/g, ' ');
+  return [...unfolded.matchAll(/^URIs:(.*)$/gim)].flatMap(([, value = '']) =>
+    value.trim().split(/\s+/).filter(Boolean),
+  );
 }

@@ -72,13 +72,18 @@ function oldLength(data: Buffer, at: number, type: number): { value: number; end
   return { value: data.readUIntBE(at, bytes), end: at + bytes };
 }
 
-/** The binary of an armoured block (RFC 9580, 6); binary input is handed back as it is. */
+/** The binary of all armoured blocks in a text, one after the other (RFC 9580, 6); binary input is handed back as it is. */
 function dearmoured(data: Buffer): Buffer {
-  const text = data.subarray(0, 64).toString('latin1');
-  if (!text.trimStart().startsWith('-----BEGIN PGP')) return data;
-  const match =
-    /-----BEGIN PGP PUBLIC KEY BLOCK-----\r?\n(?:[^\r\n]+: .*\r?\n)*\r?\n?([A-Za-z0-9+/=\s]*?)(?:\r?\n=[A-Za-z0-9+/]{4})?\r?\n-----END/.exec(
-      data.toString('latin1'),
-    );
-  return Buffer.from(match?.[1] ?? '', 'base64');
+  const text = data.toString('latin1');
+  if (!text.includes('-----BEGIN PGP PUBLIC KEY BLOCK-----')) return data;
+  const blocks = text.matchAll(
+    /-----BEGIN PGP PUBLIC KEY BLOCK-----\r?\n([\s\S]*?)-----END PGP PUBLIC KEY BLOCK-----/g,
+  );
+  return Buffer.concat([...blocks].map(([, block = '']) => Buffer.from(armouredData(block), 'base64')));
+}
+
+/** What stands between an armour's headers (`Comment: …`) and its checksum (`=…`). */
+function armouredData(block: string): string {
+  const lines = block.split(/\r?\n/).map((line) => line.trim());
+  return lines.filter((line) => /^[A-Za-z0-9+/]+=*$/.test(line)).join('');
 }

@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import type { Desired } from '../desired/desired.ts';
 import { ActionError } from '../errors.ts';
 import type { RunfileFacts } from '../facts/facts.ts';
@@ -8,7 +8,7 @@ import type { Log } from '../system/log.ts';
 import { bytesText, shownUrl } from '../system/text.ts';
 import type { Architecture } from '../version/architecture.ts';
 import type { DriverVersion } from '../version/driver.ts';
-import { parseSha256Sum, runfileAddresses } from './address.ts';
+import { parseSha256Sum, runfileAddresses, runfileName } from './address.ts';
 import { type CachedRunfile, hashFile, type RunfileCache } from './cache.ts';
 
 /**
@@ -101,7 +101,7 @@ export async function obtainRunfile(
         "Nothing was delivered. Compare the checksum with NVIDIA's .sha256sum; a proxy may have changed the file.",
       );
     }
-    const manifest = { version, url, name: basename(new URL(url).pathname), sha256, size };
+    const manifest = { version, url, name: runfileName(version, architecture), sha256, size };
     return await cache.store(partial, directory, architecture, manifest);
   } finally {
     await rm(directory, { recursive: true, force: true });

@@ -44,8 +44,12 @@ export interface Http {
 /** A failure that may pass. */
 class Passing extends Error {}
 
-/** @param userAgent how this action names itself to servers. */
-export function createHttp(userAgent: string, wait: (seconds: number) => Promise<void>): Http {
+/**
+ * @param userAgent how this action names itself to servers
+ * @param wait between tries
+ * @param cancelled ends every request when it is aborted; its reason is then thrown
+ */
+export function createHttp(userAgent: string, wait: (seconds: number) => Promise<void>, cancelled: AbortSignal): Http {
   // Redirects are followed here: the client doesn't know relative ones.
   const client = new HttpClient(userAgent, [], { allowRedirects: false, socketTimeout: 60_000 });
 
@@ -80,8 +84,9 @@ export function createHttp(userAgent: string, wait: (seconds: number) => Promise
   async function tried<T>(url: string, code: FailureCode, work: () => Promise<T>): Promise<T> {
     for (let attempt = 0; ; attempt++) {
       try {
-        return await work();
+        return await untilCancelled(work(), cancelled);
       } catch (error) {
+        cancelled.throwIfAborted();
         if (error instanceof ActionError) throw error;
         if (DISK_ERRORS.includes((error as NodeJS.ErrnoException).code ?? '')) {
           throw new ActionError(
@@ -98,7 +103,7 @@ export function createHttp(userAgent: string, wait: (seconds: number) => Promise
             `It failed ${attempt + 1} times: check the network, proxy and name resolution of this host.`,
           );
         }
-        await wait(seconds);
+        await untilCancelled(wait(seconds), cancelled);
       }
     }
   }
@@ -132,12 +137,25 @@ export function createHttp(userAgent: string, wait: (seconds: number) => Promise
             done(null, chunk);
           },
         });
-        await pipeline(message, meter, createWriteStream(file, { mode: 0o600 }));
+        await pipeline(message, meter, createWriteStream(file, { mode: 0o600 }), { signal: cancelled });
         if (total !== null && size !== total)
           throw new Passing(`${shownUrl(url)} ended after ${size} of ${total} bytes.`);
         return { sha256: hash.digest('hex'), size };
       }),
   };
+}
+
+/** Gives up on work when the run is cancelled; what the work holds ends with the process. */
+async function untilCancelled<T>(work: Promise<T>, cancelled: AbortSignal): Promise<T> {
+  cancelled.throwIfAborted();
+  const { promise, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(cancelled.reason);
+  cancelled.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    cancelled.removeEventListener('abort', onAbort);
+  }
 }
 
 /** A status that isn't success: worth another try (429, 5xx) or final. */

@@ -211,8 +211,9 @@ describe('unpacking', () => {
   beforeAll(async () => {
     container = await createContainer({ unprivileged: false }, '580.159.04');
   });
+  // Lazily unmounted: the rest of the stub's pipeline may outlive it for a moment.
   const inTmp = (options: string, script: string, ...args: string[]) =>
-    sh(container, `mount -t tmpfs -o ${options} none /tmp; ${script}; r=$?; umount /tmp; exit $r`, ...args);
+    sh(container, `mount -t tmpfs -o ${options} none /tmp; ${script}; r=$?; umount -l /tmp; exit $r`, ...args);
 
   test('the disk is full: 15, with -x 143, no log', async () => {
     const run = await inTmp('size=3m', 'sh "$@"', runfile('580.159.04'), ...FLAGS);

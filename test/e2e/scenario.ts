@@ -1,7 +1,11 @@
+import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { Container, ContainerOptions } from '../lab/container.ts';
 import type { Host, HostOptions } from '../lab/host.ts';
 import { Lab } from '../lab/lab.ts';
+import { REPOSITORY_DIR } from '../lab/paths.ts';
 import { type ActionResult, type RunOptions, runAction, SECRETS } from '../lab/runner.ts';
 import type { Upstream } from '../lab/upstream/upstream.ts';
 
@@ -10,6 +14,7 @@ export class Scenario {
   readonly lab: Lab;
   readonly host: Host;
   readonly upstream: Upstream;
+  readonly #temporary: string[] = [];
 
   private constructor(lab: Lab, host: Host, upstream: Upstream) {
     this.lab = lab;
@@ -48,7 +53,18 @@ export class Scenario {
     return result;
   }
 
+  /** The action without its post step, as when the machine it ran on went down. */
+  async actionWithoutPost(): Promise<string> {
+    const directory = await mkdtemp(join(tmpdir(), 'proxmox-lxc-nvidia-action-'));
+    const manifest = await readFile(join(REPOSITORY_DIR, 'action.yml'), 'utf8');
+    await writeFile(join(directory, 'action.yml'), manifest.replace(/^ {2}post: .*$/m, ''));
+    await symlink(join(REPOSITORY_DIR, 'dist'), join(directory, 'dist'));
+    this.#temporary.push(directory);
+    return directory;
+  }
+
   async end(): Promise<void> {
+    for (const directory of this.#temporary) await rm(directory, { recursive: true, force: true });
     await this.host.destroy();
   }
 }

@@ -61,7 +61,8 @@ async function demo(): Promise<number> {
     say(`  ${name}: ${result.outputs[name]}`);
   }
   heading('The job summary');
-  for (const name of ['summary.md', 'summary.html', 'log.txt']) say(`  ${relative(process.cwd(), join(RESULTS, name))}`);
+  for (const name of ['summary.md', 'summary.html', 'log.txt'])
+    say(`  ${relative(process.cwd(), join(RESULTS, name))}`);
 
   if (process.stdin.isTTY || process.argv.includes('--keep')) {
     heading('Look round: the lab stays up until you press Enter');

@@ -1,6 +1,4 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { chmod, cp, mkdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CommandOptions, type CommandResult, run } from './command.ts';
@@ -13,6 +11,7 @@ import {
   writeProcDevices,
   writeProcDriver,
 } from './driver.ts';
+import { holdNamespace, killNamespace } from './namespace.ts';
 import { GATEWAY, HOSTS_DIR, IMPERSONATED_NAMES, LAB_DIR } from './paths.ts';
 import { type PctCall, type PctSwitches, readPctCalls } from './pct.ts';
 import { deleteTree, entries, VOLUMES_DIR } from './storage.ts';
@@ -34,7 +33,6 @@ interface HostState {
   readonly name: string;
   readonly node: string;
   readonly holder: number;
-  readonly mountNamespace: number;
   readonly caCertificate: string | null;
   driver: string | null;
   kernelModule: KernelModule;
@@ -260,7 +258,6 @@ export async function createHost(options: HostOptions = {}): Promise<Host> {
     name,
     node,
     holder,
-    mountNamespace: statSync(`/proc/${holder}/ns/mnt`).ino,
     caCertificate: options.caCertificate ?? null,
     driver: options.driver === undefined ? '580.159.04' : options.driver,
     kernelModule: options.kernelModule ?? 'open',
@@ -293,66 +290,10 @@ function storageConfig(name: string): string {
   );
 }
 
-async function holdNamespace(directory: string, node: string): Promise<number> {
-  const script = join(LAB_DIR, 'host-namespace');
-  const holder = spawn('unshare', ['--mount', '--uts', '--', script, directory, node], {
-    detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let stderr = '';
-  holder.stderr.on('data', (chunk: Buffer) => {
-    stderr += chunk.toString();
-  });
-  const [what] = (await Promise.race([
-    once(holder.stdout, 'data').then(() => ['ready']),
-    once(holder, 'exit'),
-    once(holder, 'error'),
-  ])) as [unknown];
-  if (what !== 'ready' || holder.pid === undefined) {
-    throw new Error(`The host's namespace could not be made (${String(what)}): ${stderr.trim()}`);
-  }
-  holder.stdout.destroy();
-  holder.stderr.destroy();
-  holder.unref();
-  return holder.pid;
-}
-
 /** Ends a host's processes and removes its files; also after its lab died. Containers must be gone already. */
 export async function removeHost(name: string): Promise<void> {
   const directory = join(HOSTS_DIR, name);
-  const state = existsSync(join(directory, 'host.json'))
-    ? (JSON.parse(await readFile(join(directory, 'host.json'), 'utf8')) as HostState)
-    : undefined;
-  if (state) await killNamespace(state.mountNamespace);
+  await killNamespace(directory);
   await deleteTree(join(VOLUMES_DIR, name));
   await rm(directory, { recursive: true, force: true });
-}
-
-/** Kills every process of a mount namespace: the holder, a hanging action, a hanging `pct`. */
-async function killNamespace(inode: number): Promise<void> {
-  const members = async () => {
-    const pids: number[] = [];
-    for (const pid of await entries('/proc')) {
-      if (!/^\d+$/.test(pid)) continue;
-      try {
-        if (statSync(`/proc/${pid}/ns/mnt`).ino === inode) pids.push(Number(pid));
-      } catch {
-        // ended meanwhile
-      }
-    }
-    return pids;
-  };
-  for (let round = 0; round < 100; round++) {
-    const pids = await members();
-    if (pids.length === 0) return;
-    for (const pid of pids) {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // ended meanwhile
-      }
-    }
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error(`Processes ${(await members()).join(', ')} of a lab host did not end after SIGKILL.`);
 }

@@ -14,6 +14,7 @@ const volatile char lab_driver_version[32] = "@DRIVER_VERSION@";
 enum { SUCCESS = 0, INVALID_VALUE = 1, NOT_INITIALIZED = 3, NO_DEVICE = 100, INVALID_DEVICE = 101, MISMATCH = 803, UNKNOWN = 999 };
 enum { SYS_READ = 0, SYS_OPEN = 2, SYS_CLOSE = 3, SYS_STAT = 4, SYS_MKNOD = 133, SYS_GETDENTS64 = 217 };
 enum { ENXIO_ = 6, O_RDWR_ = 2, O_CLOEXEC_ = 02000000, O_DIRECTORY_ = 0200000, S_IFCHR_ = 0020000, S_IFMT_ = 0170000 };
+enum { FIRST_DYNAMIC_MAJOR = 234, LAST_DYNAMIC_MAJOR = 511 };
 enum { NVIDIA_MAJOR = 195, CONTROL_MINOR = 255, MAX_GPUS = 32, TEXT = 4096 };
 
 static long call(long n, long a, long b, long c)
@@ -48,7 +49,7 @@ static int read_text(const char *path, char *text)
 
 /*
  * Opens the node, which must be major:minor; makes it first when it is missing, as the driver does where it may.
- * A negative major takes any: the machine doesn't tell which is right.
+ * A negative major: /proc/devices doesn't tell it, so any that the kernel gives out dynamically will do (nvidia-uvm's is one).
  */
 static int node_opens(const char *path, int major, int minor)
 {
@@ -60,6 +61,8 @@ static int node_opens(const char *path, int major, int minor)
     }
     if ((((unsigned *)buffer)[6] & S_IFMT_) != S_IFCHR_) return 0;
     if (major >= 0 && buffer[5] != device) return 0;
+    if (major < 0 && ((buffer[5] & 0xff) != minor || buffer[5] >> 8 < FIRST_DYNAMIC_MAJOR || buffer[5] >> 8 > LAST_DYNAMIC_MAJOR))
+        return 0;
     fd = call(SYS_OPEN, (long)path, O_RDWR_ | O_CLOEXEC_, 0);
     if (fd >= 0) { call(SYS_CLOSE, fd, 0, 0); return 1; }
     return fd == -ENXIO_;
@@ -191,6 +194,52 @@ int cuDeviceGetUuid(unsigned char *uuid, int device)
     }
     return SUCCESS;
 }
+
+/* What the recordings don't tell of other models is from NVIDIA's product tables: MiB of memory, compute capability. */
+static const struct { const char *model; unsigned mib; int capability; } MODELS[] = {
+    { "H100", 81559, 90 }, { "H200", 143771, 90 }, { "A100", 81920, 80 }, { "RTX 3090", 24576, 86 }, { "RTX 30", 12288, 86 },
+    { "RTX 4090", 24564, 89 }, { "RTX 40", 16376, 89 }, { "RTX 5060 Ti", 16311, 120 }, { "RTX 50", 16303, 120 },
+    { "", 16384, 75 },
+};
+
+static int model_of(int device)
+{
+    int i = 0;
+    while (!find(gpus[device].name, MODELS[i].model) && MODELS[i].model[0]) i++;
+    return i;
+}
+
+int cuDeviceTotalMem(size_t *bytes, int device)
+{
+    if (!initialized) return NOT_INITIALIZED;
+    if (!bytes) return INVALID_VALUE;
+    if (device < 0 || device >= gpu_count) return INVALID_DEVICE;
+    *bytes = (size_t)MODELS[model_of(device)].mib << 20;
+    return SUCCESS;
+}
+int cuDeviceTotalMem_v2(size_t *bytes, int device) { return cuDeviceTotalMem(bytes, device); }
+
+enum { CAPABILITY_MAJOR = 75, CAPABILITY_MINOR = 76 };
+int cuDeviceGetAttribute(int *value, int attribute, int device)
+{
+    if (!initialized) return NOT_INITIALIZED;
+    if (!value || (attribute != CAPABILITY_MAJOR && attribute != CAPABILITY_MINOR)) return INVALID_VALUE;
+    if (device < 0 || device >= gpu_count) return INVALID_DEVICE;
+    *value = attribute == CAPABILITY_MAJOR ? MODELS[model_of(device)].capability / 10 : MODELS[model_of(device)].capability % 10;
+    return SUCCESS;
+}
+
+int cuDeviceGetPCIBusId(char *location, int room, int device)
+{
+    int i;
+    if (!initialized) return NOT_INITIALIZED;
+    if (!location || room < 1) return INVALID_VALUE;
+    if (device < 0 || device >= gpu_count) return INVALID_DEVICE;
+    for (i = 0; i < room - 1 && gpus[device].location[i]; i++) location[i] = gpus[device].location[i];
+    location[i] = 0;
+    return SUCCESS;
+}
+
 int cuDeviceGetUuid_v2(unsigned char *uuid, int device) { return cuDeviceGetUuid(uuid, device); }
 
 /* The CUDA version a driver branch supports (release notes, table 3). Needs no cuInit. */

@@ -18,22 +18,26 @@ export interface RunfileOptions {
 
 const script = (name: string): Promise<string> => readFile(join(import.meta.dirname, name), 'utf8');
 
+/** A program is one file when installed; its sources are several, joined in this order. */
+const PARTS = {
+  'nvidia-installer': ['head', 'messages', 'command-line', 'requirements', 'state', 'install', 'main'],
+  'nvidia-smi': ['driver', 'gpus', 'query', 'views', 'main'],
+} as const;
+
+async function program(name: keyof typeof PARTS, version: string): Promise<string> {
+  const parts = await Promise.all(PARTS[name].map((part) => script(`${name}/${part}.sh`)));
+  return parts.join('\n').replaceAll('@VERSION@', version);
+}
+
 /** The stand-in's nvidia-smi of a driver version. */
-export const nvidiaSmi = async (version: string): Promise<string> =>
-  (await script('nvidia-smi.sh')).replaceAll('@VERSION@', version);
+export const nvidiaSmi = (version: string): Promise<string> => program('nvidia-smi', version);
 
 /** The stand-in's nvidia-installer of a driver version, which knows the options that version has. */
 async function nvidiaInstaller(version: string): Promise<string> {
-  const parts = await Promise.all(INSTALLER_PARTS.map((name) => script(`nvidia-installer/${name}.sh`)));
-  return parts
-    .join('\n')
-    .replaceAll('@VERSION@', version)
+  return (await program('nvidia-installer', version))
     .replace('@OPTIONS@', () => optionTable(version))
     .replace('@USAGE@', () => helpTexts(version).advanced);
 }
-
-/** The installer is one file when installed: its parts in order. */
-const INSTALLER_PARTS = ['head', 'messages', 'command-line', 'requirements', 'state', 'install', 'main'] as const;
 
 /** Bytes that do not compress and are always the same for one seed. */
 function noise(seed: string, length: number): Buffer {

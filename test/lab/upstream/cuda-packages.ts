@@ -16,11 +16,18 @@ export interface ToolkitRelease {
   /** The `Built on` and `Build` lines of `nvcc --version`. */
   builtOn: string;
   build: string;
+  /** Compute capabilities nvcc compiles for, its default first. */
+  architectures: string;
   /** Driver that this toolkit's `cuda-drivers` dependency asks for (release notes, table 3). */
   driver: string;
   /** Makes cuda-toolkit-X-Y recommend cuda-drivers. Not so in NVIDIA's packages: a trap of the lab's own. */
   recommendsDriver?: boolean;
 }
+
+const TO_HOPPER = '52 50 53 60 61 62 70 72 75 80 86 87 89 90';
+const TO_BLACKWELL = `${TO_HOPPER} 100 101 120`;
+/** CUDA 13 dropped Maxwell, Pascal and Volta. */
+const FROM_TURING = '75 80 86 87 88 89 90 100 103 110 120 121';
 
 /** Only 13.0's nvcc lines are recorded (test/fixtures/nvidia); the others follow the same form. */
 const RELEASES: Readonly<Record<string, ToolkitRelease>> = {
@@ -31,6 +38,7 @@ const RELEASES: Readonly<Record<string, ToolkitRelease>> = {
     cudart: '12.6.77',
     builtOn: 'Tue_Oct_29_23:50:19_PDT_2024',
     build: 'cuda_12.6.r12.6/compiler.35059454_0',
+    architectures: TO_HOPPER,
     driver: '560.35.05',
   },
   '12.8.0': {
@@ -40,6 +48,7 @@ const RELEASES: Readonly<Record<string, ToolkitRelease>> = {
     cudart: '12.8.57',
     builtOn: 'Wed_Jan_15_19:20:09_PST_2025',
     build: 'cuda_12.8.r12.8/compiler.35404655_0',
+    architectures: TO_BLACKWELL,
     driver: '570.86.10',
   },
   '12.8.1': {
@@ -49,6 +58,7 @@ const RELEASES: Readonly<Record<string, ToolkitRelease>> = {
     cudart: '12.8.90',
     builtOn: 'Fri_Feb_21_20:23:50_PST_2025',
     build: 'cuda_12.8.r12.8/compiler.35583870_0',
+    architectures: TO_BLACKWELL,
     driver: '570.124.06',
   },
   '12.9.1': {
@@ -58,6 +68,7 @@ const RELEASES: Readonly<Record<string, ToolkitRelease>> = {
     cudart: '12.9.79',
     builtOn: 'Tue_May_27_02:21:03_PDT_2025',
     build: 'cuda_12.9.r12.9/compiler.36037853_0',
+    architectures: `${TO_BLACKWELL} 103 121`,
     driver: '575.57.08',
     recommendsDriver: true,
   },
@@ -68,6 +79,7 @@ const RELEASES: Readonly<Record<string, ToolkitRelease>> = {
     cudart: '13.0.96',
     builtOn: 'Wed_Aug_20_01:58:59_PM_PDT_2025',
     build: 'cuda_13.0.r13.0/compiler.36424714_0',
+    architectures: FROM_TURING,
     driver: '580.95.05',
   },
   '13.1.1': {
@@ -77,6 +89,7 @@ const RELEASES: Readonly<Record<string, ToolkitRelease>> = {
     cudart: '13.1.80',
     builtOn: 'Tue_Dec_16_07:23:41_PM_PST_2025',
     build: 'cuda_13.1.r13.1/compiler.37061995_0',
+    architectures: FROM_TURING,
     driver: '590.48.01',
   },
 };
@@ -89,15 +102,18 @@ export const toolkitReleases = (...versions: string[]): ToolkitRelease[] =>
   });
 
 const STANDIN = join(import.meta.dirname, '..', 'standin');
-const nvccTemplate = (): string => readFileSync(join(STANDIN, 'nvcc.sh'), 'utf8');
 
-function nvcc(r: ToolkitRelease): string {
-  return nvccTemplate()
+/** A file of the stand-in toolkit with this release's values filled in. */
+function fromTemplate(file: string, r: ToolkitRelease): string {
+  const [major, minor] = r.release.split('.').map(Number) as [number, number];
+  return readFileSync(join(STANDIN, file), 'utf8')
     .replaceAll('@RELEASE@', r.release)
     .replaceAll('@VERSION@', r.nvcc)
     .replaceAll('@BUILT_ON@', r.builtOn)
     .replaceAll('@YEAR@', r.builtOn.slice(-4))
-    .replaceAll('@BUILD@', r.build);
+    .replaceAll('@BUILD@', r.build)
+    .replaceAll('@ARCHITECTURES@', r.architectures)
+    .replaceAll('@CUDA_VERSION@', String(major * 1000 + minor * 10));
 }
 
 /**
@@ -152,7 +168,7 @@ export function toolkitPackages(r: ToolkitRelease, libraries: Libraries): DebPac
       version: `${r.nvcc}-1`,
       summary: 'CUDA nvcc',
       depends: ['build-essential', `cuda-toolkit-${xy}-config-common`],
-      files: { [`${root}/bin/nvcc`]: nvcc(r), [`${root}/bin/nvcc.profile`]: `TOP = $(_HERE_)/..\n` },
+      files: { [`${root}/bin/nvcc`]: fromTemplate('nvcc.sh', r), [`${root}/bin/nvcc.profile`]: `TOP = $(_HERE_)/..\n` },
       executable: [`${root}/bin/nvcc`],
     },
     {
@@ -177,11 +193,19 @@ export function toolkitPackages(r: ToolkitRelease, libraries: Libraries): DebPac
       name: `cuda-cudart-dev-${xy}`,
       version: `${r.cudart}-1`,
       summary: 'CUDA Runtime native dev links, headers',
-      depends: [`cuda-cudart-${xy}`],
+      depends: [`cuda-cudart-${xy}`, `cuda-driver-dev-${xy}`],
       files: {
         [`${lib}/libcudart.so`]: { symlink: cudart },
-        [`${include}/cuda_runtime.h`]: `/* CUDA ${r.release}: stand-in of the lab */\n`,
+        [`${include}/cuda_runtime.h`]: fromTemplate('cuda/cuda_runtime.h', r),
+        [`${include}/cuda.h`]: fromTemplate('cuda/cuda.h', r),
       },
+    },
+    {
+      name: `cuda-driver-dev-${xy}`,
+      version: `${r.cudart}-1`,
+      summary: 'CUDA Driver native dev stub library',
+      depends: [`cuda-toolkit-${xy}-config-common`],
+      files: { [`${lib}/stubs/libcuda.so`]: libraries('libcuda.so.1', 'stub') },
     },
     {
       name: `cuda-toolkit-${xy}-config-common`,

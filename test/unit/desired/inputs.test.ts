@@ -52,7 +52,9 @@ describe('readDesired', () => {
       'cuda-repository-key': 'EB69 3B30 35CD 5710 E231  E123 A4B4 6996 3BF8 63CC,\n02182e60104fcdc26eae1b8597a5d4cb8793f200\n',
       'nvidia-container-repository': 'https://mirror.example/container/',
       'nvidia-container-repository-key': 'C95B321B61E88C1809C4F759DDCAE044F796ECB0',
+      rollback: 'require',
       'timeout-minutes': '1440',
+      'lock-wait-minutes': '0',
     });
     expect(wish).toEqual({
       mode: 'plan',
@@ -82,7 +84,9 @@ describe('readDesired', () => {
         base: 'https://mirror.example/container',
         keys: ['C95B321B61E88C1809C4F759DDCAE044F796ECB0'],
       },
+      rollback: 'require',
       timeoutMinutes: 1440,
+      lockWaitMinutes: 0,
     } satisfies Desired);
   });
 
@@ -127,6 +131,11 @@ describe('readDesired', () => {
     [{ 'timeout-minutes': '1441' }, 'INPUT_INVALID', '1 to 1440'],
     [{ 'timeout-minutes': '1.5' }, 'INPUT_INVALID', '"1.5"'],
     [{ 'timeout-minutes': '-1' }, 'INPUT_INVALID', '"-1"'],
+    [{ 'lock-wait-minutes': '1441' }, 'INPUT_INVALID', '0 to 1440'],
+    [{ 'lock-wait-minutes': 'none' }, 'INPUT_INVALID', 'lock-wait-minutes'],
+    [{ rollback: 'yes' }, 'INPUT_INVALID', 'auto, require, never'],
+    [{ 'cuda-repository': 'https://me:s3cret@m.example/cuda' }, 'URL_INVALID', 'cuda-repository'],
+    [{ 'nvidia-container-repository': 'https://m.example/c?token=1' }, 'URL_INVALID', 'nvidia-container-repository'],
     [{ 'timeout-minutes': '0x10' }, 'INPUT_INVALID', '"0x10"'],
   ])('refuses %j as %s', async (given, code, named) => {
     const failure = await failureOf(() => read({ ...LEAST, ...given }));

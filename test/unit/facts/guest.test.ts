@@ -4,12 +4,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { observeGuest, parseProbe } from '../../../src/facts/guest.ts';
 import { GUEST_PROBE } from '../../../src/facts/guest-probe.ts';
-import { Pct } from '../../../src/proxmox/pct.ts';
 import { runCommand } from '../../../src/system/command.ts';
 import { FakeHost, scriptOf } from '../helpers/commands.ts';
 import { bareGuest, guestFacts } from '../helpers/facts.ts';
 import { failureOf } from '../helpers/failure.ts';
 import { fixture, recordedCase } from '../helpers/fixtures.ts';
+import { pctOf } from '../helpers/pct.ts';
 import { probeRecords } from '../helpers/probe.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
@@ -137,7 +137,7 @@ describe('observeGuest', () => {
   it('starts one command in the container and hands the toolkit over as an argument', async () => {
     const guest = guestFacts({ keyrings: [] });
     const host = new FakeHost(() => ({ stdout: probeRecords(guest) }));
-    expect(await observeGuest(new Pct(host.run), 901, '/usr/local/cuda-12.8')).toEqual(guest);
+    expect(await observeGuest(pctOf(host.run), 901, '/usr/local/cuda-12.8')).toEqual(guest);
     expect(host.calls).toHaveLength(1);
     const [call] = host.calls;
     if (call === undefined) throw new Error('no call');
@@ -147,7 +147,7 @@ describe('observeGuest', () => {
 
   it('says what the shell said when the probe breaks off', async () => {
     const host = new FakeHost(() => ({ exitCode: 2, stdout: 'machine\tx86_64\n', stderr: 'sh: 9: base64: not found' }));
-    const failure = await failureOf(() => observeGuest(new Pct(host.run), 901, ''));
+    const failure = await failureOf(() => observeGuest(pctOf(host.run), 901, ''));
     expect(failure.code).toBe('PROBE_FAILED');
     expect(failure.message).toContain('901');
     expect(failure.message).toContain('exit code 2');

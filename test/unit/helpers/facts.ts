@@ -33,7 +33,9 @@ export function desired(changes: Partial<Desired> = {}): Desired {
     verify: 'toolkit',
     cudaRepository: { base: 'https://developer.download.nvidia.com/compute/cuda/repos', keys: [] },
     nvidiaContainerRepository: { base: 'https://nvidia.github.io/libnvidia-container', keys: [] },
+    rollback: 'auto',
     timeoutMinutes: 60,
+    lockWaitMinutes: 10,
     ...changes,
   };
 }
@@ -187,6 +189,9 @@ export function containerFacts(
     unprivileged: true,
     memoryMib: 8192,
     passedGpus: [0, 1],
+    snapshotObstacle: null,
+    snapshots: [],
+    incompleteSnapshots: [],
     guest,
     ...changes,
   };

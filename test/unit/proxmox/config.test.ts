@@ -58,8 +58,16 @@ describe('parseContainerConfig', () => {
     ]);
   });
 
-  it.each(['', '\n\n', 'no key here\n', '[snapshot]\nhostname: x\n'])('finds nothing in %j', (text) => {
-    expect(parseContainerConfig(text)).toEqual({ values: new Map(), raw: [] });
+  it('reads the names of snapshots, and whether they were finished', () => {
+    expect(config.snapshots).toEqual([{ name: 'before-update', incomplete: false }]);
+    expect(parseContainerConfig('[pve:pending]\nsnapstate: x\n[a]\nsnapstate: prepare\n[b]\n').snapshots).toEqual([
+      { name: 'a', incomplete: true },
+      { name: 'b', incomplete: false },
+    ]);
+  });
+
+  it.each(['', '\n\n', 'no key here\n', '[pve:pending]\nhostname: x\n'])('finds nothing in %j', (text) => {
+    expect(parseContainerConfig(text)).toEqual({ values: new Map(), raw: [], snapshots: [] });
   });
 });
 

@@ -5,7 +5,7 @@ import { type FileTree, hostFilesOf } from '../helpers/host-files.ts';
 
 const socket = (name: string) => `0000000000000000: 00000002 00000000 00010000 0001 01 4711 @/var/lib/lxc/${name}/command`;
 
-const CONFIG = 'hostname: cuda\nmemory: 4096\nunprivileged: 1\ndev0: /dev/nvidia0\n';
+const CONFIG = 'hostname: cuda\nmemory: 4096\nrootfs: tank:subvol-901-disk-0,size=16G\nunprivileged: 1\ndev0: /dev/nvidia0\n';
 const NODE: FileTree = {
   '/etc/pve/local': { link: 'nodes/pve1' },
   '/etc/pve/lxc/901.conf': CONFIG,
@@ -13,6 +13,7 @@ const NODE: FileTree = {
   '/etc/pve/nodes/pve1/qemu-server/100.conf': '',
   '/etc/pve/nodes/pve2/lxc/902.conf': '',
   '/etc/pve/nodes/pve2/qemu-server/200.conf': '',
+  '/etc/pve/storage.cfg': 'dir: local\n\tpath /var/lib/vz\n\tcontent vztmpl\n\nzfspool: tank\n\tpool rpool/data\n',
   '/proc/net/unix': `Num       RefCount Protocol Flags    Type St Inode Path\n${socket('901')}\n${socket('1903')}\n`,
 };
 
@@ -40,6 +41,9 @@ describe('observeContainer', () => {
       unprivileged: true,
       memoryMib: 4096,
       passedGpus: [0],
+      snapshotObstacle: null,
+      snapshots: [],
+      incompleteSnapshots: [],
       guest: null,
     });
   });
@@ -54,6 +58,17 @@ describe('observeContainer', () => {
       unprivileged: false,
       memoryMib: 512,
       passedGpus: [],
+    });
+  });
+
+  it('knows its snapshots and what stands in the way of another one', async () => {
+    const sections = '\n[before]\nhostname: old\nsnaptime: 1\n\n[half-done]\nsnapstate: prepare\nsnaptime: 2\n';
+    const config = `${CONFIG}mp0: /srv/models,mp=/models\n${sections}`;
+    expect(await observe(901, { ...NODE, '/etc/pve/lxc/901.conf': config })).toMatchObject({
+      hostname: 'cuda',
+      snapshotObstacle: 'mp0 is a bind or device mount (/srv/models)',
+      snapshots: ['before', 'half-done'],
+      incompleteSnapshots: ['half-done'],
     });
   });
 

@@ -1,22 +1,23 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { Pct } from '../../../src/proxmox/pct.ts';
+import type { Pct } from '../../../src/proxmox/pct.ts';
 import type { RunCommand, Stream } from '../../../src/system/command.ts';
 import { runCommand } from '../../../src/system/command.ts';
 import { type Answer, FakeHost, play, takeApart } from '../helpers/commands.ts';
 import { failureOf } from '../helpers/failure.ts';
+import { pctOf } from '../helpers/pct.ts';
 
 const OPTIONS = { purpose: 'doing it', timeoutSeconds: 30 };
 
 /** A pct that never starts the command. */
 function failing(answer: Answer): Pct {
-  return new Pct((argv, options) => play({ argv, options }, answer));
+  return pctOf((argv, options) => play({ argv, options }, answer));
 }
 
 /** A pct whose stderr is made of the word that marks begin and end. */
 function marked(exitCode: number, stderr: (word: string) => string, wait = 0): Pct {
-  return new Pct(async (argv, options) => {
+  return pctOf(async (argv, options) => {
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
     return play({ argv, options }, { exitCode, stdout: 'last words\n', stderr: stderr(takeApart({ argv, options }).word) });
   });
@@ -25,7 +26,7 @@ function marked(exitCode: number, stderr: (word: string) => string, wait = 0): P
 describe('exec', () => {
   it('starts pct with nothing of the environment and the command as it is', async () => {
     const host = new FakeHost(() => ({}));
-    await new Pct(host.run).exec(901, ['apt-get', 'install', 'a b', '$(id)', ''], OPTIONS);
+    await pctOf(host.run).exec(901, ['apt-get', 'install', 'a b', '$(id)', ''], OPTIONS);
     const [call] = host.raw;
     if (call === undefined) throw new Error('no call');
     const { word } = takeApart(call);
@@ -35,13 +36,14 @@ describe('exec', () => {
       'exec',
       '901',
       '--',
-      '/usr/bin/env',
+      'env',
       '-i',
       'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
       'HOME=/root',
       'LC_ALL=C.UTF-8',
       'TERM=dumb',
       'DEBIAN_FRONTEND=noninteractive',
+      `PROXMOX_LXC_NVIDIA=${word}`,
       '/bin/sh',
       '-c',
       wrapper,
@@ -63,7 +65,7 @@ describe('exec', () => {
 
   it('marks every call with another word', async () => {
     const host = new FakeHost(() => ({}));
-    const pct = new Pct(host.run);
+    const pct = pctOf(host.run);
     await pct.exec(901, ['true'], OPTIONS);
     await pct.exec(901, ['true'], OPTIONS);
     expect(new Set(host.raw.map((call) => takeApart(call).word)).size).toBe(2);
@@ -71,7 +73,7 @@ describe('exec', () => {
 
   it.each([0, 1, 2, 100, 124, 137, 255])('gives exit code %d of the command back', async (exitCode) => {
     const host = new FakeHost(() => ({ exitCode, stdout: 'out\n', stderr: 'err' }));
-    expect(await new Pct(host.run).exec(901, ['x'], OPTIONS)).toEqual({ exitCode, stdout: 'out\n', stderr: 'err' });
+    expect(await pctOf(host.run).exec(901, ['x'], OPTIONS)).toEqual({ exitCode, stdout: 'out\n', stderr: 'err' });
   });
 
   it('goes by the marker where pct itself gives another exit code', async () => {
@@ -82,7 +84,7 @@ describe('exec', () => {
   it('hands lines on as they come, without the markers', async () => {
     const lines: [string, Stream][] = [];
     const host = new FakeHost(() => ({ stdout: 'out 1\n\nout 2\n', stderr: 'err 1' }));
-    await new Pct(host.run).exec(901, ['x'], { ...OPTIONS, onLine: (...line) => lines.push(line) });
+    await pctOf(host.run).exec(901, ['x'], { ...OPTIONS, onLine: (...line) => lines.push(line) });
     expect(lines).toEqual([
       ['out 1', 'stdout'],
       ['', 'stdout'],
@@ -93,12 +95,12 @@ describe('exec', () => {
 
   it('hands a file over as standard input', async () => {
     const host = new FakeHost(() => ({}));
-    await new Pct(host.run).exec(901, ['x'], { ...OPTIONS, stdinFile: '/tmp/file' });
+    await pctOf(host.run).exec(901, ['x'], { ...OPTIONS, stdinFile: '/tmp/file' });
     expect(host.calls[0]?.stdinFile).toBe('/tmp/file');
   });
 
   it('is not deceived by markers with another word, or on stdout', async () => {
-    const pct = new Pct(async (argv, options) => {
+    const pct = pctOf(async (argv, options) => {
       const { word } = takeApart({ argv, options });
       const other = '00000000-0000-4000-8000-000000000000';
       return play(
@@ -195,7 +197,7 @@ describe('the wrapper in a real shell', () => {
 
   it('marks begin and end, and passes output, arguments and exit code on', async () => {
     const script = 'printf "%s|" "$@"; printf "no end of line" >&2; exit 7';
-    expect(await new Pct(here).script(901, script, ['a b', '$(id)', ''], OPTIONS)).toEqual({
+    expect(await pctOf(here).script(901, script, ['a b', '$(id)', ''], OPTIONS)).toEqual({
       exitCode: 7,
       stdout: 'a b|$(id)||',
       stderr: 'no end of line',
@@ -203,7 +205,7 @@ describe('the wrapper in a real shell', () => {
   });
 
   it('gives the command a clean environment and an empty standard input', async () => {
-    const { stdout } = await new Pct(here).script(901, 'cat; env | sort', [], OPTIONS);
+    const { stdout } = await pctOf(here).script(901, 'cat; env | sort', [], OPTIONS);
     expect(
       stdout
         .trim()
@@ -215,13 +217,13 @@ describe('the wrapper in a real shell', () => {
 
   it('ends a command whose time is up', async () => {
     const failure = await failureOf(() =>
-      new Pct(here).script(901, 'echo waiting for it; exec sleep 30', [], { ...OPTIONS, timeoutSeconds: 1 }),
+      pctOf(here).script(901, 'echo waiting for it; exec sleep 30', [], { ...OPTIONS, timeoutSeconds: 1 }),
     );
     expect(failure.code).toBe('TIMEOUT');
     expect(failure.details).toBe('waiting for it');
   });
 
   it('tells a command that was not found from pct that failed', async () => {
-    expect(await new Pct(here).exec(901, ['no-such-command'], OPTIONS)).toMatchObject({ exitCode: 127 });
+    expect(await pctOf(here).exec(901, ['no-such-command'], OPTIONS)).toMatchObject({ exitCode: 127 });
   });
 });

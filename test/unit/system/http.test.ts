@@ -3,18 +3,19 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { ActionError } from '../../../src/errors.ts';
 import { createHttp } from '../../../src/system/http.ts';
 import { failureOf } from '../helpers/failure.ts';
-import { serve } from '../helpers/server.ts';
+import { serve, serveSecurely } from '../helpers/server.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
 /** A client that doesn't wait between its tries but notes how long it would have. */
-function client() {
+function client(cancelled = new AbortController().signal) {
   const waits: number[] = [];
-  const http = createHttp('unit-test', async (seconds) => {
+  const wait = async (seconds: number) => {
     waits.push(seconds);
-  });
-  return { http, waits };
+  };
+  return { http: createHttp('unit-test', wait, cancelled), waits };
 }
 
 const NO_PROGRESS = () => {};
@@ -94,13 +95,44 @@ describe('get', () => {
     expect(failure.seen).toContain('ECONNREFUSED');
   });
 
-  it('follows redirects', async () => {
+  it.each(['/target', 'target', '//HOST/target', 'http://HOST/target'])('follows a redirect to %s', async (location) => {
     const { url, requests } = await serve((request, response) => {
       if (request.url === '/target') response.end('there');
-      else response.writeHead(302, { location: `http://${request.headers.host}/target` }).end();
+      else response.writeHead(302, { location: location.replace('HOST', request.headers.host ?? '') }).end();
     });
     expect((await client().http.get(`${url}/start`, 'DOWNLOAD_FAILED'))?.toString()).toBe('there');
     expect(requests).toEqual(['GET /start', 'GET /target']);
+  });
+
+  it('gives user name and password to their own server only', async () => {
+    const seen: (string | undefined)[] = [];
+    const other = await serve((request, response) => {
+      seen.push(request.headers.authorization);
+      response.end('there');
+    });
+    const { url } = await serve((request, response) => {
+      seen.push(request.headers.authorization);
+      response.writeHead(302, { location: other.url }).end();
+    });
+    await client().http.get(url.replace('http://', 'http://me:p%40ss@'), 'DOWNLOAD_FAILED');
+    expect(seen).toEqual([`Basic ${Buffer.from('me:p@ss').toString('base64')}`, undefined]);
+  });
+
+  it('never goes from https to http', async () => {
+    const plain = await serve((_request, response) => response.end('there'));
+    const secure = await serveSecurely((_request, response) => response.writeHead(302, { location: plain.url }).end());
+    const failure = await failureOf(() => client().http.get(secure.url, 'DOWNLOAD_FAILED'));
+    expect(failure.message).toContain('not encrypted');
+    expect(secure.requests).toHaveLength(1);
+    expect(plain.requests).toEqual([]);
+  });
+
+  it('follows a redirect from https to https', async () => {
+    const { url } = await serveSecurely((request, response) => {
+      if (request.url === '/target') response.end('there');
+      else response.writeHead(301, { location: '/target' }).end();
+    });
+    expect((await client().http.get(url, 'DOWNLOAD_FAILED'))?.toString()).toBe('there');
   });
 
   it('does not follow redirects for ever', async () => {
@@ -210,5 +242,20 @@ describe('download', () => {
     const file = join(temporaryDirectory(), 'no/such/directory/partial');
     await expect(client().http.download(url, file, 'DOWNLOAD_FAILED', NO_PROGRESS)).rejects.toThrow();
     expect(requests).toHaveLength(1);
+  });
+});
+
+describe('a run that is cancelled', () => {
+  it('waits for no answer', async () => {
+    const controller = new AbortController();
+    const reason = new ActionError('CANCELLED', 'It was cancelled.', 'Run it again.');
+    const { url } = await serve((_request, response) => {
+      response.writeHead(200, { 'content-length': 100 });
+      response.write('half', () => controller.abort(reason));
+    });
+    const file = join(temporaryDirectory(), 'partial');
+    const { http } = client(controller.signal);
+    expect(await failureOf(() => http.download(url, file, 'DOWNLOAD_FAILED', NO_PROGRESS))).toBe(reason);
+    expect(await failureOf(() => http.get(url, 'DOWNLOAD_FAILED'))).toBe(reason);
   });
 });

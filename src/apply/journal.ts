@@ -1,0 +1,68 @@
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as z from 'zod/mini';
+
+/** On the host's disk, where it outlives the run and a restart. */
+const DIRECTORY = '/var/lib/proxmox-lxc-nvidia/journal';
+
+/**
+ * What is being done to a container. Written before each side effect, gone when the container is as it was or as planned;
+ * what is found here when nobody holds the container's lock is what an interrupted run left.
+ */
+const Entry = z.object({
+  ctid: z.number(),
+  /** The run that works on it, for people. */
+  run: z.string(),
+  since: z.string(),
+  /** The snapshot to go back to, from before it is made until it is dropped; null: there is none. */
+  snapshot: z.nullable(z.string()),
+  /** Directory in the container that the runfile goes to, or null. */
+  directory: z.nullable(z.string()),
+  /** `begun`: something may be half done. `proven`: all is done and verified, only the snapshot is still to be dropped. */
+  phase: z.enum(['begun', 'proven']),
+  /** The step that was begun last, in words. */
+  step: z.string(),
+});
+export type JournalEntry = z.infer<typeof Entry>;
+
+/** The journal of one container. */
+export class Journal {
+  readonly #path: string;
+
+  constructor(ctid: number) {
+    this.#path = join(DIRECTORY, `${ctid}.json`);
+  }
+
+  /** What an interrupted run left, or null. An unreadable entry can't be: it is renamed into place when complete. */
+  async read(): Promise<JournalEntry | null> {
+    let text: string;
+    try {
+      text = await readFile(this.#path, 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+      throw error;
+    }
+    return Entry.parse(JSON.parse(text));
+  }
+
+  /** Replaces the entry; when this returns it is on the disk. */
+  async write(entry: JournalEntry): Promise<void> {
+    await mkdir(DIRECTORY, { recursive: true, mode: 0o700 });
+    const partial = `${this.#path}.partial`;
+    await using file = await open(partial, 'w', 0o600);
+    await file.writeFile(`${JSON.stringify(entry)}\n`);
+    await file.sync();
+    await rename(partial, this.#path);
+    await syncDirectory();
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.#path, { force: true });
+    await syncDirectory();
+  }
+}
+
+async function syncDirectory(): Promise<void> {
+  await using directory = await open(DIRECTORY, 'r');
+  await directory.sync();
+}

@@ -1,0 +1,89 @@
+import { ActionError } from '../errors.ts';
+import { observeContainer } from '../proxmox/node.ts';
+import type { Pct } from '../proxmox/pct.ts';
+import type { HostFiles } from '../system/files.ts';
+import type { Log } from '../system/log.ts';
+import type { Journal, JournalEntry } from './journal.ts';
+import { dropSnapshot, rollBack, unlock } from './snapshot.ts';
+
+/** Locks that a pct of ours leaves behind when it is killed in the middle. */
+const OWN_LOCKS = ['snapshot', 'snapshot-delete', 'rollback'];
+
+/** Seconds for `dpkg --configure -a`, which may have a whole toolkit to finish. */
+const REPAIR_SECONDS = 1800;
+
+/** Removes what a run leaves in a container, and finishes what dpkg was interrupted in. Argument 1: directory, or empty. */
+const REPAIR = `
+set -eu
+rm -rf -- /var/tmp/proxmox-lxc-nvidia /var/tmp/proxmox-lxc-nvidia-apt.*
+if [ -n "$1" ]; then rm -rf -- "$1"; fi
+if [ -n "$(dpkg --audit)" ]; then
+  dpkg --force-confdef --force-confold --configure -a
+fi
+`;
+
+/** How a container was put right. */
+export type Recovery = 'rolled-back' | 'repaired' | 'completed';
+
+/**
+ * Puts right what an interrupted or failed run left of a container: back to the snapshot where there is one, else nothing
+ * half done and no leftovers, so that the next plan finds what is missing. Its lock must be held. Can be repeated.
+ *
+ * @throws ActionError ROLLBACK_FAILED, RECOVERY_FAILED, with the journal kept for the next try
+ */
+export async function recover(
+  { pct, files, log }: { pct: Pct; files: HostFiles; log: Log },
+  journal: Journal,
+  entry: JournalEntry,
+): Promise<Recovery> {
+  const { ctid, snapshot } = entry;
+  const container = await observeContainer(files, ctid);
+  if (container.presence.kind !== 'here') {
+    log.info(`Container ${ctid} is gone; what ${entry.run} left of it is forgotten.`);
+    await journal.remove();
+    return 'completed';
+  }
+  if (container.running && container.lock === null && !(await pct.endProcesses(ctid, 'any'))) {
+    log.info(`Not everything that was running in container ${ctid} could be ended.`);
+  }
+  if (container.lock !== null && OWN_LOCKS.includes(container.lock)) await unlock(pct, ctid);
+
+  let recovery: Recovery;
+  if (snapshot !== null && container.snapshots.includes(snapshot)) {
+    const complete = !container.incompleteSnapshots.includes(snapshot);
+    recovery = entry.phase === 'begun' && complete ? 'rolled-back' : 'completed';
+    if (recovery === 'rolled-back') {
+      log.info(`Rolling container ${ctid} back to ${snapshot}: what was written in it since then is lost.`);
+      await rollBack(pct, ctid, snapshot);
+    }
+    await dropSnapshot(pct, ctid, snapshot, !complete);
+  } else {
+    recovery = entry.phase === 'proven' ? 'completed' : 'repaired';
+    if (recovery === 'repaired') await repair(pct, ctid, entry.directory, container.running, log);
+  }
+  await journal.remove();
+  return recovery;
+}
+
+async function repair(pct: Pct, ctid: number, directory: string | null, running: boolean, log: Log): Promise<void> {
+  if (!running) {
+    throw new ActionError(
+      'RECOVERY_FAILED',
+      `Container ${ctid} was stopped while it was being changed, and is not running.`,
+      `Start it (pct start ${ctid}) and run this again: what was left half done is repaired first.`,
+    );
+  }
+  const { exitCode, stdout, stderr } = await pct.script(ctid, REPAIR, [directory ?? ''], {
+    purpose: 'repairing what was left half done',
+    timeoutSeconds: REPAIR_SECONDS,
+    evenIfCancelled: true,
+    onLine: (line) => log.foreign(String(ctid), line),
+  });
+  if (exitCode === 0) return;
+  throw new ActionError(
+    'RECOVERY_FAILED',
+    `Container ${ctid} could not be repaired (exit code ${exitCode}).`,
+    `Look inside: pct enter ${ctid}; dpkg --configure -a must succeed.`,
+    `${stdout}\n${stderr}`.trim().split('\n').slice(-15).join('\n'),
+  );
+}

@@ -1,0 +1,191 @@
+import { describe, expect, it } from 'vitest';
+import { APT_GET, aptFailure, installPackages, removePackages } from '../../../src/apply/apt.ts';
+import { applyContext } from '../helpers/apply.ts';
+import type { Answer } from '../helpers/commands.ts';
+import { failureOf } from '../helpers/failure.ts';
+
+const OPTIONS = [
+  'apt-get',
+  '-y',
+  '-o',
+  'DPkg::Lock::Timeout=300',
+  '-o',
+  'Acquire::Retries=3',
+  '-o',
+  'APT::Update::Error-Mode=any',
+  '-o',
+  'Dpkg::Options::=--force-confdef',
+  '-o',
+  'Dpkg::Options::=--force-confold',
+];
+
+/** What `apt-get -s install` prints. */
+const rehearsal = (...names: string[]): Answer => ({
+  stdout: `Reading package lists...\nThe following NEW packages will be installed:\n  ${names.join(' ')}\n${names
+    .map((name) => `Inst ${name} (1.0-1 NVIDIA:local [amd64])\nConf ${name} (1.0-1 NVIDIA:local [amd64])\n`)
+    .join('')}`,
+});
+
+it('no option of apt-get holds a blank or what a shell would read: scripts hold them as they are', () => {
+  for (const word of APT_GET) expect(word).toMatch(/^[A-Za-z0-9:=-]+$/);
+});
+
+describe('installPackages', () => {
+  const packages = [
+    { name: 'kmod', version: null },
+    { name: 'cuda-toolkit-12-8', version: '12.8.1-1' },
+  ];
+
+  it('rehearses, then installs exactly the versions named and nothing recommended', async () => {
+    const { context, host } = applyContext((_call, index) => (index === 0 ? rehearsal('kmod', 'cuda-toolkit-12-8') : {}));
+    await installPackages(context, packages);
+    const install = [...OPTIONS, '--no-install-recommends', 'install'];
+    expect(host.calls.map(({ argv }) => argv)).toEqual([
+      [...install, '-s', 'kmod', 'cuda-toolkit-12-8=12.8.1-1'],
+      [...install, 'kmod', 'cuda-toolkit-12-8=12.8.1-1'],
+    ]);
+    expect(host.calls.map(({ ctid, seconds, stdinFile }) => [ctid, seconds, stdinFile])).toEqual([
+      [901, 3600, undefined],
+      [901, 3600, undefined],
+    ]);
+  });
+
+  it("shows apt's words of the installation as the container's, not those of the rehearsal", async () => {
+    const { context, log } = applyContext((_call, index) =>
+      index === 0 ? rehearsal('kmod') : { stdout: 'Setting up kmod\n', stderr: 'W: ::error::x' },
+    );
+    await installPackages(context, packages);
+    expect(log.lines).toEqual(['foreign 901 Setting up kmod', 'foreign 901 W: ::error::x']);
+  });
+
+  it.each([['libcuda1'], ['libcuda1:i386'], ['nvidia-driver-580'], ['cuda-drivers'], ['libnvidia-compute-580']])(
+    'installs nothing when %s would come with it',
+    async (driver) => {
+      const { context, host } = applyContext(() => rehearsal('kmod', driver, 'libnvidia-container1'));
+      const failure = await failureOf(() => installPackages(context, packages));
+      expect(failure.code).toBe('APT_DRIVER_PULLED');
+      expect(failure.message).toContain(`driver packages: ${driver}.`);
+      expect(host.calls).toHaveLength(1);
+    },
+  );
+
+  it('is not alarmed by names that only look like drivers', async () => {
+    const { context, host } = applyContext(() => rehearsal('libnvidia-container1', 'nvidia-container-toolkit', 'cuda-nvcc-12-8'));
+    await installPackages(context, packages);
+    expect(host.calls).toHaveLength(2);
+  });
+
+  it.each([0, 1])('fails when call %d does', async (failing) => {
+    const { context, host } = applyContext((_call, index) =>
+      index === failing
+        ? { exitCode: 100, stderr: 'E: Unable to locate package cuda-toolkit-12-8\n' }
+        : rehearsal('cuda-toolkit-12-8'),
+    );
+    const failure = await failureOf(() => installPackages(context, packages));
+    expect(failure.code).toBe('APT_FAILED');
+    expect(failure.details).toBe('E: Unable to locate package cuda-toolkit-12-8');
+    expect(host.calls).toHaveLength(failing + 1);
+  });
+});
+
+describe('removePackages', () => {
+  it('purges', async () => {
+    const { context, host } = applyContext(() => ({}));
+    await removePackages(context, ['libcuda1', 'nvidia-smi']);
+    expect(host.calls.map(({ argv }) => argv)).toEqual([[...OPTIONS, 'purge', 'libcuda1', 'nvidia-smi']]);
+  });
+
+  it('fails when apt does', async () => {
+    const { context } = applyContext(() => ({ exitCode: 100 }));
+    expect((await failureOf(() => removePackages(context, ['x']))).message).toContain('remove x');
+  });
+});
+
+describe('what a failure of apt-get means', () => {
+  it.each<[string, string, string]>([
+    [
+      'a full disk',
+      'CONTAINER_SPACE',
+      "dpkg: error processing archive /var/cache/apt/archives/cuda-nvcc-12-8_12.8.93-1_amd64.deb (--unpack):\n cannot copy extracted data for './usr/local/cuda-12.8/bin/cicc' to '/usr/local/cuda-12.8/bin/cicc.dpkg-new': failed to write (No space left on device)\nE: Sub-process /usr/bin/dpkg returned an error code (1)",
+    ],
+    ['no room to begin', 'CONTAINER_SPACE', "E: You don't have enough free space in /var/cache/apt/archives/."],
+    [
+      'a key that apt 3 no longer takes',
+      'APT_SIGNATURE',
+      "W: OpenPGP signature verification failed: https://developer.download.nvidia.com/compute/cuda/repos/debian12/x86_64  InRelease: Sub-process /usr/bin/sqv returned an error code (1), error message is: Signing key on EB693B3035CD5710E231E123A4B469963BF863CC is not bound:            No binding signature at time 2026-03-01T12:00:00Z   because: Policy rejected non-revocation signature (PositiveCertification) requiring second pre-image resistance   because: SHA1 is not considered secure since 2026-02-01T00:00:00Z\nE: The repository 'https://developer.download.nvidia.com/compute/cuda/repos/debian12/x86_64  InRelease' is not signed.",
+    ],
+    [
+      'a missing key',
+      'APT_SIGNATURE',
+      "W: GPG error: https://nvidia.github.io/libnvidia-container/stable/deb/amd64  InRelease: The following signatures couldn't be verified because the public key is not available: NO_PUBKEY DDCAE044F796ECB0\nE: The repository 'https://nvidia.github.io/libnvidia-container/stable/deb/amd64  InRelease' is not signed.",
+    ],
+    [
+      'a wrong signature',
+      'APT_SIGNATURE',
+      'W: An error occurred during the signature verification. The repository is not updated and the previous index files will be used. GPG error: https://x.example  InRelease: The following signatures were invalid: BADSIG A4B469963BF863CC cudatools <cudatools@nvidia.com>',
+    ],
+    [
+      'an expired key',
+      'APT_SIGNATURE',
+      'W: GPG error: https://x.example  InRelease: The following signatures were invalid: EXPKEYSIG F60F4B3D7FA2AF80 cudatools <cudatools@nvidia.com>',
+    ],
+    [
+      'a lock',
+      'APT_LOCKED',
+      'E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 1423 (unattended-upgr)\nE: Unable to acquire the dpkg frontend lock (/var/lib/dpkg/lock-frontend), is another process using it?',
+    ],
+    [
+      'a lock on the lists',
+      'APT_LOCKED',
+      'E: Could not get lock /var/lib/apt/lists/lock. It is held by process 812 (apt-get)\nE: Unable to lock directory /var/lib/apt/lists/',
+    ],
+    [
+      'an untrusted certificate',
+      'APT_FAILED',
+      'Err:1 https://mirror.example/cuda/debian12/x86_64  InRelease\n  Certificate verification failed: The certificate is NOT trusted. The certificate issuer is unknown.  Could not handshake: Error in the certificate verification. [IP: 10.0.0.2 443]\nE: Failed to fetch https://mirror.example/cuda/debian12/x86_64/InRelease  Certificate verification failed: The certificate is NOT trusted.',
+    ],
+    ['no such package', 'APT_FAILED', 'E: Unable to locate package libnvidia-container1'],
+    [
+      'a name that is not resolved',
+      'APT_FAILED',
+      "Err:1 https://developer.download.nvidia.com/compute/cuda/repos/debian12/x86_64  InRelease\n  Temporary failure resolving 'developer.download.nvidia.com'\nE: Some index files failed to download. They have been ignored, or old ones used instead.",
+    ],
+    [
+      'wrong bytes',
+      'APT_FAILED',
+      'E: Failed to fetch https://x.example/Packages.gz  Hash Sum mismatch\nE: Some index files failed to download.',
+    ],
+    [
+      'two entries of one repository',
+      'APT_FAILED',
+      'E: Conflicting values set for option Signed-By regarding source https://developer.download.nvidia.com/compute/cuda/repos/debian12/x86_64/ /: /usr/share/keyrings/cuda-archive-keyring.gpg != /etc/apt/keyrings/proxmox-lxc-nvidia-cuda.gpg\nE: The list of sources could not be read.',
+    ],
+    ['silence', 'APT_FAILED', ''],
+  ])('%s: %s', (_what, code, text) => {
+    const failure = aptFailure(901, 'install kmod', 100, text);
+    expect(failure.code).toBe(code);
+    expect(failure.message).toContain('901');
+    expect(failure.message).toContain('install kmod');
+    expect(failure.message).toContain('exit code 100');
+  });
+
+  it('tells the reader of a certificate what to do about it', () => {
+    const text = 'E: Failed to fetch https://x  Certificate verification failed: The certificate is NOT trusted.';
+    expect(aptFailure(901, 'x', 100, text).remedy).toContain('certificate');
+  });
+
+  it("tells the reader of an old key to use the distribution's own repository", () => {
+    expect(aptFailure(901, 'x', 100, 'SHA1 is not considered secure since 2026-02-01').remedy).toContain('own release');
+  });
+
+  it('keeps the lines that matter, at most 15', () => {
+    const text = `Get:1 x\n${Array.from({ length: 20 }, (_, index) => `E: error ${index}`).join('\n')}\nReading package lists...\n`;
+    const lines = aptFailure(901, 'x', 100, text).details?.split('\n') ?? [];
+    expect(lines).toHaveLength(15);
+    expect(lines.at(-1)).toBe('E: error 19');
+    expect(aptFailure(901, 'x', 100, 'one\ntwo\n').details).toBe('one\ntwo');
+    expect(aptFailure(901, 'x', 100, 'dpkg: error processing package x\nfine\nW: watch out\n').details).toBe(
+      'dpkg: error processing package x\nW: watch out',
+    );
+  });
+});

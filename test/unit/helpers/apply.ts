@@ -1,0 +1,29 @@
+import type { ApplyContext } from '../../../src/apply/context.ts';
+import type { CachedRunfile } from '../../../src/runfile/cache.ts';
+import { type Answer, FakeHost, type GuestCall } from './commands.ts';
+import { DRIVER } from './facts.ts';
+import { RecordingLog } from './log.ts';
+import { pctOf } from './pct.ts';
+
+export const RUNFILE: CachedRunfile = {
+  version: DRIVER,
+  url: `https://x.example/NVIDIA-Linux-x86_64-${DRIVER}.run`,
+  name: `NVIDIA-Linux-x86_64-${DRIVER}.run`,
+  sha256: 'ab'.repeat(32),
+  size: 398_016_015,
+  path: `/opt/hostedtoolcache/nvidia-runfile/x/NVIDIA-Linux-x86_64-${DRIVER}.run`,
+};
+
+/** Container 901 on a made-up host, with a log that can be read and an hour left. */
+export function applyContext(answer: (call: GuestCall, index: number) => Answer | Promise<Answer>) {
+  const host = new FakeHost(answer);
+  const log = new RecordingLog();
+  const context: ApplyContext = {
+    ctid: 901,
+    pct: pctOf(host.run),
+    log,
+    secondsLeft: () => 3600,
+    obtainRunfile: async () => RUNFILE,
+  };
+  return { context, host, log };
+}

@@ -1,0 +1,201 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { RunfileCache } from '../../../src/runfile/cache.ts';
+import { locateRunfile, obtainRunfile } from '../../../src/runfile/runfile.ts';
+import type { Http } from '../../../src/system/http.ts';
+import { desired, DRIVER } from '../helpers/facts.ts';
+import { failureOf } from '../helpers/failure.ts';
+import { RecordingLog } from '../helpers/log.ts';
+import { temporaryDirectory } from '../helpers/temporary.ts';
+
+const NAME = `NVIDIA-Linux-x86_64-${DRIVER}.run`;
+const XFREE86 = `https://us.download.nvidia.com/XFree86/Linux-x86_64/${DRIVER}/${NAME}`;
+const TESLA = `https://us.download.nvidia.com/tesla/${DRIVER}/${NAME}`;
+const BYTES = Buffer.from('#!/bin/sh\n# runfile\n');
+const SHA256 = createHash('sha256').update(BYTES).digest('hex');
+const OTHER = 'cd'.repeat(32);
+
+let temporary: string;
+let cache: RunfileCache;
+let log: RecordingLog;
+let asked: string[];
+
+beforeEach(() => {
+  process.env['RUNNER_TOOL_CACHE'] = temporaryDirectory();
+  temporary = temporaryDirectory();
+  process.env['RUNNER_TEMP'] = temporary;
+  cache = new RunfileCache(temporary);
+  log = new RecordingLog();
+  asked = [];
+});
+
+/** A web that has the given files. */
+function web(files: Record<string, Buffer | string>): Http {
+  return {
+    get: async (url) => {
+      asked.push(`GET ${url}`);
+      const found = files[url];
+      return found === undefined ? null : Buffer.from(found);
+    },
+    head: async (url) => {
+      asked.push(`HEAD ${url}`);
+      return files[url] === undefined ? undefined : Buffer.from(files[url]).length;
+    },
+    download: async (url, file, _code, onProgress) => {
+      asked.push(`DOWNLOAD ${url}`);
+      const body = Buffer.from(files[url] ?? '');
+      writeFileSync(file, body);
+      onProgress(body.length, body.length);
+      return { sha256: createHash('sha256').update(body).digest('hex'), size: body.length };
+    },
+  };
+}
+
+const wish = desired().runfile;
+const locate = (files: Record<string, Buffer | string>, changes: Partial<typeof wish> = {}) =>
+  locateRunfile(web(files), cache, { ...wish, ...changes }, DRIVER, 'x86_64');
+const obtain = (files: Record<string, Buffer | string>, sha256: string | null = SHA256, url = XFREE86) =>
+  obtainRunfile(web(files), cache, log, { version: DRIVER, url, sha256 }, 'x86_64');
+
+describe('locateRunfile', () => {
+  it('finds runfile and checksum in the first tree', async () => {
+    expect(await locate({ [XFREE86]: BYTES, [`${XFREE86}.sha256sum`]: `${SHA256}  ${NAME}\n`, [TESLA]: 'x' })).toEqual({
+      version: DRIVER,
+      url: XFREE86,
+      sha256: SHA256,
+      size: BYTES.length,
+      cached: false,
+    });
+    expect(asked).toEqual([`HEAD ${XFREE86}`, `GET ${XFREE86}.sha256sum`]);
+  });
+
+  it('goes on to the data centre tree', async () => {
+    const files = { [TESLA]: BYTES, [`${TESLA}.sha256sum`]: SHA256 };
+    expect(await locate(files)).toMatchObject({ url: TESLA, sha256: SHA256 });
+  });
+
+  it('asks for no published checksum where the user gives one', async () => {
+    expect(await locate({ [XFREE86]: BYTES }, { sha256: OTHER })).toMatchObject({ sha256: OTHER });
+    expect(asked).toEqual([`HEAD ${XFREE86}`]);
+  });
+
+  it('does without a checksum only where the user says so', async () => {
+    const failure = await failureOf(() => locate({ [XFREE86]: BYTES }));
+    expect(failure.code).toBe('RUNFILE_NO_CHECKSUM');
+    expect(failure.remedy).toContain('self-check');
+    expect(await locate({ [XFREE86]: BYTES }, { integrity: 'self-check' })).toMatchObject({ sha256: null });
+  });
+
+  it('refuses a checksum file that holds none, also with self-check', async () => {
+    const files = { [XFREE86]: BYTES, [`${XFREE86}.sha256sum`]: '<html>Log in</html>' };
+    for (const integrity of ['checksum', 'self-check'] as const) {
+      expect((await failureOf(() => locate(files, { integrity }))).code).toBe('DOWNLOAD_FAILED');
+    }
+  });
+
+  it('names every address that it tried', async () => {
+    const failure = await failureOf(() => locate({}));
+    expect(failure.code).toBe('RUNFILE_NOT_FOUND');
+    expect(failure.message).toContain(XFREE86);
+    expect(failure.message).toContain(TESLA);
+  });
+
+  it('shows no password of an address', async () => {
+    const url = `https://me:s3cret@mirror.example/{version}/${NAME}?token=s3cret`;
+    const address = { kind: 'template', url, source: 'x' } as const;
+    const filled = url.replace('{version}', DRIVER);
+    for (const files of [{}, { [filled]: 'x' }, { [filled]: 'x', [`${filled}.sha256sum`]: 'x' }]) {
+      expect((await failureOf(() => locate(files, { address }))).message).not.toContain('s3cret');
+    }
+  });
+
+  it('needs no web for what is in the cache', async () => {
+    await obtain({ [XFREE86]: BYTES });
+    asked = [];
+    expect(await locate({})).toEqual({ version: DRIVER, url: XFREE86, sha256: SHA256, size: BYTES.length, cached: true });
+    expect(await locate({}, { sha256: SHA256 })).toMatchObject({ cached: true });
+    expect(asked).toEqual([]);
+  });
+
+  it('looks again where the user wants another checksum or address than the cache has', async () => {
+    await obtain({ [XFREE86]: BYTES });
+    expect(await locate({ [XFREE86]: BYTES }, { sha256: OTHER })).toMatchObject({ sha256: OTHER, cached: false });
+    const address = { kind: 'template', url: `https://mirror.example/${NAME}`, source: 'x' } as const;
+    const files = { [address.url]: BYTES, [`${address.url}.sha256sum`]: SHA256 };
+    expect(await locate(files, { address })).toMatchObject({ url: address.url, cached: true });
+  });
+});
+
+describe('obtainRunfile', () => {
+  it('downloads into the cache and leaves nothing behind', async () => {
+    const runfile = await obtain({ [XFREE86]: BYTES });
+    expect(runfile).toMatchObject({ version: DRIVER, url: XFREE86, name: NAME, sha256: SHA256, size: BYTES.length });
+    expect(readFileSync(runfile.path)).toEqual(BYTES);
+    expect(readdirSync(temporary)).toEqual([]);
+  });
+
+  it('takes it from the cache the second time', async () => {
+    const first = await obtain({ [XFREE86]: BYTES });
+    asked = [];
+    expect(await obtain({})).toEqual(first);
+    expect(asked).toEqual([]);
+    expect(log.lines.at(-1)).toContain('comes from the cache');
+  });
+
+  it('throws a cached copy away whose bytes changed, and downloads again', async () => {
+    const { path } = await obtain({ [XFREE86]: BYTES });
+    writeFileSync(path, 'broken');
+    const again = await obtain({ [XFREE86]: BYTES });
+    expect(readFileSync(again.path)).toEqual(BYTES);
+    expect(log.lines.join('\n')).toContain('thrown away');
+  });
+
+  it('throws a cached copy away that changed even where no checksum is published', async () => {
+    const { path } = await obtain({ [XFREE86]: BYTES }, null);
+    expect(await obtain({}, null)).toMatchObject({ path });
+    writeFileSync(path, 'broken');
+    expect(readFileSync((await obtain({ [XFREE86]: BYTES }, null)).path)).toEqual(BYTES);
+  });
+
+  it('throws a cached copy away that is not the wanted one', async () => {
+    await obtain({ [XFREE86]: 'another' }, null);
+    expect(await obtain({ [XFREE86]: BYTES })).toMatchObject({ sha256: SHA256 });
+  });
+
+  it('takes nothing with a wrong checksum into the cache', async () => {
+    const failure = await failureOf(() => obtain({ [XFREE86]: BYTES }, OTHER));
+    expect(failure.code).toBe('RUNFILE_CHECKSUM_MISMATCH');
+    expect(failure.message).toContain(SHA256);
+    expect(failure.message).toContain(OTHER);
+    expect(await cache.find(DRIVER, 'x86_64')).toBeNull();
+    expect(readdirSync(temporary)).toEqual([]);
+  });
+
+  it.each([
+    [`https://mirror.example/${DRIVER}/`],
+    [`https://mirror.example/get?file=${NAME}`],
+    ['https://mirror.example/runfile.json'],
+    ['https://mirror.example/a%20b.run'],
+  ])('keeps the bytes of %s, which does not end in a runfile name', async (url) => {
+    const runfile = await obtain({ [url]: BYTES }, SHA256, url);
+    expect(readFileSync(runfile.path)).toEqual(BYTES);
+    expect(runfile.name).toMatch(/^[^\s/]+$/);
+    expect(await cache.find(DRIVER, 'x86_64')).toMatchObject({ path: runfile.path });
+  });
+
+  it('logs the progress at every tenth', async () => {
+    const http = web({ [XFREE86]: BYTES });
+    const stepwise: Http = {
+      ...http,
+      download: async (url, file, code, onProgress) => {
+        for (let part = 1; part <= 1000; part++) onProgress(part * 1000, 1_000_000);
+        return http.download(url, file, code, () => {});
+      },
+    };
+    await obtainRunfile(stepwise, cache, log, { version: DRIVER, url: XFREE86, sha256: SHA256 }, 'x86_64');
+    const shown = log.lines.filter((line) => line.includes('% of'));
+    expect(shown).toHaveLength(10);
+    expect(shown.at(-1)).toContain('100 % of 976.6 KiB');
+  });
+});
