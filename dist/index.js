@@ -32527,9 +32527,16 @@ __webpack_async_result__();
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   L: () => (/* binding */ actionTitle),
-/* harmony export */   q: () => (/* binding */ packageText)
+/* harmony export */   LG: () => (/* binding */ actionTitle),
+/* harmony export */   UZ: () => (/* binding */ safetyText),
+/* harmony export */   qg: () => (/* binding */ packageText)
 /* harmony export */ });
+/** A plan's safety in words. */
+function safetyText(safety) {
+    return safety.kind === 'snapshot'
+        ? 'If a step fails, the container goes back to a snapshot: what is written in it meanwhile is lost.'
+        : `If a step fails, there is no snapshot to go back to: ${safety.why}.`;
+}
 /** An action's headline, for log, summary and plan. */
 function actionTitle(action) {
     switch (action.kind) {
@@ -32803,7 +32810,7 @@ function containersTable({ containers }) {
         return '';
     const rows = containers.map((container) => [
         `<b>${container.ctid}</b> ${html_text(container.hostname ?? '')}`.trim(),
-        STATUS_TEXT[container.status],
+        container.rolledBack ? `${STATUS_TEXT.failed}, rolled back` : STATUS_TEXT[container.status],
         change(container, ({ driver }) => driver),
         change(container, ({ toolkits }) => toolkits.join(', ') || 'none'),
         container.verifications.map(({ level, status }) => `${level} ${MARKS[status]}`).join(' ') || '–',
@@ -32838,14 +32845,15 @@ function containerSection(container) {
     const { plan, actions, verifications, findings, gpus } = container;
     const done = actions.map(({ action, status, seconds }) => [
         { done: '✅', failed: '❌', 'not-started': '⏹️' }[status],
-        html_text((0,plan_actions/* actionTitle */.L)(action)),
+        html_text((0,plan_actions/* actionTitle */.LG)(action)),
         html_text(action.reason),
         status === 'not-started' ? '–' : (0,system_text/* durationText */.S5)(seconds),
     ]);
-    const planned = (plan?.actions ?? []).map((action) => ['📝', html_text((0,plan_actions/* actionTitle */.L)(action)), html_text(action.reason), '–']);
+    const planned = (plan?.actions ?? []).map((action) => ['📝', html_text((0,plan_actions/* actionTitle */.LG)(action)), html_text(action.reason), '–']);
     const steps = done.length > 0 ? done : planned;
     const parts = [
         steps.length === 0 ? '' : table(['', 'Step', 'Why', 'Time'], steps),
+        plan === null || steps.length === 0 ? '' : `<p>${html_text((0,plan_actions/* safetyText */.UZ)(plan.safety))}</p>`,
         verifications.length === 0
             ? ''
             : table(['', 'Verification', 'Seen'], verifications.map(({ level, title, status, seen }) => [MARKS[status], `${level} ${html_text(title)}`, html_text(seen)])),
@@ -32930,10 +32938,12 @@ __nccwpck_require__.d(__webpack_exports__, {
 
 // EXTERNAL MODULE: external "node:crypto"
 var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: external "node:util"
+var external_node_util_ = __nccwpck_require__(7975);
 // EXTERNAL MODULE: ./build/plan/actions.js
 var plan_actions = __nccwpck_require__(4557);
 // EXTERNAL MODULE: ./build/errors.js
-var build_errors = __nccwpck_require__(9473);
+var errors = __nccwpck_require__(9473);
 ;// CONCATENATED MODULE: ./build/repository/apt-files.js
 /** The one source file this action owns in a container. */
 const SOURCES_PATH = '/etc/apt/sources.list.d/proxmox-lxc-nvidia.sources';
@@ -33085,12 +33095,12 @@ const CAUSES = [
  * @throws ActionError APT_DRIVER_PULLED before anything is changed; APT_… and CONTAINER_SPACE otherwise
  */
 async function installPackages(context, packages) {
-    const wanted = packages.map(plan_actions/* packageText */.q);
+    const wanted = packages.map(plan_actions/* packageText */.qg);
     const install = [...APT_GET, '--no-install-recommends', 'install'];
     const rehearsal = await aptGet(context, [...install, '-s', ...wanted], 'rehearse the installation', false);
     const drivers = [...rehearsal.stdout.matchAll(/^Inst (\S+)/gm)].flatMap(([, name]) => name !== undefined && isDriverPackage(name.replace(/:.*/, '')) ? [name] : []);
     if (drivers.length > 0) {
-        throw new build_errors/* ActionError */.lZ('APT_DRIVER_PULLED', `Installing ${wanted.join(', ')} in container ${context.ctid} would bring driver packages: ${drivers.join(', ')}.`, 'Nothing was installed. See what in the container allows them: apt-cache policy, /etc/apt/preferences.d.');
+        throw new errors/* ActionError */.lZ('APT_DRIVER_PULLED', `Installing ${wanted.join(', ')} in container ${context.ctid} would bring driver packages: ${drivers.join(', ')}.`, 'Nothing was installed. See what in the container allows them: apt-cache policy, /etc/apt/preferences.d.');
     }
     await aptGet(context, [...install, ...wanted], `install ${wanted.join(', ')}`, true);
 }
@@ -33111,7 +33121,7 @@ async function aptGet({ ctid, pct, log, secondsLeft }, argv, purpose, shown) {
 /** What a failed apt-get means, with the lines of its output that matter. */
 function aptFailure(ctid, purpose, exitCode, text) {
     const cause = CAUSES.find(({ pattern }) => pattern.test(text));
-    return new build_errors/* ActionError */.lZ(cause?.code ?? 'APT_FAILED', `In container ${ctid}, apt-get could not ${purpose} (exit code ${exitCode}).`, cause?.remedy ?? "See apt's own words below.", errorLines(text));
+    return new errors/* ActionError */.lZ(cause?.code ?? 'APT_FAILED', `In container ${ctid}, apt-get could not ${purpose} (exit code ${exitCode}).`, cause?.remedy ?? "See apt's own words below.", errorLines(text));
 }
 /** apt's errors and warnings, or the last lines where it printed none. */
 function errorLines(text) {
@@ -33137,13 +33147,25 @@ restore() {
     for entry in $(ls -r "$saved"); do
       case $entry in *.path) ;; *) continue ;; esac
       path=$(cat "$saved/$entry") was=$saved/${'$'}{entry%.path}.was
-      if [ -e "$was" ]; then cp -p -- "$was" "$path"; rm -f -- "$path.disabled"; else rm -f -- "$path"; fi
+      if [ -e "$was" ]; then cp -p -- "$was" "$path"; else rm -f -- "$path"; fi
     done
   fi
   rm -rf -- "$saved"
   exit "$code"
 }
 trap restore EXIT
+# dash runs no EXIT trap when a signal ends it, which is how time limits and cancelling come.
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+number=1000
+# Keeps a file as it is, or that it isn't there, for restore.
+remember() {
+  number=$((number + 1))
+  if [ -e "$1" ]; then cp -p -- "$1" "$saved/$number.was"; fi
+  printf '%s' "$1" > "$saved/$number.path"
+}
 
 update() {
   code=0
@@ -33153,21 +33175,22 @@ update() {
   return "$code"
 }
 
-number=1000
 while [ "$#" -gt 0 ]; do
-  number=$((number + 1))
-  if [ "$1" != certificates ]; then
-    if [ -e "$2" ]; then cp -p -- "$2" "$saved/$number.was"; fi
-    printf '%s' "$2" > "$saved/$number.path"
-  fi
   case $1 in
     write)
+      remember "$2"
       mkdir -p -- "${'$'}{2%/*}"
       printf '%s' "$3" | base64 -d > "$saved/new"
       chmod 0644 "$saved/new"
       mv -f -- "$saved/new" "$2"
       ;;
-    put-aside) if [ -e "$2" ]; then mv -f -- "$2" "$2.disabled"; fi ;;
+    put-aside)
+      if [ -e "$2" ]; then
+        remember "$2"
+        remember "$2.disabled"
+        mv -f -- "$2" "$2.disabled"
+      fi
+      ;;
     certificates)
       update
       ${APT_GET.join(' ')} --no-install-recommends install ca-certificates
@@ -33394,7 +33417,7 @@ async function observeGuest(pct, ctid, toolkitDirectory) {
     });
     const facts = parseProbe(result.stdout);
     if (facts === null) {
-        throw new build_errors/* ActionError */.lZ('PROBE_FAILED', `Container ${ctid} could not be observed: the probe ended with exit code ${result.exitCode} before its last record.`, 'Check that /bin/sh and the base tools work in the container: pct enter.', (0,system_text/* lastLines */.w$)(result.stderr, 10));
+        throw new errors/* ActionError */.lZ('PROBE_FAILED', `Container ${ctid} could not be observed: the probe ended with exit code ${result.exitCode} before its last record.`, 'Check that /bin/sh and the base tools work in the container: pct enter.', (0,system_text/* lastLines */.w$)(result.stderr, 10));
     }
     return facts;
 }
@@ -33662,7 +33685,7 @@ TMPDIR=$directory; export TMPDIR
 exec sh "./$name" "$@"
 `;
 const CLEAN_UP = 'rm -rf -- "$1"';
-const INSTALLER_LOG = 'tail -n 60 /var/log/nvidia-installer.log';
+const INSTALLER_LOG = 'tail -n 200 /var/log/nvidia-installer.log';
 /**
  * Delivers the runfile into the container, runs its installer and proves that it did what it should. Whatever happens,
  * the working directory is removed.
@@ -33708,22 +33731,22 @@ function workingPath(action) {
 }
 function checkDelivery(ctid, result, runfile) {
     if (result.stderr.includes('No space left on device')) {
-        throw new build_errors/* ActionError */.lZ('CONTAINER_SPACE', `Container ${ctid} has no room for the runfile of ${(0,system_text/* bytesText */.pV)(runfile.size)}.`, 'Enlarge its disk (pct resize) and run this again.');
+        throw new errors/* ActionError */.lZ('CONTAINER_SPACE', `Container ${ctid} has no room for the runfile of ${(0,system_text/* bytesText */.pV)(runfile.size)}.`, 'Enlarge its disk (pct resize) and run this again.');
     }
     const [size, sha256] = result.stdout.trim().split('\n');
     if (result.exitCode === 0 && Number(size) === runfile.size && sha256 === runfile.sha256)
         return;
-    throw new build_errors/* ActionError */.lZ('DELIVERY_FAILED', `The runfile arrived in container ${ctid} with ${size || 'no'} bytes and sha256 ${sha256 ?? 'unknown'}, not ${runfile.size} bytes and ${runfile.sha256}.`, "Nothing was installed. Run this again; if it stays so, check the container's disk.", (0,system_text/* lastLines */.w$)(result.stderr, 10));
+    throw new errors/* ActionError */.lZ('DELIVERY_FAILED', `The runfile arrived in container ${ctid} with ${size || 'no'} bytes and sha256 ${sha256 ?? 'unknown'}, not ${runfile.size} bytes and ${runfile.sha256}.`, "Nothing was installed. Run this again; if it stays so, check the container's disk.", (0,system_text/* lastLines */.w$)(result.stderr, 10));
 }
 async function checkInstallation(context, version, result) {
     const { ctid, pct } = context;
     const output = `${result.stdout}\n${result.stderr}`;
     if (result.exitCode !== 0) {
-        const tail = await pct.exec(ctid, ['/bin/sh', '-c', INSTALLER_LOG], {
-            purpose: "reading the installer's log",
-            timeoutSeconds: CLEANUP_SECONDS,
-        });
-        throw installerFailure(ctid, version, result.exitCode, output, tail.stdout);
+        const installerLog = await pct
+            .script(ctid, INSTALLER_LOG, [], { purpose: "reading the installer's log", timeoutSeconds: CLEANUP_SECONDS })
+            .then(({ stdout }) => stdout)
+            .catch(() => '');
+        throw installerFailure(ctid, version, result.exitCode, output, installerLog);
     }
     const probe = await pct.script(ctid, GUEST_PROBE, [''], {
         purpose: 'checking it',
@@ -33732,7 +33755,7 @@ async function checkInstallation(context, version, result) {
     const guest = parseProbe(probe.stdout);
     if (guest !== null && userSpaceVersion(guest) === version)
         return;
-    throw new build_errors/* ActionError */.lZ('INSTALLER_INCOMPLETE', `NVIDIA's installer ended with exit code 0, but container ${ctid} has user space ${guest === null ? 'unknown' : userSpaceText(guest)}, not ${version} alone.`, 'Files of other versions that no installer owns must be removed by hand; a read-only /usr leaves the old ones.', guest?.libraries
+    throw new errors/* ActionError */.lZ('INSTALLER_INCOMPLETE', `NVIDIA's installer ended with exit code 0, but container ${ctid} has user space ${guest === null ? 'unknown' : userSpaceText(guest)}, not ${version} alone.`, 'Files of other versions that no installer owns must be removed by hand; a read-only /usr leaves the old ones.', guest?.libraries
         .filter((library) => library.version !== version)
         .map(({ path }) => path)
         .join('\n'));
@@ -33740,18 +33763,26 @@ async function checkInstallation(context, version, result) {
 function secondsFor({ secondsLeft }) {
     return Math.max(secondsLeft(), CLEANUP_SECONDS);
 }
+/**
+ * The installer's errors, each with the lines it goes on in: a block ends at a blank line or where the next entry begins
+ * (in the log there are no blank lines between entries). The last lines where there is none.
+ */
+function installerErrors(output, log) {
+    const text = (0,system_text/* printable */.g$)(`${output}\n\n${log}`);
+    const errors = text.match(/^ERROR: .*(?:\n(?!\s*$|->|WARNING:|ERROR:|nvidia-installer).*)*/gm) ?? [];
+    return errors.length > 0 ? [...new Set(errors)].join('\n') : (0,system_text/* lastLines */.w$)(text, 20);
+}
 /** Exit codes of the runfile beyond 1, seen with real installers (domain fact A10). */
 function installerFailure(ctid, version, exitCode, output, log) {
-    const errors = [...`${output}\n${log}`.matchAll(/^ERROR: .*(?:\n(?!\s*$).*)*/gm)].map(([text]) => text);
-    const details = errors.length > 0 ? [...new Set(errors)].join('\n') : (0,system_text/* lastLines */.w$)(`${output}\n${log}`, 20);
+    const details = installerErrors(output, log);
     const name = `NVIDIA's installer of ${version}`;
-    if (exitCode === 15 || exitCode === 135 || exitCode === 143 || output.includes('No space left on device')) {
-        return new build_errors/* ActionError */.lZ('INSTALLER_NO_SPACE', `${name} ended with exit code ${exitCode} in container ${ctid}, which is what a full disk looks like${exitCode === 135 ? ' (the old driver is already removed)' : ''}.`, "Enlarge the container's disk (pct resize) and run this again.", details);
+    if (exitCode === 15 || exitCode === 135 || /No space left on device/.test(output + log)) {
+        return new errors/* ActionError */.lZ('INSTALLER_NO_SPACE', `${name} ended with exit code ${exitCode} in container ${ctid}, which is what a full disk looks like${exitCode === 135 ? ' (the old driver is already removed)' : ''}.`, "Enlarge the container's disk (pct resize) and run this again.", details);
     }
-    if (exitCode === 2) {
-        return new build_errors/* ActionError */.lZ('DELIVERY_FAILED', `The runfile of ${version} refused itself in container ${ctid}: its own checksums don't match.`, 'Remove it from the tool cache and give the right checksum as "runfile-sha256".', details);
+    if (exitCode === 2 && /Error in check ?sums/i.test(output)) {
+        return new errors/* ActionError */.lZ('DELIVERY_FAILED', `The runfile of ${version} refused itself in container ${ctid}: its own checksums don't match.`, 'Remove it from the tool cache and give the right checksum as "runfile-sha256".', details);
     }
-    return new build_errors/* ActionError */.lZ('INSTALLER_FAILED', `${name} failed in container ${ctid} with exit code ${exitCode}.`, 'See its errors below; the whole log is /var/log/nvidia-installer.log in the container.', details);
+    return new errors/* ActionError */.lZ('INSTALLER_FAILED', `${name} failed in container ${ctid} with exit code ${exitCode}.`, 'See its errors below; the whole log is /var/log/nvidia-installer.log in the container.', details);
 }
 
 ;// CONCATENATED MODULE: ./build/apply/apply.js
@@ -33771,9 +33802,9 @@ async function applyPlan(plan, context, records, beforeStep) {
     for (const record of records) {
         const started = performance.now();
         try {
-            await context.log.group(`Container ${context.ctid}: ${(0,plan_actions/* actionTitle */.L)(record.action)}`, async () => {
+            await context.log.group(`Container ${context.ctid}: ${(0,plan_actions/* actionTitle */.LG)(record.action)}`, async () => {
                 context.log.info(`Why: ${record.action.reason}`);
-                await beforeStep((0,plan_actions/* actionTitle */.L)(record.action));
+                await beforeStep((0,plan_actions/* actionTitle */.LG)(record.action));
                 await applyAction(record.action, context);
             });
             record.status = 'done';
@@ -33884,9 +33915,11 @@ const Entry = schemas/* object */.Ikc({
 });
 /** The journal of one container. */
 class Journal {
+    #directory;
     #path;
-    constructor(ctid) {
-        this.#path = (0,external_node_path_.join)(DIRECTORY, `${ctid}.json`);
+    constructor(ctid, directory = DIRECTORY) {
+        this.#directory = directory;
+        this.#path = (0,external_node_path_.join)(directory, `${ctid}.json`);
     }
     /** What an interrupted run left, or null. An unreadable entry can't be: it is renamed into place when complete. */
     async read() {
@@ -33905,13 +33938,13 @@ class Journal {
     async write(entry) {
         const env_1 = { stack: [], error: void 0, hasError: false };
         try {
-            await (0,promises_.mkdir)(DIRECTORY, { recursive: true, mode: 0o700 });
+            await (0,promises_.mkdir)(this.#directory, { recursive: true, mode: 0o700 });
             const partial = `${this.#path}.partial`;
             const file = __addDisposableResource(env_1, await (0,promises_.open)(partial, 'w', 0o600), true);
             await file.writeFile(`${JSON.stringify(entry)}\n`);
             await file.sync();
             await (0,promises_.rename)(partial, this.#path);
-            await syncDirectory();
+            await syncDirectory(this.#directory);
         }
         catch (e_1) {
             env_1.error = e_1;
@@ -33925,13 +33958,14 @@ class Journal {
     }
     async remove() {
         await (0,promises_.rm)(this.#path, { force: true });
-        await syncDirectory();
+        await syncDirectory(this.#directory);
     }
 }
-async function syncDirectory() {
+/** A rename is on the disk when its directory is (rename(2), fsync(2)). */
+async function syncDirectory(path) {
     const env_2 = { stack: [], error: void 0, hasError: false };
     try {
-        const directory = __addDisposableResource(env_2, await (0,promises_.open)(DIRECTORY, 'r'), true);
+        const directory = __addDisposableResource(env_2, await (0,promises_.open)(path, 'r'), true);
         await directory.sync();
     }
     catch (e_2) {
@@ -34042,7 +34076,7 @@ const PVE = '/etc/pve';
 async function nodeName(files) {
     const local = await files.link(`${PVE}/local`);
     if (local === null) {
-        throw new build_errors/* ActionError */.lZ('HOST_NOT_PROXMOX', `${PVE}/local is not there.`, 'Run this step on a self-hosted runner on a Proxmox VE host whose pve-cluster service runs.');
+        throw new errors/* ActionError */.lZ('HOST_NOT_PROXMOX', `${PVE}/local is not there.`, 'Run this step on a self-hosted runner on a Proxmox VE host whose pve-cluster service runs.');
     }
     return local.replace(/^nodes\//, '');
 }
@@ -34183,7 +34217,7 @@ async function recover({ pct, files, log }, journal, entry) {
 }
 async function repair(pct, ctid, directory, running, log) {
     if (!running) {
-        throw new build_errors/* ActionError */.lZ('RECOVERY_FAILED', `Container ${ctid} was stopped while it was being changed, and is not running.`, `Start it (pct start ${ctid}) and run this again: what was left half done is repaired first.`);
+        throw new errors/* ActionError */.lZ('RECOVERY_FAILED', `Container ${ctid} was stopped while it was being changed, and is not running.`, `Start it (pct start ${ctid}) and run this again: what was left half done is repaired first.`);
     }
     const { exitCode, stdout, stderr } = await pct.script(ctid, REPAIR, [directory ?? ''], {
         purpose: 'repairing what was left half done',
@@ -34193,7 +34227,7 @@ async function repair(pct, ctid, directory, running, log) {
     });
     if (exitCode === 0)
         return;
-    throw new build_errors/* ActionError */.lZ('RECOVERY_FAILED', `Container ${ctid} could not be repaired (exit code ${exitCode}).`, `Look inside: pct enter ${ctid}; dpkg --configure -a must succeed.`, `${stdout}\n${stderr}`.trim().split('\n').slice(-15).join('\n'));
+    throw new errors/* ActionError */.lZ('RECOVERY_FAILED', `Container ${ctid} could not be repaired (exit code ${exitCode}).`, `Look inside: pct enter ${ctid}; dpkg --configure -a must succeed.`, `${stdout}\n${stderr}`.trim().split('\n').slice(-15).join('\n'));
 }
 
 ;// CONCATENATED MODULE: ./build/plan/distribution.js
@@ -34381,23 +34415,23 @@ function installerFlags(version) {
  */
 function checkHost(desired, host) {
     if (host.driver === null) {
-        throw new build_errors/* ActionError */.lZ('HOST_DRIVER_NOT_LOADED', `Host ${host.node} has no NVIDIA kernel module loaded: /proc/driver/nvidia/version is not there.`, 'Install the driver on the host and load it (modprobe nvidia); check dkms status after a kernel update.');
+        throw new errors/* ActionError */.lZ('HOST_DRIVER_NOT_LOADED', `Host ${host.node} has no NVIDIA kernel module loaded: /proc/driver/nvidia/version is not there.`, 'Install the driver on the host and load it (modprobe nvidia); check dkms status after a kernel update.');
     }
     const { version } = host.driver;
     if (desired.driver.kind === 'exact' && desired.driver.version !== version) {
-        throw new build_errors/* ActionError */.lZ('DRIVER_VERSION_MISMATCH', `${desired.driver.source} asks for ${desired.driver.version}, but host ${host.node} runs ${version}.`, 'User space and kernel module must be equal: update the wish, or the host first and then its containers.');
+        throw new errors/* ActionError */.lZ('DRIVER_VERSION_MISMATCH', `${desired.driver.source} asks for ${desired.driver.version}, but host ${host.node} runs ${version}.`, 'User space and kernel module must be equal: update the wish, or the host first and then its containers.');
     }
     const { address } = desired.runfile;
     if (address.kind === 'template' && !address.url.includes('{version}')) {
         const named = (0,version_driver/* versionInFileName */.Nc)(address.url.slice(address.url.lastIndexOf('/') + 1));
         if (named !== version) {
-            throw new build_errors/* ActionError */.lZ('RUNFILE_VERSION_MISMATCH', `${address.source} names ${named === null ? 'no version' : `version ${named}`}, but host ${host.node} runs ${version}.`, "Name the runfile of the host's version, or write {version} in the address.");
+            throw new errors/* ActionError */.lZ('RUNFILE_VERSION_MISMATCH', `${address.source} names ${named === null ? 'no version' : `version ${named}`}, but host ${host.node} runs ${version}.`, "Name the runfile of the host's version, or write {version} in the address.");
         }
     }
     if (desired.cuda.kind === 'version') {
         const fit = compatibility(version, desired.cuda.version);
         if (fit.kind === 'impossible') {
-            throw new build_errors/* ActionError */.lZ('CUDA_NEEDS_NEWER_DRIVER', `CUDA ${(0,cuda/* cudaText */.Pz)(desired.cuda.version)} needs driver ${fit.minimum} or newer, but host ${host.node} runs ${version}.`, fit.newestPossible === null
+            throw new errors/* ActionError */.lZ('CUDA_NEEDS_NEWER_DRIVER', `CUDA ${(0,cuda/* cudaText */.Pz)(desired.cuda.version)} needs driver ${fit.minimum} or newer, but host ${host.node} runs ${version}.`, fit.newestPossible === null
                 ? 'Update the driver on the host first.'
                 : `Update the driver on the host first, or ask for a toolkit up to ${fit.newestPossible}.`);
         }
@@ -34414,16 +34448,16 @@ function checkContainer(host, container) {
     const name = `Container ${container.ctid}`;
     const distribution = distributionOf(guest);
     if (distribution === null) {
-        throw new build_errors/* ActionError */.lZ('DISTRIBUTION_UNSUPPORTED', `${name} runs ${guest.distribution.name} (${guest.distribution.id} ${guest.distribution.version}).`, `Supported are ${SUPPORTED_TEXT}.`);
+        throw new errors/* ActionError */.lZ('DISTRIBUTION_UNSUPPORTED', `${name} runs ${guest.distribution.name} (${guest.distribution.id} ${guest.distribution.version}).`, `Supported are ${SUPPORTED_TEXT}.`);
     }
     const wanted = host.architecture === 'x86_64' ? 'amd64' : 'arm64';
     if (guest.dpkgArchitecture !== wanted) {
-        throw new build_errors/* ActionError */.lZ('CONTAINER_ARCHITECTURE_MISMATCH', guest.dpkgArchitecture === null
+        throw new errors/* ActionError */.lZ('CONTAINER_ARCHITECTURE_MISMATCH', guest.dpkgArchitecture === null
             ? `${name} has no dpkg.`
             : `${name} is ${guest.dpkgArchitecture}, the host is ${wanted}.`, "Use a container of the host's own architecture.");
     }
     if (guest.dpkgAudit !== '') {
-        throw new build_errors/* ActionError */.lZ('CONTAINER_DPKG_BROKEN', `${name} has packages that dpkg left half done.`, `Repair it first: pct exec ${container.ctid} -- dpkg --configure -a, then apt-get -f install.`, guest.dpkgAudit);
+        throw new errors/* ActionError */.lZ('CONTAINER_DPKG_BROKEN', `${name} has packages that dpkg left half done.`, `Repair it first: pct exec ${container.ctid} -- dpkg --configure -a, then apt-get -f install.`, guest.dpkgAudit);
     }
     checkDeviceNodes(host, container, guest);
     return { guest, distribution };
@@ -34431,22 +34465,22 @@ function checkContainer(host, container) {
 function checkState(host, container) {
     const { ctid, presence } = container;
     if (presence.kind === 'absent') {
-        throw new build_errors/* ActionError */.lZ('CONTAINER_NOT_FOUND', `Container ${ctid} does not exist.`, 'See pct list on the host.');
+        throw new errors/* ActionError */.lZ('CONTAINER_NOT_FOUND', `Container ${ctid} does not exist.`, 'See pct list on the host.');
     }
     if (presence.kind === 'vm') {
-        throw new build_errors/* ActionError */.lZ('CONTAINER_IS_VM', `${ctid} is a virtual machine, not a container.`, 'Install the driver in it as on any machine.');
+        throw new errors/* ActionError */.lZ('CONTAINER_IS_VM', `${ctid} is a virtual machine, not a container.`, 'Install the driver in it as on any machine.');
     }
     if (presence.kind === 'other-node') {
-        throw new build_errors/* ActionError */.lZ('CONTAINER_ON_OTHER_NODE', `${ctid} is a ${presence.type === 'vm' ? 'virtual machine' : 'container'} of node ${presence.node}; this runner is on ${host.node}.`, `Run the step on the runner of ${presence.node}.`);
+        throw new errors/* ActionError */.lZ('CONTAINER_ON_OTHER_NODE', `${ctid} is a ${presence.type === 'vm' ? 'virtual machine' : 'container'} of node ${presence.node}; this runner is on ${host.node}.`, `Run the step on the runner of ${presence.node}.`);
     }
     if (container.template) {
-        throw new build_errors/* ActionError */.lZ('CONTAINER_IS_TEMPLATE', `Container ${ctid} is a template.`, 'Name a clone of it.');
+        throw new errors/* ActionError */.lZ('CONTAINER_IS_TEMPLATE', `Container ${ctid} is a template.`, 'Name a clone of it.');
     }
     if (container.lock !== null) {
-        throw new build_errors/* ActionError */.lZ('CONTAINER_LOCKED', `Container ${ctid} is locked by Proxmox (${container.lock}).`, `Wait until that task is done; if none runs any more: pct unlock ${ctid}.`);
+        throw new errors/* ActionError */.lZ('CONTAINER_LOCKED', `Container ${ctid} is locked by Proxmox (${container.lock}).`, `Wait until that task is done; if none runs any more: pct unlock ${ctid}.`);
     }
     if (!container.running || container.guest === null) {
-        throw new build_errors/* ActionError */.lZ('CONTAINER_STOPPED', `Container ${ctid} is not running.`, `Start it: pct start ${ctid}.`);
+        throw new errors/* ActionError */.lZ('CONTAINER_STOPPED', `Container ${ctid} is not running.`, `Start it: pct start ${ctid}.`);
     }
     return container.guest;
 }
@@ -34464,10 +34498,10 @@ function checkDeviceNodes(host, container, guest) {
             continue;
         const onHost = host.deviceNodes.find(({ path }) => path === node.path);
         if (onHost !== undefined && (onHost.major !== node.major || onHost.minor !== node.minor)) {
-            throw new build_errors/* ActionError */.lZ('CONTAINER_GPU_NODE_STALE', `In container ${ctid}, ${node.path} is device ${node.major}:${node.minor}, on the host it is ${onHost.major}:${onHost.minor}.`, 'The number changed with a restart of the host: pass the node by devN instead of fixed numbers, then restart the container.');
+            throw new errors/* ActionError */.lZ('CONTAINER_GPU_NODE_STALE', `In container ${ctid}, ${node.path} is device ${node.major}:${node.minor}, on the host it is ${onHost.major}:${onHost.minor}.`, 'The number changed with a restart of the host: pass the node by devN instead of fixed numbers, then restart the container.');
         }
         if (node.open === 'EPERM' || node.open === 'EACCES') {
-            throw new build_errors/* ActionError */.lZ('CONTAINER_GPU_NODE_DENIED', `In container ${ctid}, ${node.path} can't be opened: ${node.open === 'EPERM' ? 'the device cgroup denies it' : 'its mode or owner denies it'}.`, remedy);
+            throw new errors/* ActionError */.lZ('CONTAINER_GPU_NODE_DENIED', `In container ${ctid}, ${node.path} can't be opened: ${node.open === 'EPERM' ? 'the device cgroup denies it' : 'its mode or owner denies it'}.`, remedy);
         }
     }
     if (!container.unprivileged)
@@ -34478,7 +34512,7 @@ function checkDeviceNodes(host, container, guest) {
         ...(has(/^\/dev\/nvidiactl$/) ? [] : ['/dev/nvidiactl']),
     ];
     if (missing.length > 0) {
-        throw new build_errors/* ActionError */.lZ('CONTAINER_GPU_NODES_MISSING', `Container ${ctid} has no ${missing.join(' and no ')}.`, remedy);
+        throw new errors/* ActionError */.lZ('CONTAINER_GPU_NODES_MISSING', `Container ${ctid} has no ${missing.join(' and no ')}.`, remedy);
     }
 }
 
@@ -34608,7 +34642,7 @@ const WORKING_DIRECTORIES = ['/var/tmp', '/root', '/opt'];
 function workingDirectory(ctid, guest) {
     const usable = WORKING_DIRECTORIES.map((path) => guest.space.find((space) => space.path === path)).find((space) => space?.executable && space.fileSystem !== 'tmpfs');
     if (usable === undefined) {
-        throw new build_errors/* ActionError */.lZ('CONTAINER_TEMPORARY_DIRECTORY', `In container ${ctid}, none of ${WORKING_DIRECTORIES.join(', ')} allows programs to run (noexec) on a disk.`, 'The runfile unpacks and runs there: mount one of them without noexec.');
+        throw new errors/* ActionError */.lZ('CONTAINER_TEMPORARY_DIRECTORY', `In container ${ctid}, none of ${WORKING_DIRECTORIES.join(', ')} allows programs to run (noexec) on a disk.`, 'The runfile unpacks and runs there: mount one of them without noexec.');
     }
     return usable.path;
 }
@@ -34646,7 +34680,7 @@ function checkSpace(ctid, guest, needs) {
         const bytes = here.reduce((sum, need) => sum + need.bytes, 0);
         if (space === undefined || space.freeBytes >= bytes)
             continue;
-        throw new build_errors/* ActionError */.lZ('CONTAINER_SPACE', `Container ${ctid} has ${(0,system_text/* bytesText */.pV)(space.freeBytes)} free on ${mountPoint}, but needs about ${(0,system_text/* bytesText */.pV)(bytes)}: ` +
+        throw new errors/* ActionError */.lZ('CONTAINER_SPACE', `Container ${ctid} has ${(0,system_text/* bytesText */.pV)(space.freeBytes)} free on ${mountPoint}, but needs about ${(0,system_text/* bytesText */.pV)(bytes)}: ` +
             `${here.map((need) => `${(0,system_text/* bytesText */.pV)(need.bytes)} for ${need.what}`).join(', ')}.`, `Enlarge it, e.g. pct resize ${ctid} rootfs +10G.`);
     }
 }
@@ -34765,12 +34799,12 @@ function safety(desired, container, actions) {
         return { kind: 'snapshot' };
     if (desired.rollback === 'auto')
         return { kind: 'none', why: container.snapshotObstacle };
-    throw new build_errors/* ActionError */.lZ('SNAPSHOT_IMPOSSIBLE', `Container ${container.ctid} can't be snapshotted: ${container.snapshotObstacle}.`, 'Move it to a storage with snapshots, or set "rollback: auto" to go on without one where there is none.');
+    throw new errors/* ActionError */.lZ('SNAPSHOT_IMPOSSIBLE', `Container ${container.ctid} can't be snapshotted: ${container.snapshotObstacle}.`, 'Move it to a storage with snapshots, or set "rollback: auto" to go on without one where there is none.');
 }
 function plan_configureApt(ctid, gap, repositories, upstream, certificates) {
     const mixed = gap.conflicts.find(({ kind }) => kind === 'mixed');
     if (mixed !== undefined) {
-        throw new build_errors/* ActionError */.lZ('CONTAINER_REPOSITORY_CONFLICT', `In container ${ctid}, ${mixed.path} names one of NVIDIA's repositories beside others.`, "Take NVIDIA's entry out of that file: it would conflict with the one this action sets up.");
+        throw new errors/* ActionError */.lZ('CONTAINER_REPOSITORY_CONFLICT', `In container ${ctid}, ${mixed.path} names one of NVIDIA's repositories beside others.`, "Take NVIDIA's entry out of that file: it would conflict with the one this action sets up.");
     }
     const before = [{ kind: 'write', path: PIN_PATH, content: base64(PIN_TEXT) }];
     for (const conflict of gap.conflicts) {
@@ -34804,14 +34838,14 @@ function offeredVersion(repository, name) {
     const found = repository?.packages.find((entry) => entry.name === name);
     if (found !== undefined)
         return found.version;
-    throw new build_errors/* ActionError */.lZ('PACKAGE_NOT_AVAILABLE', `The repository of NVIDIA's container packages has no ${name}.`, 'Check "nvidia-container-repository", or set "nvidia-container: none".');
+    throw new errors/* ActionError */.lZ('PACKAGE_NOT_AVAILABLE', `The repository of NVIDIA's container packages has no ${name}.`, 'Check "nvidia-container-repository", or set "nvidia-container: none".');
 }
 function toolkitMissing(name, offered, distribution) {
     const versions = offered
         .flatMap((candidate) => (0,cuda/* cudaOfPackage */.t2)(candidate) ?? [])
         .sort(cuda/* compareCudaVersions */.Ai)
         .map(cuda/* cudaText */.Pz);
-    return new build_errors/* ActionError */.lZ('TOOLKIT_NOT_AVAILABLE', `NVIDIA's repository for ${distribution} has no ${name}.`, versions.length === 0 ? 'It has no toolkit at all: check "cuda-repository".' : `It has: ${versions.join(', ')}.`);
+    return new errors/* ActionError */.lZ('TOOLKIT_NOT_AVAILABLE', `NVIDIA's repository for ${distribution} has no ${name}.`, versions.length === 0 ? 'It has no toolkit at all: check "cuda-repository".' : `It has: ${versions.join(', ')}.`);
 }
 function warnings(desired, { host, container, upstream }, driver, actions) {
     const found = [];
@@ -34902,7 +34936,7 @@ class HostLock {
                 const holder = await holderOf(path);
                 onWait(holder);
                 if (!(await flock(file, ['--timeout', String(waitSeconds)], cancelled))) {
-                    throw new build_errors/* ActionError */.lZ('CONTAINER_BUSY', `${name} is being worked on by ${await holderOf(path)}, for longer than ${waitSeconds} s.`, 'Wait for that run, or cancel it; "lock-wait-minutes" says how long to wait.');
+                    throw new errors/* ActionError */.lZ('CONTAINER_BUSY', `${name} is being worked on by ${await holderOf(path)}, for longer than ${waitSeconds} s.`, 'Wait for that run, or cancel it; "lock-wait-minutes" says how long to wait.');
                 }
             }
             await file.truncate();
@@ -35911,11 +35945,11 @@ async function locateRunfile(http, cache, wish, version, architecture) {
             continue;
         const sha256 = wish.sha256 ?? (await publishedSha256(http, url));
         if (sha256 === null && wish.integrity !== 'self-check') {
-            throw new build_errors/* ActionError */.lZ('RUNFILE_NO_CHECKSUM', `There is no ${(0,system_text/* shownUrl */.zA)(url)}.sha256sum.`, 'Give the checksum as "runfile-sha256", or accept the runfile\'s own check with "runfile-integrity: self-check".');
+            throw new errors/* ActionError */.lZ('RUNFILE_NO_CHECKSUM', `There is no ${(0,system_text/* shownUrl */.zA)(url)}.sha256sum.`, 'Give the checksum as "runfile-sha256", or accept the runfile\'s own check with "runfile-integrity: self-check".');
         }
         return { version, url, sha256, size, cached: cached !== null && sha256 === cached.sha256 };
     }
-    throw new build_errors/* ActionError */.lZ('RUNFILE_NOT_FOUND', `Driver ${version} is not at ${addresses.map(system_text/* shownUrl */.zA).join(' nor at ')}.`, 'Give its address as "runfile-url" (vGPU and distribution drivers are not published there).');
+    throw new errors/* ActionError */.lZ('RUNFILE_NOT_FOUND', `Driver ${version} is not at ${addresses.map(system_text/* shownUrl */.zA).join(' nor at ')}.`, 'Give its address as "runfile-url" (vGPU and distribution drivers are not published there).');
 }
 async function publishedSha256(http, url) {
     const body = await http.get(`${url}.sha256sum`, 'DOWNLOAD_FAILED');
@@ -35923,7 +35957,7 @@ async function publishedSha256(http, url) {
         return null;
     const sha256 = parseSha256Sum(body.toString('latin1'));
     if (sha256 === null) {
-        throw new build_errors/* ActionError */.lZ('DOWNLOAD_FAILED', `${(0,system_text/* shownUrl */.zA)(url)}.sha256sum holds no checksum.`, 'A proxy or captive page may have answered: check the address, or give "runfile-sha256".');
+        throw new errors/* ActionError */.lZ('DOWNLOAD_FAILED', `${(0,system_text/* shownUrl */.zA)(url)}.sha256sum holds no checksum.`, 'A proxy or captive page may have answered: check the address, or give "runfile-sha256".');
     }
     return sha256;
 }
@@ -35939,7 +35973,8 @@ async function obtainRunfile(http, cache, log, wanted, architecture) {
     const cached = await cache.find(version, architecture);
     if (cached !== null) {
         const sha256 = await hashFile(cached.path);
-        if (sha256 === (wanted.sha256 ?? cached.sha256)) {
+        // Without a published checksum only a copy of the same address will do.
+        if (sha256 === (wanted.sha256 ?? (cached.url === url ? cached.sha256 : ''))) {
             log.info(`The runfile of ${version} comes from the cache (${(0,system_text/* bytesText */.pV)(cached.size)}, checksum right).`);
             return cached;
         }
@@ -35952,7 +35987,7 @@ async function obtainRunfile(http, cache, log, wanted, architecture) {
         log.info(`Downloading ${(0,system_text/* shownUrl */.zA)(url)}`);
         const { sha256, size } = await http.download(url, partial, 'DOWNLOAD_FAILED', progress(log));
         if (wanted.sha256 !== null && sha256 !== wanted.sha256) {
-            throw new build_errors/* ActionError */.lZ('RUNFILE_CHECKSUM_MISMATCH', `${(0,system_text/* shownUrl */.zA)(url)} has sha256 ${sha256}, expected was ${wanted.sha256}.`, "Nothing was delivered. Compare the checksum with NVIDIA's .sha256sum; a proxy may have changed the file.");
+            throw new errors/* ActionError */.lZ('RUNFILE_CHECKSUM_MISMATCH', `${(0,system_text/* shownUrl */.zA)(url)} has sha256 ${sha256}, expected was ${wanted.sha256}.`, "Nothing was delivered. Compare the checksum with NVIDIA's .sha256sum; a proxy may have changed the file.");
         }
         const manifest = { version, url, name: runfileName(version, architecture), sha256, size };
         return await cache.store(partial, directory, architecture, manifest);
@@ -36182,6 +36217,7 @@ function nvccRelease(output) {
 
 
 
+
 /** One container on its way through the flow. The first failure ends it; what was found until then is kept. */
 class ContainerRun {
     #setting;
@@ -36239,13 +36275,15 @@ class ContainerRun {
             const needs = upstreamNeeds(desired, host, container);
             const facts = { host, container, upstream: await upstream.observe(needs, desired.runfile, host.architecture) };
             this.#plan = makePlan(desired, facts);
-            const { ctid, actions, warnings } = this.#plan;
+            const { ctid, actions, safety, warnings } = this.#plan;
             if (actions.length === 0)
                 log.info(`Container ${ctid} is as wanted: nothing to do.`);
             else
                 log.info(`Plan for container ${ctid}:`);
             for (const action of actions)
-                log.info(`  - ${(0,plan_actions/* actionTitle */.L)(action)} (${action.reason})`);
+                log.info(`  - ${(0,plan_actions/* actionTitle */.LG)(action)} (${action.reason})`);
+            if (actions.length > 0)
+                log.info(`  ${(0,plan_actions/* safetyText */.UZ)(safety)}`);
             for (const { message, code } of warnings)
                 log.warning(message, code);
         });
@@ -36261,26 +36299,39 @@ class ContainerRun {
             this.#applied = true;
             if (this.#plan.actions.length === 0)
                 return;
-            const { world, pct } = setting;
             const entry = this.#journalEntry(setting, this.#plan);
             try {
                 await this.#applyProtected(setting, this.#plan, entry);
             }
             catch (error) {
-                this.#after = null;
-                if (world.cancelled.aborted)
+                if (setting.world.cancelled.aborted)
                     throw error;
-                try {
-                    const recovery = await recover({ pct, files: world.files, log: world.log }, this.#journal, entry);
-                    this.#rolledBack = recovery === 'rolled-back';
-                    this.#after = await this.#observeGuest().catch(() => null);
-                }
-                catch (second) {
-                    world.log.warning(`${(0,build_errors/* toFailure */.w2)(second).seen} ${(0,build_errors/* toFailure */.w2)(second).remedy}`, (0,build_errors/* toFailure */.w2)(second).code);
-                }
+                await this.#goBack(setting, entry);
+                // Everything was done and proven, and the snapshot is gone at the second try.
+                if (entry.phase === 'proven')
+                    return;
                 throw error;
             }
         });
+    }
+    /** After a failure: back to the snapshot, or nothing half done. What then still isn't right is told beside the failure. */
+    async #goBack({ world: { files, log }, pct }, entry) {
+        if (entry.phase === 'begun')
+            this.#after = null;
+        try {
+            this.#rolledBack = (await recover({ pct, files, log }, this.#journal, entry)) === 'rolled-back';
+        }
+        catch (error) {
+            if (entry.phase === 'proven')
+                throw error;
+            const { code, seen, remedy } = (0,errors/* toFailure */.w2)(error);
+            log.warning(`${seen} ${remedy}`, code);
+            return;
+        }
+        this.#after ??= await this.#observeGuest().catch(() => null);
+        if (this.#rolledBack && !sameSoftware(this.#before, this.#after)) {
+            log.warning(`Container ${entry.ctid} was rolled back, but its packages or user space are not what they were.`, 'ROLLBACK_FAILED');
+        }
     }
     async #applyProtected(setting, plan, entry) {
         const { wish, world, pct } = setting;
@@ -36337,11 +36388,11 @@ class ContainerRun {
         if (failed?.failure !== undefined) {
             const { code, remedy, details } = failed.failure;
             const seen = `Container ${wish.ctid}, ${failed.level} (${failed.title}): ${failed.seen}.`;
-            throw new build_errors/* ActionError */.lZ(code, seen, remedy, details);
+            throw new errors/* ActionError */.lZ(code, seen, remedy, details);
         }
         const gaps = remainingGaps(desired, host, container);
         if (gaps.length > 0) {
-            throw new build_errors/* ActionError */.lZ('VERIFY_FAILED', `Container ${wish.ctid} is not as wanted after everything was done: ${gaps.join('; ')}.`, 'Something else changes the container at the same time: run this again.');
+            throw new errors/* ActionError */.lZ('VERIFY_FAILED', `Container ${wish.ctid} is not as wanted after everything was done: ${gaps.join('; ')}.`, 'Something else changes the container at the same time: run this again.');
         }
     }
     result() {
@@ -36393,7 +36444,7 @@ class ContainerRun {
             await work(this.#setting);
         }
         catch (error) {
-            this.#failure = (0,build_errors/* toFailure */.w2)(error);
+            this.#failure = (0,errors/* toFailure */.w2)(error);
         }
         finally {
             this.#seconds += (performance.now() - started) / 1000;
@@ -36409,11 +36460,15 @@ class ContainerRun {
                 const seconds = Math.ceil((end - performance.now()) / 1000);
                 if (seconds > 0)
                     return seconds;
-                throw new build_errors/* ActionError */.lZ('TIMEOUT', `Container ${wish.ctid} took longer than ${desired.timeoutMinutes} minutes.`, 'See where the time went in the summary; raise "timeout-minutes" if it was merely slow.');
+                throw new errors/* ActionError */.lZ('TIMEOUT', `Container ${wish.ctid} took longer than ${desired.timeoutMinutes} minutes.`, 'See where the time went in the summary; raise "timeout-minutes" if it was merely slow.');
             },
             obtainRunfile: (runfile) => obtainRunfile(world.http, cache, world.log, runfile, host.architecture),
         };
     }
+}
+/** Whether two observations show the same packages and user space. */
+function sameSoftware(one, other) {
+    return (0,external_node_util_.isDeepStrictEqual)([one?.packages, one?.libraries, one?.links], [other?.packages, other?.libraries, other?.links]);
 }
 function software(guest) {
     if (guest === null)
@@ -36468,7 +36523,7 @@ const DRIVER = '/proc/driver/nvidia';
  */
 async function observeHost(files, run, machine) {
     if (!isArchitecture(machine)) {
-        throw new build_errors/* ActionError */.lZ('HOST_ARCHITECTURE_UNSUPPORTED', `This host's architecture is ${machine}.`, 'NVIDIA ships Linux drivers for x86_64 and aarch64 only.');
+        throw new errors/* ActionError */.lZ('HOST_ARCHITECTURE_UNSUPPORTED', `This host's architecture is ${machine}.`, 'NVIDIA ships Linux drivers for x86_64 and aarch64 only.');
     }
     const [node, proxmoxVersion, driver, gpus, deviceNodes] = await Promise.all([
         nodeName(files),
@@ -36493,7 +36548,7 @@ async function observeDriver(files) {
         return null;
     const driver = parseKernelModule(text);
     if (driver === null) {
-        throw new build_errors/* ActionError */.lZ('HOST_DRIVER_UNREADABLE', `${DRIVER}/version holds no driver version: "${text.split('\n')[0]}".`, 'Please report this line with the driver version you installed.');
+        throw new errors/* ActionError */.lZ('HOST_DRIVER_UNREADABLE', `${DRIVER}/version holds no driver version: "${text.split('\n')[0]}".`, 'Please report this line with the driver version you installed.');
     }
     return driver;
 }
@@ -36547,7 +36602,7 @@ async function readKeyring(http, run, temporary, { name, keySource, keys }) {
     const known = found.filter(({ fingerprint }) => keys.includes(fingerprint));
     if (known.length === 0) {
         const seen = found.map(({ fingerprint }) => fingerprint).join(', ') || 'no key at all';
-        throw new build_errors/* ActionError */.lZ('REPOSITORY_KEY_UNKNOWN', `${(0,system_text/* shownUrl */.zA)(keySource.url)} holds ${seen}; known for this repository is ${keys.join(', ')}.`, `If NVIDIA or your mirror changed the key, check it and give its fingerprint as "${name}-repository-key".`);
+        throw new errors/* ActionError */.lZ('REPOSITORY_KEY_UNKNOWN', `${(0,system_text/* shownUrl */.zA)(keySource.url)} holds ${seen}; known for this repository is ${keys.join(', ')}.`, `If NVIDIA or your mirror changed the key, check it and give its fingerprint as "${name}-repository-key".`);
     }
     return {
         keyring: Buffer.concat(known.map(({ packets }) => packets)).toString('base64'),
@@ -36563,7 +36618,7 @@ async function memberOfPackage(run, temporary, content, member, url) {
             timeoutSeconds: 60,
         });
         if (exitCode !== 0 || stdout === '') {
-            throw new build_errors/* ActionError */.lZ('REPOSITORY_UNREACHABLE', `${(0,system_text/* shownUrl */.zA)(url)} is no Debian package with ${member}.`, 'A proxy or captive page may have answered: open the address in a browser.', (0,system_text/* lastLines */.w$)(stderr, 5));
+            throw new errors/* ActionError */.lZ('REPOSITORY_UNREACHABLE', `${(0,system_text/* shownUrl */.zA)(url)} is no Debian package with ${member}.`, 'A proxy or captive page may have answered: open the address in a browser.', (0,system_text/* lastLines */.w$)(stderr, 5));
         }
         return Buffer.from(stdout, 'base64');
     }
@@ -36580,14 +36635,14 @@ async function readIndex(http, { name, uri }) {
         return parsePackageIndex((0,external_node_zlib_.gunzipSync)(packed, { maxOutputLength: INDEX_LIMIT }).toString('utf8'));
     }
     catch (error) {
-        throw new build_errors/* ActionError */.lZ('REPOSITORY_UNREACHABLE', `${(0,system_text/* shownUrl */.zA)(uri)}Packages.gz is no gzip file: ${(0,build_errors/* messageOf */.bD)(error)}.`, 'A proxy or captive page may have answered: open the address in a browser.');
+        throw new errors/* ActionError */.lZ('REPOSITORY_UNREACHABLE', `${(0,system_text/* shownUrl */.zA)(uri)}Packages.gz is no gzip file: ${(0,errors/* messageOf */.bD)(error)}.`, 'A proxy or captive page may have answered: open the address in a browser.');
     }
 }
 async function required(http, url, name) {
     const body = await http.get(url, 'REPOSITORY_UNREACHABLE');
     if (body !== null)
         return body;
-    throw new build_errors/* ActionError */.lZ('REPOSITORY_UNREACHABLE', `${(0,system_text/* shownUrl */.zA)(url)} is not there (HTTP 404).`, `Check "${name}-repository", and that NVIDIA serves this distribution and architecture.`);
+    throw new errors/* ActionError */.lZ('REPOSITORY_UNREACHABLE', `${(0,system_text/* shownUrl */.zA)(url)} is not there (HTTP 404).`, `Check "${name}-repository", and that NVIDIA serves this distribution and architecture.`);
 }
 
 ;// CONCATENATED MODULE: ./build/facts/upstream.js
@@ -36741,7 +36796,7 @@ class Pct {
         }
         catch (error) {
             this.#cancelled.throwIfAborted();
-            if (error instanceof build_errors/* ActionError */.lZ && error.code === 'TIMEOUT')
+            if (error instanceof errors/* ActionError */.lZ && error.code === 'TIMEOUT')
                 await this.endProcesses(ctid, word);
             throw error;
         }
@@ -36783,7 +36838,7 @@ class Pct {
                 return;
             const wait = LOCK_WAITS[attempt];
             if (wait === undefined || !/can't lock file .* got timeout/.test(stderr)) {
-                throw new build_errors/* ActionError */.lZ(code, `pct ${argv.join(' ')} failed with exit code ${exitCode}.`, options.remedy, (0,system_text/* lastLines */.w$)(stderr, 10));
+                throw new errors/* ActionError */.lZ(code, `pct ${argv.join(' ')} failed with exit code ${exitCode}.`, options.remedy, (0,system_text/* lastLines */.w$)(stderr, 10));
             }
             await (0,external_node_timers_promises_.setTimeout)(wait * 1000);
         }
@@ -36836,12 +36891,12 @@ class Pct {
         if (!began)
             throw neverBegan(ctid, result.exitCode, text, hostOptions.timeoutSeconds, options.purpose);
         if (ended === null) {
-            throw new build_errors/* ActionError */.lZ('PCT_FAILED', `Container ${ctid} ended while ${options.purpose} (pct exec exited with ${result.exitCode}).`, "Something stopped the container or killed the command: check the host's task log, then run this again.", (0,system_text/* lastLines */.w$)(text, 20));
+            throw new errors/* ActionError */.lZ('PCT_FAILED', `Container ${ctid} ended while ${options.purpose} (pct exec exited with ${result.exitCode}).`, "Something stopped the container or killed the command: check the host's task log, then run this again.", (0,system_text/* lastLines */.w$)(text, 20));
         }
         // The same codes can be the command's own (137: the kernel killed it for memory): only a late one is the time limit.
         const late = performance.now() - started >= options.timeoutSeconds * 1000;
         if (late && (ended === 124 || ended === 137)) {
-            throw new build_errors/* ActionError */.lZ('TIMEOUT', `In container ${ctid}, ${options.purpose} didn't end within ${(0,system_text/* durationText */.S5)(options.timeoutSeconds)} and was ended.`, 'See the last lines for what it waited for; raise "timeout-minutes" if it was merely slow.', (0,system_text/* lastLines */.w$)(`${result.stdout}\n${text}`, 20));
+            throw new errors/* ActionError */.lZ('TIMEOUT', `In container ${ctid}, ${options.purpose} didn't end within ${(0,system_text/* durationText */.S5)(options.timeoutSeconds)} and was ended.`, 'See the last lines for what it waited for; raise "timeout-minutes" if it was merely slow.', (0,system_text/* lastLines */.w$)(`${result.stdout}\n${text}`, 20));
         }
         return { exitCode: ended, stdout: result.stdout, stderr: text };
     }
@@ -36849,18 +36904,18 @@ class Pct {
 /** What it means when `pct exec` came back without having started the command (texts: domain fact pct §5). */
 function neverBegan(ctid, exitCode, stderr, limit, purpose) {
     if (/^container '\d+' not running!/m.test(stderr)) {
-        return new build_errors/* ActionError */.lZ('CONTAINER_STOPPED', `Container ${ctid} is not running.`, `Start it: pct start ${ctid}.`);
+        return new errors/* ActionError */.lZ('CONTAINER_STOPPED', `Container ${ctid} is not running.`, `Start it: pct start ${ctid}.`);
     }
     if (/Configuration file '.*' does not exist/.test(stderr)) {
-        return new build_errors/* ActionError */.lZ('CONTAINER_NOT_FOUND', `Container ${ctid} does not exist on this host.`, 'See pct list.');
+        return new errors/* ActionError */.lZ('CONTAINER_NOT_FOUND', `Container ${ctid} does not exist on this host.`, 'See pct list.');
     }
     if (stderr.includes('ipcc_send_rec')) {
-        return new build_errors/* ActionError */.lZ('HOST_NOT_ROOT', 'pct could not talk to the cluster file system.', 'pct works for root only and needs a running pve-cluster service.', (0,system_text/* lastLines */.w$)(stderr, 5));
+        return new errors/* ActionError */.lZ('HOST_NOT_ROOT', 'pct could not talk to the cluster file system.', 'pct works for root only and needs a running pve-cluster service.', (0,system_text/* lastLines */.w$)(stderr, 5));
     }
     if (exitCode === 124 || exitCode === 137) {
-        return new build_errors/* ActionError */.lZ('TIMEOUT', `pct exec ${ctid} didn't start anything within ${(0,system_text/* durationText */.S5)(limit)} (for ${purpose}).`, "The container may be frozen, being snapshotted or still starting: check pct status and the host's task log.", (0,system_text/* lastLines */.w$)(stderr, 10));
+        return new errors/* ActionError */.lZ('TIMEOUT', `pct exec ${ctid} didn't start anything within ${(0,system_text/* durationText */.S5)(limit)} (for ${purpose}).`, "The container may be frozen, being snapshotted or still starting: check pct status and the host's task log.", (0,system_text/* lastLines */.w$)(stderr, 10));
     }
-    return new build_errors/* ActionError */.lZ('PCT_FAILED', `pct exec ${ctid} failed with exit code ${exitCode} before anything ran in the container.`, "The text below is pct's own; check the container with pct status and pct enter.", (0,system_text/* lastLines */.w$)(stderr, 10));
+    return new errors/* ActionError */.lZ('PCT_FAILED', `pct exec ${ctid} failed with exit code ${exitCode} before anything ran in the container.`, "The text below is pct's own; check the container with pct status and pct enter.", (0,system_text/* lastLines */.w$)(stderr, 10));
 }
 
 ;// CONCATENATED MODULE: ./build/run.js
@@ -36910,7 +36965,7 @@ async function run(desired, world) {
             await container.verify();
     }
     catch (error) {
-        failure = (0,build_errors/* toFailure */.w2)(error);
+        failure = (0,errors/* toFailure */.w2)(error);
     }
     finally {
         for (const container of containers)
@@ -37143,7 +37198,7 @@ function createHttp(userAgent, wait, cancelled) {
     async function tried(url, code, work) {
         for (let attempt = 0;; attempt++) {
             try {
-                return await untilCancelled(work(), cancelled);
+                return await untilCancelled(work, cancelled);
             }
             catch (error) {
                 cancelled.throwIfAborted();
@@ -37156,7 +37211,7 @@ function createHttp(userAgent, wait, cancelled) {
                 if (seconds === undefined) {
                     throw new _errors_js__WEBPACK_IMPORTED_MODULE_5__/* .ActionError */ .lZ(code, error instanceof Passing ? error.message : `${(0,_text_js__WEBPACK_IMPORTED_MODULE_6__/* .shownUrl */ .zA)(url)}: ${(0,_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .messageOf */ .bD)(error)}.`, `It failed ${attempt + 1} times: check the network, proxy and name resolution of this host.`);
                 }
-                await untilCancelled(wait(seconds), cancelled);
+                await untilCancelled(() => wait(seconds), cancelled);
             }
         }
     }
@@ -37199,7 +37254,7 @@ async function untilCancelled(work, cancelled) {
     const onAbort = () => reject(cancelled.reason);
     cancelled.addEventListener('abort', onAbort, { once: true });
     try {
-        return await Promise.race([work, promise]);
+        return await Promise.race([work(), promise]);
     }
     finally {
         cancelled.removeEventListener('abort', onAbort);

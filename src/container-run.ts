@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { type ActionRecord, applyPlan } from './apply/apply.ts';
 import type { ApplyContext } from './apply/context.ts';
 import { workingPath } from './apply/install-driver.ts';
@@ -10,7 +11,7 @@ import { ActionError, type Failure, toFailure } from './errors.ts';
 import type { ContainerFacts, GuestFacts, HostFacts } from './facts/facts.ts';
 import { observeGuest } from './facts/guest.ts';
 import type { Upstream } from './facts/upstream.ts';
-import { actionTitle, type ContainerPlan } from './plan/actions.ts';
+import { actionTitle, type ContainerPlan, safetyText } from './plan/actions.ts';
 import { userSpaceText } from './plan/gaps.ts';
 import { makePlan, remainingGaps, upstreamNeeds } from './plan/plan.ts';
 import { HostLock } from './proxmox/lock.ts';
@@ -102,10 +103,11 @@ export class ContainerRun {
       const needs = upstreamNeeds(desired, host, container);
       const facts = { host, container, upstream: await upstream.observe(needs, desired.runfile, host.architecture) };
       this.#plan = makePlan(desired, facts);
-      const { ctid, actions, warnings } = this.#plan;
+      const { ctid, actions, safety, warnings } = this.#plan;
       if (actions.length === 0) log.info(`Container ${ctid} is as wanted: nothing to do.`);
       else log.info(`Plan for container ${ctid}:`);
       for (const action of actions) log.info(`  - ${actionTitle(action)} (${action.reason})`);
+      if (actions.length > 0) log.info(`  ${safetyText(safety)}`);
       for (const { message, code } of warnings) log.warning(message, code);
     });
   }
@@ -119,23 +121,37 @@ export class ContainerRun {
       if (this.#plan === null) throw new Error('apply comes after a plan');
       this.#applied = true;
       if (this.#plan.actions.length === 0) return;
-      const { world, pct } = setting;
       const entry = this.#journalEntry(setting, this.#plan);
       try {
         await this.#applyProtected(setting, this.#plan, entry);
       } catch (error) {
-        this.#after = null;
-        if (world.cancelled.aborted) throw error;
-        try {
-          const recovery = await recover({ pct, files: world.files, log: world.log }, this.#journal, entry);
-          this.#rolledBack = recovery === 'rolled-back';
-          this.#after = await this.#observeGuest().catch(() => null);
-        } catch (second) {
-          world.log.warning(`${toFailure(second).seen} ${toFailure(second).remedy}`, toFailure(second).code);
-        }
+        if (setting.world.cancelled.aborted) throw error;
+        await this.#goBack(setting, entry);
+        // Everything was done and proven, and the snapshot is gone at the second try.
+        if (entry.phase === 'proven') return;
         throw error;
       }
     });
+  }
+
+  /** After a failure: back to the snapshot, or nothing half done. What then still isn't right is told beside the failure. */
+  async #goBack({ world: { files, log }, pct }: Setting, entry: JournalEntry): Promise<void> {
+    if (entry.phase === 'begun') this.#after = null;
+    try {
+      this.#rolledBack = (await recover({ pct, files, log }, this.#journal, entry)) === 'rolled-back';
+    } catch (error) {
+      if (entry.phase === 'proven') throw error;
+      const { code, seen, remedy } = toFailure(error);
+      log.warning(`${seen} ${remedy}`, code);
+      return;
+    }
+    this.#after ??= await this.#observeGuest().catch(() => null);
+    if (this.#rolledBack && !sameSoftware(this.#before, this.#after)) {
+      log.warning(
+        `Container ${entry.ctid} was rolled back, but its packages or user space are not what they were.`,
+        'ROLLBACK_FAILED',
+      );
+    }
   }
 
   async #applyProtected(setting: Setting, plan: ContainerPlan, entry: JournalEntry): Promise<void> {
@@ -275,6 +291,14 @@ export class ContainerRun {
       obtainRunfile: (runfile) => obtainRunfile(world.http, cache, world.log, runfile, host.architecture),
     };
   }
+}
+
+/** Whether two observations show the same packages and user space. */
+function sameSoftware(one: GuestFacts | null, other: GuestFacts | null): boolean {
+  return isDeepStrictEqual(
+    [one?.packages, one?.libraries, one?.links],
+    [other?.packages, other?.libraries, other?.links],
+  );
 }
 
 function software(guest: GuestFacts | null): Software | null {

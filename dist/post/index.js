@@ -35656,9 +35656,11 @@ const Entry = object({
 });
 /** The journal of one container. */
 class Journal {
+    #directory;
     #path;
-    constructor(ctid) {
-        this.#path = (0,external_node_path_namespaceObject.join)(DIRECTORY, `${ctid}.json`);
+    constructor(ctid, directory = DIRECTORY) {
+        this.#directory = directory;
+        this.#path = (0,external_node_path_namespaceObject.join)(directory, `${ctid}.json`);
     }
     /** What an interrupted run left, or null. An unreadable entry can't be: it is renamed into place when complete. */
     async read() {
@@ -35677,13 +35679,13 @@ class Journal {
     async write(entry) {
         const env_1 = { stack: [], error: void 0, hasError: false };
         try {
-            await (0,promises_.mkdir)(DIRECTORY, { recursive: true, mode: 0o700 });
+            await (0,promises_.mkdir)(this.#directory, { recursive: true, mode: 0o700 });
             const partial = `${this.#path}.partial`;
             const file = __addDisposableResource(env_1, await (0,promises_.open)(partial, 'w', 0o600), true);
             await file.writeFile(`${JSON.stringify(entry)}\n`);
             await file.sync();
             await (0,promises_.rename)(partial, this.#path);
-            await syncDirectory();
+            await syncDirectory(this.#directory);
         }
         catch (e_1) {
             env_1.error = e_1;
@@ -35697,13 +35699,14 @@ class Journal {
     }
     async remove() {
         await (0,promises_.rm)(this.#path, { force: true });
-        await syncDirectory();
+        await syncDirectory(this.#directory);
     }
 }
-async function syncDirectory() {
+/** A rename is on the disk when its directory is (rename(2), fsync(2)). */
+async function syncDirectory(path) {
     const env_2 = { stack: [], error: void 0, hasError: false };
     try {
-        const directory = __addDisposableResource(env_2, await (0,promises_.open)(DIRECTORY, 'r'), true);
+        const directory = __addDisposableResource(env_2, await (0,promises_.open)(path, 'r'), true);
         await directory.sync();
     }
     catch (e_2) {

@@ -18,13 +18,25 @@ restore() {
     for entry in $(ls -r "$saved"); do
       case $entry in *.path) ;; *) continue ;; esac
       path=$(cat "$saved/$entry") was=$saved/${'$'}{entry%.path}.was
-      if [ -e "$was" ]; then cp -p -- "$was" "$path"; rm -f -- "$path.disabled"; else rm -f -- "$path"; fi
+      if [ -e "$was" ]; then cp -p -- "$was" "$path"; else rm -f -- "$path"; fi
     done
   fi
   rm -rf -- "$saved"
   exit "$code"
 }
 trap restore EXIT
+# dash runs no EXIT trap when a signal ends it, which is how time limits and cancelling come.
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+number=1000
+# Keeps a file as it is, or that it isn't there, for restore.
+remember() {
+  number=$((number + 1))
+  if [ -e "$1" ]; then cp -p -- "$1" "$saved/$number.was"; fi
+  printf '%s' "$1" > "$saved/$number.path"
+}
 
 update() {
   code=0
@@ -34,21 +46,22 @@ update() {
   return "$code"
 }
 
-number=1000
 while [ "$#" -gt 0 ]; do
-  number=$((number + 1))
-  if [ "$1" != certificates ]; then
-    if [ -e "$2" ]; then cp -p -- "$2" "$saved/$number.was"; fi
-    printf '%s' "$2" > "$saved/$number.path"
-  fi
   case $1 in
     write)
+      remember "$2"
       mkdir -p -- "${'$'}{2%/*}"
       printf '%s' "$3" | base64 -d > "$saved/new"
       chmod 0644 "$saved/new"
       mv -f -- "$saved/new" "$2"
       ;;
-    put-aside) if [ -e "$2" ]; then mv -f -- "$2" "$2.disabled"; fi ;;
+    put-aside)
+      if [ -e "$2" ]; then
+        remember "$2"
+        remember "$2.disabled"
+        mv -f -- "$2" "$2.disabled"
+      fi
+      ;;
     certificates)
       update
       ${APT_GET.join(' ')} --no-install-recommends install ca-certificates

@@ -4,7 +4,7 @@ import { GUEST_PROBE } from '../facts/guest-probe.ts';
 import type { Action } from '../plan/actions.ts';
 import { userSpaceText, userSpaceVersion } from '../plan/gaps.ts';
 import type { GuestResult } from '../proxmox/pct.ts';
-import { bytesText, lastLines } from '../system/text.ts';
+import { bytesText, lastLines, printable } from '../system/text.ts';
 import { type ApplyContext, CLEANUP_SECONDS } from './context.ts';
 
 /** Makes an empty working directory, writes standard input to a file in it and prints the file's size and sha256. */
@@ -32,7 +32,7 @@ exec sh "./$name" "$@"
 `;
 
 const CLEAN_UP = 'rm -rf -- "$1"';
-const INSTALLER_LOG = 'tail -n 60 /var/log/nvidia-installer.log';
+const INSTALLER_LOG = 'tail -n 200 /var/log/nvidia-installer.log';
 
 /**
  * Delivers the runfile into the container, runs its installer and proves that it did what it should. Whatever happens,
@@ -106,11 +106,11 @@ async function checkInstallation(context: ApplyContext, version: string, result:
   const { ctid, pct } = context;
   const output = `${result.stdout}\n${result.stderr}`;
   if (result.exitCode !== 0) {
-    const tail = await pct.exec(ctid, ['/bin/sh', '-c', INSTALLER_LOG], {
-      purpose: "reading the installer's log",
-      timeoutSeconds: CLEANUP_SECONDS,
-    });
-    throw installerFailure(ctid, version, result.exitCode, output, tail.stdout);
+    const installerLog = await pct
+      .script(ctid, INSTALLER_LOG, [], { purpose: "reading the installer's log", timeoutSeconds: CLEANUP_SECONDS })
+      .then(({ stdout }) => stdout)
+      .catch(() => '');
+    throw installerFailure(ctid, version, result.exitCode, output, installerLog);
   }
   const probe = await pct.script(ctid, GUEST_PROBE, [''], {
     purpose: 'checking it',
@@ -133,12 +133,21 @@ function secondsFor({ secondsLeft }: ApplyContext): number {
   return Math.max(secondsLeft(), CLEANUP_SECONDS);
 }
 
+/**
+ * The installer's errors, each with the lines it goes on in: a block ends at a blank line or where the next entry begins
+ * (in the log there are no blank lines between entries). The last lines where there is none.
+ */
+function installerErrors(output: string, log: string): string {
+  const text = printable(`${output}\n\n${log}`);
+  const errors = text.match(/^ERROR: .*(?:\n(?!\s*$|->|WARNING:|ERROR:|nvidia-installer).*)*/gm) ?? [];
+  return errors.length > 0 ? [...new Set(errors)].join('\n') : lastLines(text, 20);
+}
+
 /** Exit codes of the runfile beyond 1, seen with real installers (domain fact A10). */
 function installerFailure(ctid: number, version: string, exitCode: number, output: string, log: string): ActionError {
-  const errors = [...`${output}\n${log}`.matchAll(/^ERROR: .*(?:\n(?!\s*$).*)*/gm)].map(([text]) => text);
-  const details = errors.length > 0 ? [...new Set(errors)].join('\n') : lastLines(`${output}\n${log}`, 20);
+  const details = installerErrors(output, log);
   const name = `NVIDIA's installer of ${version}`;
-  if (exitCode === 15 || exitCode === 135 || exitCode === 143 || output.includes('No space left on device')) {
+  if (exitCode === 15 || exitCode === 135 || /No space left on device/.test(output + log)) {
     return new ActionError(
       'INSTALLER_NO_SPACE',
       `${name} ended with exit code ${exitCode} in container ${ctid}, which is what a full disk looks like${exitCode === 135 ? ' (the old driver is already removed)' : ''}.`,
@@ -146,7 +155,7 @@ function installerFailure(ctid: number, version: string, exitCode: number, outpu
       details,
     );
   }
-  if (exitCode === 2) {
+  if (exitCode === 2 && /Error in check ?sums/i.test(output)) {
     return new ActionError(
       'DELIVERY_FAILED',
       `The runfile of ${version} refused itself in container ${ctid}: its own checksums don't match.`,

@@ -27,10 +27,12 @@ export type JournalEntry = z.infer<typeof Entry>;
 
 /** The journal of one container. */
 export class Journal {
+  readonly #directory: string;
   readonly #path: string;
 
-  constructor(ctid: number) {
-    this.#path = join(DIRECTORY, `${ctid}.json`);
+  constructor(ctid: number, directory = DIRECTORY) {
+    this.#directory = directory;
+    this.#path = join(directory, `${ctid}.json`);
   }
 
   /** What an interrupted run left, or null. An unreadable entry can't be: it is renamed into place when complete. */
@@ -47,22 +49,23 @@ export class Journal {
 
   /** Replaces the entry; when this returns it is on the disk. */
   async write(entry: JournalEntry): Promise<void> {
-    await mkdir(DIRECTORY, { recursive: true, mode: 0o700 });
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     const partial = `${this.#path}.partial`;
     await using file = await open(partial, 'w', 0o600);
     await file.writeFile(`${JSON.stringify(entry)}\n`);
     await file.sync();
     await rename(partial, this.#path);
-    await syncDirectory();
+    await syncDirectory(this.#directory);
   }
 
   async remove(): Promise<void> {
     await rm(this.#path, { force: true });
-    await syncDirectory();
+    await syncDirectory(this.#directory);
   }
 }
 
-async function syncDirectory(): Promise<void> {
-  await using directory = await open(DIRECTORY, 'r');
+/** A rename is on the disk when its directory is (rename(2), fsync(2)). */
+async function syncDirectory(path: string): Promise<void> {
+  await using directory = await open(path, 'r');
   await directory.sync();
 }

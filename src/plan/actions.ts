@@ -50,6 +50,13 @@ export type Safety =
   /** Nothing: what failed is cleaned up, and the next run goes on from there. */
   | { kind: 'none'; why: string };
 
+/** A plan's safety in words. */
+export function safetyText(safety: Safety): string {
+  return safety.kind === 'snapshot'
+    ? 'If a step fails, the container goes back to a snapshot: what is written in it meanwhile is lost.'
+    : `If a step fails, there is no snapshot to go back to: ${safety.why}.`;
+}
+
 /** What will be done to one container. No actions: it is as wanted. */
 export interface ContainerPlan {
   ctid: number;

@@ -1,4 +1,4 @@
-import { actionTitle } from '../plan/actions.ts';
+import { actionTitle, safetyText } from '../plan/actions.ts';
 import { durationText } from '../system/text.ts';
 import type { VerificationStatus } from '../verify/verify.ts';
 import { fold, preformatted, table, text } from './html.ts';
@@ -75,7 +75,7 @@ function containersTable({ containers }: RunResult): string {
   if (containers.length === 0) return '';
   const rows = containers.map((container) => [
     `<b>${container.ctid}</b> ${text(container.hostname ?? '')}`.trim(),
-    STATUS_TEXT[container.status],
+    container.rolledBack ? `${STATUS_TEXT.failed}, rolled back` : STATUS_TEXT[container.status],
     change(container, ({ driver }) => driver),
     change(container, ({ toolkits }) => toolkits.join(', ') || 'none'),
     container.verifications.map(({ level, status }) => `${level} ${MARKS[status]}`).join(' ') || '–',
@@ -120,6 +120,7 @@ function containerSection(container: ContainerResult): string[] {
   const steps = done.length > 0 ? done : planned;
   const parts = [
     steps.length === 0 ? '' : table(['', 'Step', 'Why', 'Time'], steps),
+    plan === null || steps.length === 0 ? '' : `<p>${text(safetyText(plan.safety))}</p>`,
     verifications.length === 0
       ? ''
       : table(

@@ -84,7 +84,7 @@ export function createHttp(userAgent: string, wait: (seconds: number) => Promise
   async function tried<T>(url: string, code: FailureCode, work: () => Promise<T>): Promise<T> {
     for (let attempt = 0; ; attempt++) {
       try {
-        return await untilCancelled(work(), cancelled);
+        return await untilCancelled(work, cancelled);
       } catch (error) {
         cancelled.throwIfAborted();
         if (error instanceof ActionError) throw error;
@@ -103,7 +103,7 @@ export function createHttp(userAgent: string, wait: (seconds: number) => Promise
             `It failed ${attempt + 1} times: check the network, proxy and name resolution of this host.`,
           );
         }
-        await untilCancelled(wait(seconds), cancelled);
+        await untilCancelled(() => wait(seconds), cancelled);
       }
     }
   }
@@ -146,13 +146,13 @@ export function createHttp(userAgent: string, wait: (seconds: number) => Promise
 }
 
 /** Gives up on work when the run is cancelled; what the work holds ends with the process. */
-async function untilCancelled<T>(work: Promise<T>, cancelled: AbortSignal): Promise<T> {
+async function untilCancelled<T>(work: () => Promise<T>, cancelled: AbortSignal): Promise<T> {
   cancelled.throwIfAborted();
   const { promise, reject } = Promise.withResolvers<never>();
   const onAbort = () => reject(cancelled.reason);
   cancelled.addEventListener('abort', onAbort, { once: true });
   try {
-    return await Promise.race([work, promise]);
+    return await Promise.race([work(), promise]);
   } finally {
     cancelled.removeEventListener('abort', onAbort);
   }
