@@ -13,8 +13,10 @@ export interface ActionProcess {
 export interface ActionProcessOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly timeoutMs: number;
-  /** Cancels (as a person clicking "Cancel workflow") once the output so far fits, or after so many milliseconds. */
-  readonly cancel?: { readonly when: RegExp | number };
+  /** Cancels (as a person clicking "Cancel workflow") once the output so far fits, after so many milliseconds, or then. */
+  readonly cancel?: { readonly when: RegExp | number | Promise<unknown> };
+  /** Called with the process's id when it has been started. */
+  readonly onStart?: (pid: number) => void;
   /** Called with the output as it comes. */
   readonly onOutput?: (text: string) => void;
 }
@@ -33,6 +35,7 @@ export async function runActionProcess(
   // The runner gives an action an empty, closed pipe as stdin.
   const child = spawn(program, args, { env: options.env, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
   child.stdin.end();
+  if (child.pid !== undefined) options.onStart?.(child.pid);
   const output = { stdout: '', stderr: '' };
   let cancelling = false;
   const cancel = async () => {
@@ -60,6 +63,7 @@ export async function runActionProcess(
     });
   }
   const timers: NodeJS.Timeout[] = [];
+  if (options.cancel?.when instanceof Promise) void options.cancel.when.then(cancel);
   if (typeof options.cancel?.when === 'number') timers.push(setTimeout(() => void cancel(), options.cancel.when));
   let timedOut = false;
   timers.push(
@@ -83,7 +87,7 @@ export async function runActionProcess(
 }
 
 /** Kills a process and all its descendants, children that left its process group included. */
-function killTree(root: number): void {
+export function killTree(root: number): void {
   const parents = new Map<number, number>();
   for (const name of readdirSync('/proc')) {
     if (!/^\d+$/.test(name)) continue;

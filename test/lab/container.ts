@@ -22,6 +22,8 @@ export interface ContainerOptions {
   readonly storage?: 'btrfs' | 'dir';
   /** Size of the root file system, e.g. `900M`: makes it an ext4 image of its own on `dir` storage (a disk that can be full). */
   readonly disk?: string;
+  /** Another container, stopped, whose root volume is copied instead of a base system's; its `disk` goes with it. */
+  readonly copyOf?: Container;
   readonly hostname?: string;
   /** Further lines for the configuration file. */
   readonly config?: readonly string[];
@@ -148,9 +150,11 @@ function isMountPoint(line: string): boolean {
 export async function createContainer(host: Host, options: ContainerOptions): Promise<Container> {
   const unprivileged = options.unprivileged ?? true;
   const base = options.base ?? 'debian12';
-  const source = await withLock(join(STATE_DIR, 'bases.lock'), 'building a base system', () =>
-    ensureBase({ base, variant: options.variant ?? 'prepared', unprivileged, caCertificate: host.caCertificate }),
-  );
+  const source = options.copyOf
+    ? await options.copyOf.volumePath()
+    : await withLock(join(STATE_DIR, 'bases.lock'), 'building a base system', () =>
+        ensureBase({ base, variant: options.variant ?? 'prepared', unprivileged, caCertificate: host.caCertificate }),
+      );
   const { ctid, address } = await allocate(options.ctid);
   const rootfs = await makeVolume(host, ctid, source, options);
   const devices = deviceEntries(host, options.gpus ?? 'all');
@@ -195,6 +199,11 @@ async function makeVolume(host: Host, ctid: number, source: string, options: Con
   const storage = options.disk || options.storage === 'dir' ? 'local' : 'local-btrfs';
   const directory = join(VOLUMES_DIR, host.name, storage, 'images', String(ctid));
   await mkdir(directory, { recursive: true });
+  if (options.disk && options.copyOf) {
+    const image = `vm-${ctid}-disk-0.raw`;
+    await runOk(['cp', '--reflink=always', '--sparse=auto', source, join(directory, image)]);
+    return `${storage}:${ctid}/${image},size=${options.disk}`;
+  }
   if (options.disk) {
     const image = join(directory, `vm-${ctid}-disk-0.raw`);
     await runOk(['truncate', '-s', options.disk, image]);

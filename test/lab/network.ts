@@ -19,7 +19,9 @@ const RULES: readonly (readonly [string, string, readonly string[]])[] = [
 /** Makes the bridge with NAT to the machine's own network. Can be repeated. */
 export async function networkUp(): Promise<void> {
   if (!existsSync(`/sys/class/net/${BRIDGE}`)) {
-    await runOk(['ip', 'link', 'add', BRIDGE, 'type', 'bridge']);
+    // A bridge without an address of its own takes one from its ports, another with each container that comes or goes:
+    // every other container then talks to an address nobody has until its ARP entry is gone.
+    await runOk(['ip', 'link', 'add', BRIDGE, 'address', '02:00:0a:57:5b:01', 'type', 'bridge']);
   }
   await runOk(['ip', 'address', 'replace', `${GATEWAY}/24`, 'dev', BRIDGE]);
   await runOk(['ip', 'link', 'set', BRIDGE, 'mtu', await uplinkMtu(), 'up']);

@@ -29,7 +29,12 @@ export interface PctFault {
   readonly delayMs?: number;
   /** Never return. */
   readonly hang?: boolean;
-  /** Print this and end with `exitCode` instead of doing anything. */
+  /** A program to run on the host while pct does what it was asked for, begun `duringMs` after that. */
+  readonly during?: readonly string[];
+  readonly duringMs?: number;
+  /** A program to run on the host when pct has done what it was asked for, before it ends. */
+  readonly after?: readonly string[];
+  /** Print this and end with `exitCode` instead of doing anything; with `after`: although it was done, its output lost. */
   readonly exitCode?: number;
   readonly stdout?: string;
   readonly stderr?: string;

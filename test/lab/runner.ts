@@ -18,8 +18,10 @@ export interface RunOptions {
   readonly action?: string;
   /** Who runs the runner: root, or the user `runner` (see `Host.setSudo`). */
   readonly user?: 'root' | 'runner';
-  /** Cancel once the output matches, or after so many milliseconds. */
-  readonly cancel?: { readonly when: RegExp | number };
+  /** Cancel once the output matches, after so many milliseconds, or when the promise is fulfilled. */
+  readonly cancel?: { readonly when: RegExp | number | Promise<unknown> };
+  /** Called with the process id of the main phase. */
+  readonly onStart?: (pid: number) => void;
   /** Default 5 minutes. */
   readonly timeoutMs?: number;
   /** Called with the main phase's output as it comes. */
@@ -127,6 +129,7 @@ async function runPhase(
     env,
     timeoutMs: options.timeoutMs ?? 5 * 60_000,
     ...(options.cancel && files.endsWith('main') ? { cancel: options.cancel } : {}),
+    ...(options.onStart && files.endsWith('main') ? { onStart: options.onStart } : {}),
     ...(options.onOutput && files.endsWith('main') ? { onOutput: options.onOutput } : {}),
   });
   const read = (name: (typeof names)[number]) => readFile(join(files, name), 'utf8');

@@ -6,7 +6,12 @@ import { failureOf } from '../helpers/failure.ts';
 
 const ACTIONS: Action[] = [
   { kind: 'configure-apt', reason: 'no pin', before: [], installCertificates: false, after: [] },
-  { kind: 'install-packages', reason: 'no kmod', purpose: 'prerequisites', packages: [{ name: 'kmod', version: null }] },
+  {
+    kind: 'install-packages',
+    reason: 'no kmod',
+    purpose: 'prerequisites',
+    packages: [{ name: 'kmod', version: null }],
+  },
   { kind: 'remove-packages', reason: 'apt owns it', packages: ['libcuda1'] },
 ];
 const PLAN: ContainerPlan = { ctid: 901, actions: ACTIONS, safety: { kind: 'none', why: 'x' }, warnings: [] };

@@ -32,7 +32,9 @@ describe('installPackages', () => {
   ];
 
   it('rehearses, then installs exactly the versions named and nothing recommended', async () => {
-    const { context, host } = applyContext((_call, index) => (index === 0 ? rehearsal('kmod', 'cuda-toolkit-12-8') : {}));
+    const { context, host } = applyContext((_call, index) =>
+      index === 0 ? rehearsal('kmod', 'cuda-toolkit-12-8') : {},
+    );
     await installPackages(context, packages);
     const install = [...APT_GET, '--no-install-recommends', 'install'];
     expect(host.calls.map(({ argv }) => argv)).toEqual([
@@ -65,7 +67,9 @@ describe('installPackages', () => {
   );
 
   it('is not alarmed by names that only look like drivers', async () => {
-    const { context, host } = applyContext(() => rehearsal('libnvidia-container1', 'nvidia-container-toolkit', 'cuda-nvcc-12-8'));
+    const { context, host } = applyContext(() =>
+      rehearsal('libnvidia-container1', 'nvidia-container-toolkit', 'cuda-nvcc-12-8'),
+    );
     await installPackages(context, packages);
     expect(host.calls).toHaveLength(2);
   });

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { configureApt } from '../../../src/apply/configure-apt.ts';
@@ -26,11 +26,28 @@ describe('configureApt', () => {
     const hostile = '/etc/apt/sources.list.d/$(id); x.list';
     await configureApt(
       context,
-      action({ before: [write('/a', 'A'), { kind: 'put-aside', path: hostile }], installCertificates: true, after: [write('/b', 'B')] }),
+      action({
+        before: [write('/a', 'A'), { kind: 'put-aside', path: hostile }],
+        installCertificates: true,
+        after: [write('/b', 'B')],
+      }),
     );
     await configureApt(context, action({ after: [write('/b', 'B')] }));
     const [first, second] = host.calls.map(scriptOf);
-    expect(first?.args).toEqual(['write', '/a', 'QQ==', 'put-aside', hostile, '-', 'certificates', '-', '-', 'write', '/b', 'Qg==']);
+    expect(first?.args).toEqual([
+      'write',
+      '/a',
+      'QQ==',
+      'put-aside',
+      hostile,
+      '-',
+      'certificates',
+      '-',
+      '-',
+      'write',
+      '/b',
+      'Qg==',
+    ]);
     expect(second?.args).toEqual(['write', '/b', 'Qg==']);
     expect(second?.script).toBe(first?.script);
     expect(first?.script).not.toContain(hostile);
@@ -202,7 +219,9 @@ describe('its script in a real shell', () => {
     while (!existsSync(join(bin, 'begun'))) await new Promise((resolve) => setTimeout(resolve, 10));
     if (child.pid !== undefined) process.kill(-child.pid, 'SIGTERM');
     await once(child, 'exit');
-    onTestFinished(() => leftovers().forEach((saved) => rmSync(saved, { recursive: true })));
+    onTestFinished(() => {
+      for (const saved of leftovers()) rmSync(saved, { recursive: true });
+    });
     expectAsBefore();
   });
 });

@@ -104,7 +104,12 @@ describe('a failed delivery', () => {
     ['other bytes', { stdout: `${RUNFILE.size}\n${'cd'.repeat(32)}\n` }, 'DELIVERY_FAILED', 'cd'.repeat(32)],
     ['nothing said', { stdout: '' }, 'DELIVERY_FAILED', 'no bytes'],
     ['an exit code', { exitCode: 1, stdout: `${RUNFILE.size}\n${RUNFILE.sha256}\n` }, 'DELIVERY_FAILED', '901'],
-    ['a full disk', { exitCode: 1, stderr: 'cat: write error: No space left on device' }, 'CONTAINER_SPACE', '379.6 MiB'],
+    [
+      'a full disk',
+      { exitCode: 1, stderr: 'cat: write error: No space left on device' },
+      'CONTAINER_SPACE',
+      '379.6 MiB',
+    ],
   ])('%s', async (_what, receive, code, named) => {
     const { done, steps } = await install({ receive });
     const found = await failureOf(() => done);
@@ -130,7 +135,11 @@ describe('a failed installer', () => {
     ['1: unknown option', { exitCode: 1, stdout: 'unrecognized option: "--no-systemd"' }, 'INSTALLER_FAILED'],
     ['2: the runfile refuses itself', { exitCode: 2, stdout: 'Error in check sums 1 2' }, 'DELIVERY_FAILED'],
     ['15: full disk while unpacking', { exitCode: 15 }, 'INSTALLER_NO_SPACE'],
-    ['135: full disk while installing', { exitCode: 135, stderr: 'Received signal SIGBUS; aborting.' }, 'INSTALLER_NO_SPACE'],
+    [
+      '135: full disk while installing',
+      { exitCode: 135, stderr: 'Received signal SIGBUS; aborting.' },
+      'INSTALLER_NO_SPACE',
+    ],
     ['1: full disk', { exitCode: 1, stderr: 'ERROR: x: No space left on device' }, 'INSTALLER_NO_SPACE'],
     ['137: killed', { exitCode: 137 }, 'INSTALLER_FAILED'],
     ['255', { exitCode: 255 }, 'INSTALLER_FAILED'],
@@ -146,7 +155,7 @@ describe('a failed installer', () => {
     expect((await failure({ install: { exitCode: 15 } })).message).not.toContain('already removed');
   });
 
-  it("quotes the errors of output and log, each once, with the lines they go on in", async () => {
+  it('quotes the errors of output and log, each once, with the lines they go on in', async () => {
     const found = await failure({
       install: { exitCode: 1, stderr: '\nERROR: Unable to\nload it.\n\nWARNING: x\n\nERROR: Second.\n' },
       log: { stdout: `${LOG}\nERROR: Second.\n` },
@@ -176,7 +185,11 @@ describe('a failed installer', () => {
 describe('an installer that claims to be done', () => {
   it.each<[string, string, string]>([
     ['other libraries', probeRecords(guestFacts(userSpace('550.163.01'))), '550.163.01'],
-    ['libraries of two versions', probeRecords(guestFacts({ libraries: [...userSpace(DRIVER).libraries, ...userSpace('550.163.01').libraries] })), '550.163.01 and 580.159.04'],
+    [
+      'libraries of two versions',
+      probeRecords(guestFacts({ libraries: [...userSpace(DRIVER).libraries, ...userSpace('550.163.01').libraries] })),
+      '550.163.01 and 580.159.04',
+    ],
     ['libraries without links', probeRecords(guestFacts({ links: NO_USER_SPACE.links })), DRIVER],
     ['nothing', probeRecords(bareGuest()), 'none'],
     ['half a probe', 'machine\tx86_64\n', 'unknown'],

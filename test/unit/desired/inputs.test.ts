@@ -49,7 +49,8 @@ describe('readDesired', () => {
       'nvidia-container': 'toolkit',
       verify: 'driver',
       'cuda-repository': 'https://mirror.example/cuda//',
-      'cuda-repository-key': 'EB69 3B30 35CD 5710 E231  E123 A4B4 6996 3BF8 63CC,\n02182e60104fcdc26eae1b8597a5d4cb8793f200\n',
+      'cuda-repository-key':
+        'EB69 3B30 35CD 5710 E231  E123 A4B4 6996 3BF8 63CC,\n02182e60104fcdc26eae1b8597a5d4cb8793f200\n',
       'nvidia-container-repository': 'https://mirror.example/container/',
       'nvidia-container-repository-key': 'C95B321B61E88C1809C4F759DDCAE044F796ECB0',
       rollback: 'require',
@@ -151,7 +152,9 @@ describe('readDesired', () => {
   });
 
   it('shows an address that it refuses as it was written', async () => {
-    const { message } = await failureOf(() => read({ ...LEAST, 'runfile-url': 'http://mirror.example/{version}/x.run' }));
+    const { message } = await failureOf(() =>
+      read({ ...LEAST, 'runfile-url': 'http://mirror.example/{version}/x.run' }),
+    );
     expect(message).toContain('http://mirror.example/{version}/x.run');
   });
 });
@@ -259,7 +262,10 @@ describe('readDesired with Phoenix files', () => {
     [
       'a driver version in neither file',
       { ...PATHS, 'cuda-version': '12.8' },
-      { 'lxc.json': '{"lxc_configs":{"901":{"gpu_assignment":"0"}}}', 'hypervisor.json': '{"nvidia_driver":{"version":""}}' },
+      {
+        'lxc.json': '{"lxc_configs":{"901":{"gpu_assignment":"0"}}}',
+        'hypervisor.json': '{"nvidia_driver":{"version":""}}',
+      },
       'PHOENIX_KEY_MISSING',
       ['lxc.json: nvidia_driver_version', 'hypervisor.json: nvidia_driver.version'],
     ],
@@ -294,7 +300,10 @@ describe('readDesired with Phoenix files', () => {
     [
       'a driver version that is none',
       PATHS,
-      { 'lxc.json': LXC.replace('"580.159.04"', '"580"'), 'hypervisor.json': HYPERVISOR.replace('"580.159.04"', '"580"') },
+      {
+        'lxc.json': LXC.replace('"580.159.04"', '"580"'),
+        'hypervisor.json': HYPERVISOR.replace('"580.159.04"', '"580"'),
+      },
       'DRIVER_VERSION_INVALID',
       ['lxc.json: nvidia_driver_version', '"580"'],
     ],
@@ -318,7 +327,10 @@ describe('readDesired with Phoenix files', () => {
   });
 
   it('does not overlook a container whose key is no container id', async () => {
-    const files = { 'lxc.json': LXC.replace('"903":{', '"0903":{"gpu_assignment":"0",'), 'hypervisor.json': HYPERVISOR };
+    const files = {
+      'lxc.json': LXC.replace('"903":{', '"0903":{"gpu_assignment":"0",'),
+      'hypervisor.json': HYPERVISOR,
+    };
     expect((await failureOf(() => read(PATHS, files))).code).toBe('PHOENIX_FILE_INVALID');
   });
 });

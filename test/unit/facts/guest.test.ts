@@ -30,7 +30,7 @@ describe('parseProbe', () => {
   it('reads packages that are not installed, leftovers and refused nodes', () => {
     const guest = guestFacts({
       keyrings: [],
-      packages: [{ name: 'libcuda1', version: '550.163.01-1', installed: false }],
+      packages: [{ name: 'libcuda1', version: '550.163.01-1', architecture: 'i386', installed: false }],
       leftovers: ['/var/tmp/proxmox-lxc-nvidia'],
       deviceNodes: [
         { path: '/dev/nvidia-uvm', major: 511, minor: 0, open: 'EPERM' },
@@ -53,7 +53,9 @@ describe('parseProbe', () => {
         fingerprints: ['81464A4A8AC2BB428377C0EA7F586458091BE790', '4D1E912DF971C2B39BA84ABEE400B4924F78C311'],
       },
     ]);
-    expect(parseProbe(probeRecords(guest, { [path]: Buffer.alloc(0) }))?.keyrings).toEqual([{ path, fingerprints: [] }]);
+    expect(parseProbe(probeRecords(guest, { [path]: Buffer.alloc(0) }))?.keyrings).toEqual([
+      { path, fingerprints: [] },
+    ]);
   });
 
   it('is null without the last record', () => {
@@ -85,7 +87,17 @@ describe('parseProbe', () => {
   });
 
   it('never throws, whatever a container prints', () => {
-    const name = fc.constantFrom('os-release', 'mounts', 'space', 'library', 'link', 'keyring', 'node', 'smi-query', 'x');
+    const name = fc.constantFrom(
+      'os-release',
+      'mounts',
+      'space',
+      'library',
+      'link',
+      'keyring',
+      'node',
+      'smi-query',
+      'x',
+    );
     const record = fc.tuple(name, fc.array(fc.string({ unit: 'binary' }), { maxLength: 5 }));
     fc.assert(
       fc.property(fc.array(record), (records) => {
@@ -232,4 +244,3 @@ describe('the probe itself', () => {
     expect(parseProbe(stdout)).toMatchObject({ dpkgArchitecture: null, packages: [], libraries: [] });
   });
 });
-

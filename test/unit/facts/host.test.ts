@@ -53,7 +53,12 @@ describe('observeHost', () => {
   it.each([
     ['HOST_NOT_PROXMOX', { ...HOST, '/etc/pve/local': '' }, 'x86_64', '/etc/pve/local'],
     ['HOST_ARCHITECTURE_UNSUPPORTED', HOST, 'riscv64', 'riscv64'],
-    ['HOST_DRIVER_UNREADABLE', { ...HOST, '/proc/driver/nvidia/version': 'something new\nmore\n' }, 'x86_64', 'something new'],
+    [
+      'HOST_DRIVER_UNREADABLE',
+      { ...HOST, '/proc/driver/nvidia/version': 'something new\nmore\n' },
+      'x86_64',
+      'something new',
+    ],
   ] satisfies [string, FileTree, string, string][])('refuses with %s', async (code, tree, machine, named) => {
     const failure = await failureOf(() => observeHost(hostFilesOf(tree), dpkgQuery(), machine));
     expect(failure.code).toBe(code);

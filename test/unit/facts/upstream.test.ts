@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { Upstream } from '../../../src/facts/upstream.ts';
 import { RunfileCache } from '../../../src/runfile/cache.ts';
 import type { Http } from '../../../src/system/http.ts';
-import { desired, DRIVER } from '../helpers/facts.ts';
+import { DRIVER, desired } from '../helpers/facts.ts';
 import { failureOf } from '../helpers/failure.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
@@ -67,6 +67,8 @@ describe('Upstream', () => {
   it('fails as the look-up does', async () => {
     const { upstream: web } = upstream();
     const needs = { driver: null, repositories: [{ ...REPOSITORY, keys: ['F'.repeat(40)] }] };
-    expect((await failureOf(() => web.observe(needs, desired().runfile, 'x86_64'))).code).toBe('REPOSITORY_KEY_UNKNOWN');
+    expect((await failureOf(() => web.observe(needs, desired().runfile, 'x86_64'))).code).toBe(
+      'REPOSITORY_KEY_UNKNOWN',
+    );
   });
 });

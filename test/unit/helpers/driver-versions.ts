@@ -89,9 +89,7 @@ export const REAL_DRIVER_VERSIONS = [
 ];
 
 const digits = (least: number, most: number) =>
-  fc
-    .array(fc.integer({ min: 0, max: 9 }), { minLength: least, maxLength: most })
-    .map((found) => found.join(''));
+  fc.array(fc.integer({ min: 0, max: 9 }), { minLength: least, maxLength: most }).map((found) => found.join(''));
 
 /** Any text of the form of a driver version: numbers with zeros in front as well. */
 export const anyDriverVersion = fc.oneof(

@@ -63,7 +63,7 @@ export function hostFacts(changes: Partial<HostFacts> = {}): HostFacts {
 }
 
 export function installed(name: string, version = '1.0-1'): GuestPackage {
-  return { name, version, installed: true };
+  return { name, version, architecture: 'amd64', installed: true };
 }
 
 const PREREQUISITES = ['build-essential', 'ca-certificates', 'curl', 'gnupg', 'kmod', 'wget'];

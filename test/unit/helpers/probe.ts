@@ -31,8 +31,8 @@ export function probeRecords(guest: GuestFacts, keyrings: Record<string, Buffer>
     ),
     ...guest.libraries.map(({ path }) => record('library', path)),
     ...guest.links.map(({ soname, target }) => record('link', soname, target ?? '')),
-    ...guest.packages.map(({ name, version, installed }) =>
-      record('package', installed ? 'installed' : 'config-files', name, version),
+    ...guest.packages.map(({ name, version, architecture, installed }) =>
+      record('package', installed ? 'installed' : 'config-files', name, version, architecture),
     ),
     ...(guest.alternateInstall ? [record('alternate-install', '/usr/lib/nvidia/alternate-install-present')] : []),
     ...guest.aptSources.map(({ path, text }) => record('apt-source', path, encoded(text))),

@@ -27,15 +27,20 @@ export async function serveSecurely(handler: Handler): Promise<{ url: string; re
   const [key, certificate] = [join(directory, 'key.pem'), join(directory, 'certificate.pem')];
   const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
   const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1'];
-  execFileSync('openssl', ['req', '-x509', ...kind, ...subject, '-keyout', key, '-out', certificate], { stdio: 'ignore' });
+  execFileSync('openssl', ['req', '-x509', ...kind, ...subject, '-keyout', key, '-out', certificate], {
+    stdio: 'ignore',
+  });
   const trusted = getCACertificates('default');
   setDefaultCACertificates([...trusted, readFileSync(certificate, 'utf8')]);
   onTestFinished(() => setDefaultCACertificates(trusted));
   const requests: string[] = [];
-  const server = createSecureServer({ key: readFileSync(key), cert: readFileSync(certificate) }, (request, response) => {
-    requests.push(`${request.method} ${request.url}`);
-    handler(request, response, requests.length - 1);
-  });
+  const server = createSecureServer(
+    { key: readFileSync(key), cert: readFileSync(certificate) },
+    (request, response) => {
+      requests.push(`${request.method} ${request.url}`);
+      handler(request, response, requests.length - 1);
+    },
+  );
   return { url: `https://127.0.0.1:${await listen(server)}`, requests };
 }
 

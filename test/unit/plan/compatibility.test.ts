@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { compatibility } from '../../../src/plan/compatibility.ts';
 import { parseCudaVersion } from '../../../src/version/cuda.ts';
 
-const fit = (driver: string, toolkit: string) => {
+const judged = (driver: string, toolkit: string) => {
   const version = parseCudaVersion(toolkit);
   if (version === null) throw new Error(`no version: ${toolkit}`);
   return compatibility(driver, version);
@@ -21,8 +21,8 @@ const RELEASED_WITH = {
 
 describe('compatibility', () => {
   it.each(Object.entries(RELEASED_WITH))('%s runs without limits from %s on', (toolkit, driver) => {
-    expect(fit(driver, toolkit)).toEqual({ kind: 'full' });
-    expect(fit('999.99', toolkit)).toEqual({ kind: 'full' });
+    expect(judged(driver, toolkit)).toEqual({ kind: 'full' });
+    expect(judged('999.99', toolkit)).toEqual({ kind: 'full' });
   });
 
   it.each([
@@ -34,7 +34,7 @@ describe('compatibility', () => {
     ['570.26', '12.8', '570.124.06'],
     ['450.36.06', '11.0', '450.51.06'],
   ])('driver %s runs %s with limits', (driver, toolkit, releasedWith) => {
-    expect(fit(driver, toolkit)).toEqual({ kind: 'limited', releasedWith });
+    expect(judged(driver, toolkit)).toEqual({ kind: 'limited', releasedWith });
   });
 
   it.each([
@@ -45,21 +45,21 @@ describe('compatibility', () => {
     ['450.80.01', '11.4', '450.80.02', '11.0'],
     ['390.157', '11.0', '450.36.06', null],
   ])('driver %s cannot run %s', (driver, toolkit, minimum, newestPossible) => {
-    expect(fit(driver, toolkit)).toEqual({ kind: 'impossible', minimum, newestPossible });
+    expect(judged(driver, toolkit)).toEqual({ kind: 'impossible', minimum, newestPossible });
   });
 
   it('never proposes what it refuses', () => {
     for (const driver of ['390.157', '450.36.06', '450.51.06', '470.86', '525.60.12', '550.163.01', '580.142']) {
       for (const toolkit of ['11.0', '11.4', '11.8', '12.0', '12.8', '13.0', '13.3']) {
-        const found = fit(driver, toolkit);
+        const found = judged(driver, toolkit);
         if (found.kind === 'impossible' && found.newestPossible !== null) {
-          expect(fit(driver, found.newestPossible).kind).not.toBe('impossible');
+          expect(judged(driver, found.newestPossible).kind).not.toBe('impossible');
         }
       }
     }
   });
 
   it('lets a major version pass that nobody knows yet', () => {
-    expect(fit('580.142', '14.0')).toEqual({ kind: 'full' });
+    expect(judged('580.142', '14.0')).toEqual({ kind: 'full' });
   });
 });

@@ -79,7 +79,11 @@ describe('findGaps', () => {
     ['no pin', { aptPin: null }, "doesn't keep apt from bringing a driver"],
     ['a changed pin', { aptPin: 'Package: *\n' }, "doesn't keep apt from bringing a driver"],
     ['no sources', { aptSources: [] }, "NVIDIA's repositories are not set up as wanted"],
-    ['a keyring without keys', { keyrings: [{ path: '/etc/apt/keyrings/proxmox-lxc-nvidia-cuda.gpg', fingerprints: [] }] }, 'key is not in place'],
+    [
+      'a keyring without keys',
+      { keyrings: [{ path: '/etc/apt/keyrings/proxmox-lxc-nvidia-cuda.gpg', fingerprints: [] }] },
+      'key is not in place',
+    ],
     [
       'a keyring with a key too many',
       {
@@ -110,7 +114,7 @@ describe('findGaps', () => {
   });
 
   it('counts packages only when they are installed', () => {
-    const packages = [...guestFacts().packages, { name: 'libcuda1', version: '550', installed: false }];
+    const packages = [...guestFacts().packages, { ...installed('libcuda1', '550'), installed: false }];
     expect(gapReasons(gaps(guestFacts({ packages })))).toEqual([]);
   });
 
@@ -128,7 +132,9 @@ describe('findGaps', () => {
   });
 
   it('wants the container toolkit where it is asked for', () => {
-    expect(gaps(guestFacts(), desired({ nvidiaContainer: 'toolkit' })).nvidiaContainer).toEqual(['nvidia-container-toolkit']);
+    expect(gaps(guestFacts(), desired({ nvidiaContainer: 'toolkit' })).nvidiaContainer).toEqual([
+      'nvidia-container-toolkit',
+    ]);
   });
 });
 
@@ -138,7 +144,12 @@ describe('user space', () => {
     ['none', NO_USER_SPACE, null, 'none'],
     ['libraries without links', { links: NO_USER_SPACE.links }, null, DRIVER],
     ['links to nothing', { libraries: [] }, DRIVER, 'none'],
-    ['one foreign file', { libraries: [...userSpace(DRIVER).libraries, ...userSpace('550.78').libraries.slice(2)] }, null, `550.78 and ${DRIVER}`],
+    [
+      'one foreign file',
+      { libraries: [...userSpace(DRIVER).libraries, ...userSpace('550.78').libraries.slice(2)] },
+      null,
+      `550.78 and ${DRIVER}`,
+    ],
     ['links of another version', { links: userSpace('550.78').links }, null, DRIVER],
   ])('%s', (_what, changes, version, text) => {
     const guest = guestFacts(changes);

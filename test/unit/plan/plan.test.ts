@@ -130,7 +130,8 @@ describe('a bare container', () => {
 });
 
 describe('what a plan holds', () => {
-  const without = (name: string) => guestFacts({ packages: guestFacts().packages.filter((entry) => entry.name !== name) });
+  const without = (name: string) =>
+    guestFacts({ packages: guestFacts().packages.filter((entry) => entry.name !== name) });
 
   it.each<[string, GuestFacts, Partial<Desired>, string[], string | null, string[]]>([
     ['an old driver', guestFacts(userSpace('550.163.01')), {}, ['install-driver'], DRIVER, []],
@@ -146,8 +147,22 @@ describe('what a plan holds', () => {
     ['no kmod', without('kmod'), {}, ['install-packages'], null, []],
     ['no libnvidia-container1', without('libnvidia-container1'), {}, ['install-packages'], null, ['nvidia-container']],
     ['no pin', guestFacts({ aptPin: null }), {}, ['configure-apt'], null, ['cuda', 'nvidia-container']],
-    ['sources that are wanted no more', guestFacts(), { cuda: { kind: 'none' }, nvidiaContainer: 'none' }, ['configure-apt'], null, []],
-    ['a wish for the driver alone', bareGuest({ certificates: true, packages: guestFacts().packages, aptPin: PIN_TEXT }), { cuda: { kind: 'none' }, nvidiaContainer: 'none' }, ['install-driver'], DRIVER, []],
+    [
+      'sources that are wanted no more',
+      guestFacts(),
+      { cuda: { kind: 'none' }, nvidiaContainer: 'none' },
+      ['configure-apt'],
+      null,
+      [],
+    ],
+    [
+      'a wish for the driver alone',
+      bareGuest({ certificates: true, packages: guestFacts().packages, aptPin: PIN_TEXT }),
+      { cuda: { kind: 'none' }, nvidiaContainer: 'none' },
+      ['install-driver'],
+      DRIVER,
+      [],
+    ],
   ])('for %s', (_what, guest, wish, kinds, driver, repositories) => {
     expect(planFor(guest, wish).actions.map(({ kind }) => kind)).toEqual(kinds);
     const needs = upstreamNeeds(desired(wish), hostFacts(), containerFacts({}, guest));
@@ -175,13 +190,16 @@ describe('what a plan holds', () => {
 
   it('puts whole files aside, disables single lines and refuses a mixed deb822 file', async () => {
     const cuda = 'https://developer.download.nvidia.com/compute/cuda/repos/debian12/x86_64/';
-    const file = (path: string, text: string) => guestFacts({ aptSources: [...guestFacts().aptSources, { path, text }] });
-    const before = (guest: GuestFacts) => actionOf(planFor(guest).actions, 'configure-apt').before;
-    expect(before(file('/etc/apt/sources.list.d/cuda.list', `deb ${cuda} /\n`))).toContainEqual({
+    const file = (path: string, text: string) =>
+      guestFacts({ aptSources: [...guestFacts().aptSources, { path, text }] });
+    const firstChanges = (guest: GuestFacts) => actionOf(planFor(guest).actions, 'configure-apt').before;
+    expect(firstChanges(file('/etc/apt/sources.list.d/cuda.list', `deb ${cuda} /\n`))).toContainEqual({
       kind: 'put-aside',
       path: '/etc/apt/sources.list.d/cuda.list',
     });
-    const lines = before(file('/etc/apt/sources.list.d/all.list', `deb http://m.example/d x y\ndeb ${cuda} /\n`))[1];
+    const lines = firstChanges(
+      file('/etc/apt/sources.list.d/all.list', `deb http://m.example/d x y\ndeb ${cuda} /\n`),
+    )[1];
     expect(lines?.kind === 'write' && decoded(lines.content)).toBe(
       `deb http://m.example/d x y\n# disabled by proxmox-lxc-nvidia: deb ${cuda} /\n`,
     );
@@ -278,9 +296,23 @@ describe('warnings', () => {
 
   it.each<[string, string[], Parameters<typeof planFor>]>([
     ['nothing', [], [bareGuest()]],
-    ['a toolkit newer than the driver', ['CUDA_LIMITED'], [guestFacts({ ...userSpace('570.26'), nvcc: null }), {}, {}, {}, { driver: { version: '570.26', kernelModule: 'open' } }]],
+    [
+      'a toolkit newer than the driver',
+      ['CUDA_LIMITED'],
+      [
+        guestFacts({ ...userSpace('570.26'), nvcc: null }),
+        {},
+        {},
+        {},
+        { driver: { version: '570.26', kernelModule: 'open' } },
+      ],
+    ],
     ['a host without nvidia-uvm', ['NO_UVM'], [guestFacts(), {}, {}, {}, { deviceNodes: noUvm }]],
-    ['an unprivileged container without nvidia-uvm (recording 913)', ['NO_UVM'], [guestFacts({ deviceNodes: noUvm.map((node) => ({ ...node, open })) })]],
+    [
+      'an unprivileged container without nvidia-uvm (recording 913)',
+      ['NO_UVM'],
+      [guestFacts({ deviceNodes: noUvm.map((node) => ({ ...node, open })) })],
+    ],
     ['little memory', ['LITTLE_MEMORY'], [bareGuest(), {}, {}, { memoryMib: 2047 }]],
     ['enough memory', [], [bareGuest(), {}, {}, { memoryMib: 2048 }]],
     ['little memory where no driver is installed', [], [guestFacts(), {}, {}, { memoryMib: 512 }]],
@@ -328,7 +360,12 @@ describe('titles', () => {
     [{ kind: 'remove-packages', reason: '', packages: ['a'] }, 'remove 1 driver package'],
     [{ kind: 'remove-packages', reason: '', packages: ['a', 'b'] }, 'remove 2 driver packages'],
     [
-      { kind: 'install-packages', reason: '', purpose: 'toolkit', packages: [{ name: 'cuda-toolkit-12-8', version: '12.8.1-1' }] },
+      {
+        kind: 'install-packages',
+        reason: '',
+        purpose: 'toolkit',
+        packages: [{ name: 'cuda-toolkit-12-8', version: '12.8.1-1' }],
+      },
       'install cuda-toolkit-12-8=12.8.1-1',
     ],
     [

@@ -125,7 +125,13 @@ describe('checkContainer', () => {
       { distribution: { id: 'ubuntu', version: '23.10', name: 'Ubuntu 23.10' } },
       ['ubuntu 23.10'],
     ],
-    ['has another architecture', 'CONTAINER_ARCHITECTURE_MISMATCH', {}, { dpkgArchitecture: 'i386' }, ['i386', 'amd64']],
+    [
+      'has another architecture',
+      'CONTAINER_ARCHITECTURE_MISMATCH',
+      {},
+      { dpkgArchitecture: 'i386' },
+      ['i386', 'amd64'],
+    ],
     ['has no dpkg', 'CONTAINER_ARCHITECTURE_MISMATCH', {}, { dpkgArchitecture: null }, ['901']],
     ['has broken packages', 'CONTAINER_DPKG_BROKEN', {}, { dpkgAudit: 'half installed: x' }, ['dpkg --configure -a']],
     [
@@ -166,7 +172,9 @@ describe('checkContainer', () => {
   });
 
   it('refuses what could not be observed', async () => {
-    expect((await failureOf(() => checkContainer(hostFacts(), containerFacts({}, null)))).code).toBe('CONTAINER_STOPPED');
+    expect((await failureOf(() => checkContainer(hostFacts(), containerFacts({}, null)))).code).toBe(
+      'CONTAINER_STOPPED',
+    );
   });
 
   it('lets a privileged container be without nodes: the driver makes them', () => {

@@ -3,9 +3,11 @@ import { nodeName, observeContainer } from '../../../src/proxmox/node.ts';
 import { failureOf } from '../helpers/failure.ts';
 import { type FileTree, hostFilesOf } from '../helpers/host-files.ts';
 
-const socket = (name: string) => `0000000000000000: 00000002 00000000 00010000 0001 01 4711 @/var/lib/lxc/${name}/command`;
+const socket = (name: string) =>
+  `0000000000000000: 00000002 00000000 00010000 0001 01 4711 @/var/lib/lxc/${name}/command`;
 
-const CONFIG = 'hostname: cuda\nmemory: 4096\nrootfs: tank:subvol-901-disk-0,size=16G\nunprivileged: 1\ndev0: /dev/nvidia0\n';
+const CONFIG =
+  'hostname: cuda\nmemory: 4096\nrootfs: tank:subvol-901-disk-0,size=16G\nunprivileged: 1\ndev0: /dev/nvidia0\n';
 const NODE: FileTree = {
   '/etc/pve/local': { link: 'nodes/pve1' },
   '/etc/pve/lxc/901.conf': CONFIG,

@@ -19,7 +19,10 @@ function failing(answer: Answer): Pct {
 function marked(exitCode: number, stderr: (word: string) => string, wait = 0): Pct {
   return pctOf(async (argv, options) => {
     if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
-    return play({ argv, options }, { exitCode, stdout: 'last words\n', stderr: stderr(takeApart({ argv, options }).word) });
+    return play(
+      { argv, options },
+      { exitCode, stdout: 'last words\n', stderr: stderr(takeApart({ argv, options }).word) },
+    );
   });
 }
 
@@ -113,9 +116,11 @@ describe('exec', () => {
 });
 
 describe('what it means when the command never began', () => {
-  const recorded = JSON.parse(
-    readFileSync(join(import.meta.dirname, '../../fixtures/pct/recorded.json'), 'utf8'),
-  ) as { command: string; exit: number; stderr: string }[];
+  const recorded = JSON.parse(readFileSync(join(import.meta.dirname, '../../fixtures/pct/recorded.json'), 'utf8')) as {
+    command: string;
+    exit: number;
+    stderr: string;
+  }[];
 
   const stopped = recorded.find(({ stderr }) => stderr.includes('not running!'));
   const absent = recorded.find(({ command, stderr }) => command.includes('exec 9999') && stderr !== '');
@@ -126,7 +131,12 @@ describe('what it means when the command never began', () => {
   });
 
   it.each<[string, Answer, string, string]>([
-    ['recorded: stopped', { exitCode: stopped?.exit ?? 0, stderr: stopped?.stderr ?? '' }, 'CONTAINER_STOPPED', 'pct start'],
+    [
+      'recorded: stopped',
+      { exitCode: stopped?.exit ?? 0, stderr: stopped?.stderr ?? '' },
+      'CONTAINER_STOPPED',
+      'pct start',
+    ],
     ['recorded: absent', { exitCode: absent?.exit ?? 0, stderr: absent?.stderr ?? '' }, 'CONTAINER_NOT_FOUND', '901'],
     [
       'not root',
@@ -140,7 +150,12 @@ describe('what it means when the command never began', () => {
     ],
     ['hanging', { exitCode: 124 }, 'TIMEOUT', '1 min 30 s'],
     ['hanging and killed', { exitCode: 137 }, 'TIMEOUT', '901'],
-    ['an old grammar', { exitCode: 2, stderr: 'Unknown option: x\n400 unable to parse option\n' }, 'PCT_FAILED', 'code 2'],
+    [
+      'an old grammar',
+      { exitCode: 2, stderr: 'Unknown option: x\n400 unable to parse option\n' },
+      'PCT_FAILED',
+      'code 2',
+    ],
     [
       'no shell inside',
       {

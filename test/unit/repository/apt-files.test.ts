@@ -66,8 +66,7 @@ describe('the pin', () => {
     expect(lines[2]).toBe('Pin-Priority: -1');
     const globs = lines[0]?.replace('Package: ', '').split(' ') ?? [];
     // apt matches globs as fnmatch does; none of ours has anything but * and [0-9].
-    const matches = (name: string) =>
-      globs.some((glob) => new RegExp(`^${glob.replaceAll('*', '.*')}$`).test(name));
+    const matches = (name: string) => globs.some((glob) => new RegExp(`^${glob.replaceAll('*', '.*')}$`).test(name));
     expect(DRIVER_PACKAGES.filter((name) => !matches(name))).toEqual([]);
     expect(OTHER_PACKAGES.filter(matches)).toEqual([]);
   });

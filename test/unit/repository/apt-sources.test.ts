@@ -10,7 +10,7 @@ const REPOSITORIES = [
 ];
 const LIST = '/etc/apt/sources.list.d/some.list';
 const SOURCES = '/etc/apt/sources.list.d/some.sources';
-const conflicts = (path: string, text: string) => sourceConflicts([{ path, text }], REPOSITORIES);
+const conflicts = (path: string, text: string) => sourceConflicts([{ path, text }], REPOSITORIES, 'amd64');
 
 const CUDA =
   'deb [signed-by=/usr/share/keyrings/cuda-archive-keyring.gpg] https://developer.download.nvidia.com/compute/cuda/repos/debian12/x86_64/ /';

@@ -65,9 +65,12 @@ describe('parsePackageIndex', () => {
     }
   });
 
-  it.each(['', '\n\n\n', '<html><body>Log in</body></html>', 'Package:\nVersion:\n'])('finds no package in %j', (text) => {
-    expect(parsePackageIndex(text).filter(({ name }) => name !== '')).toEqual([]);
-  });
+  it.each(['', '\n\n\n', '<html><body>Log in</body></html>', 'Package:\nVersion:\n'])(
+    'finds no package in %j',
+    (text) => {
+      expect(parsePackageIndex(text).filter(({ name }) => name !== '')).toEqual([]);
+    },
+  );
 });
 
 describe('sizeWithDependencies', () => {

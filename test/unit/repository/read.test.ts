@@ -90,12 +90,36 @@ describe('readRepository', () => {
   const key = { gpgkey: fixture('keys/two.gpg') };
 
   it.each<[string, Record<string, Buffer>, Repository, string, string[]]>([
-    ['a key that is not known', { ...index, gpgkey: fixture('keys/one.asc') }, BARE, 'REPOSITORY_KEY_UNKNOWN', [ONE, TWO, 'nvidia-container-repository-key']],
+    [
+      'a key that is not known',
+      { ...index, gpgkey: fixture('keys/one.asc') },
+      BARE,
+      'REPOSITORY_KEY_UNKNOWN',
+      [ONE, TWO, 'nvidia-container-repository-key'],
+    ],
     ['no key at all', { ...index, gpgkey: Buffer.from('<html>') }, BARE, 'REPOSITORY_KEY_UNKNOWN', ['no key at all']],
     ['a key that is not there', index, BARE, 'REPOSITORY_UNREACHABLE', ['gpgkey', '404']],
-    ['an index that is not there', key, BARE, 'REPOSITORY_UNREACHABLE', ['Packages', '404', 'nvidia-container-repository']],
-    ['an index that is no gzip', { ...key, 'Packages.gz': Buffer.from('<html>') }, BARE, 'REPOSITORY_UNREACHABLE', ['Packages.gz']],
-    ['a package that is none', { ...index, 'cuda-keyring_1.1-1_all.deb': Buffer.from('<html>') }, PACKAGED, 'REPOSITORY_UNREACHABLE', ['cuda-keyring_1.1-1_all.deb']],
+    [
+      'an index that is not there',
+      key,
+      BARE,
+      'REPOSITORY_UNREACHABLE',
+      ['Packages', '404', 'nvidia-container-repository'],
+    ],
+    [
+      'an index that is no gzip',
+      { ...key, 'Packages.gz': Buffer.from('<html>') },
+      BARE,
+      'REPOSITORY_UNREACHABLE',
+      ['Packages.gz'],
+    ],
+    [
+      'a package that is none',
+      { ...index, 'cuda-keyring_1.1-1_all.deb': Buffer.from('<html>') },
+      PACKAGED,
+      'REPOSITORY_UNREACHABLE',
+      ['cuda-keyring_1.1-1_all.deb'],
+    ],
   ])('refuses %s', async (_what, files, repository, code, named) => {
     const temporary = temporaryDirectory();
     const failure = await failureOf(() => readRepository(web(files), runCommand, temporary, repository));
@@ -107,7 +131,11 @@ describe('readRepository', () => {
     const files = { ...index, 'cuda-keyring_1.1-1_all.deb': await keyringPackage(fixture('keys/one.gpg')) };
     const other: Repository = {
       ...PACKAGED,
-      keySource: { kind: 'keyring-package', url: `${URI}cuda-keyring_1.1-1_all.deb`, member: 'usr/share/keyrings/other.gpg' },
+      keySource: {
+        kind: 'keyring-package',
+        url: `${URI}cuda-keyring_1.1-1_all.deb`,
+        member: 'usr/share/keyrings/other.gpg',
+      },
     };
     const failure = await failureOf(() => readRepository(web(files), runCommand, temporaryDirectory(), other));
     expect(failure.code).toBe('REPOSITORY_UNREACHABLE');

@@ -47,10 +47,15 @@ describe('parseSha256Sum', () => {
     expect(parseSha256Sum(text)).toBe(hash.toLowerCase());
   });
 
-  it.each(['', '<html>', `${hash}0  x`, hash.slice(1), `x${hash}`, `${'g'.repeat(64)}  x`, 'd41d8cd98f00b204e9800998ecf8427e  x'])(
-    'finds no checksum in %j',
-    (text) => {
-      expect(parseSha256Sum(text)).toBeNull();
-    },
-  );
+  it.each([
+    '',
+    '<html>',
+    `${hash}0  x`,
+    hash.slice(1),
+    `x${hash}`,
+    `${'g'.repeat(64)}  x`,
+    'd41d8cd98f00b204e9800998ecf8427e  x',
+  ])('finds no checksum in %j', (text) => {
+    expect(parseSha256Sum(text)).toBeNull();
+  });
 });

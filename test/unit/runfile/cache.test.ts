@@ -111,7 +111,10 @@ describe('RunfileCache', () => {
   it.each<[string, (path: string) => void]>([
     ['no manifest', (path) => writeFileSync(path, '')],
     ['a manifest that is no JSON', (path) => writeFileSync(path, '{"version": "580.142"')],
-    ['a manifest without checksum', (path) => writeFileSync(path, '{"version": "580.142", "url": "", "name": "x", "size": 1}')],
+    [
+      'a manifest without checksum',
+      (path) => writeFileSync(path, '{"version": "580.142", "url": "", "name": "x", "size": 1}'),
+    ],
     [
       'the manifest of another version',
       (path) => writeFileSync(path, readFileSync(path, 'utf8').replace('"580.142"', '"580.159.04"')),
@@ -141,7 +144,9 @@ describe('hashFile', () => {
   it('hashes a file, and is null for none', async () => {
     const directory = temporaryDirectory();
     writeFileSync(join(directory, 'x'), 'abc');
-    expect(await hashFile(join(directory, 'x'))).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad');
+    expect(await hashFile(join(directory, 'x'))).toBe(
+      'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad',
+    );
     expect(await hashFile(join(directory, 'y'))).toBeNull();
     await expect(hashFile(directory)).rejects.toThrow('EISDIR');
   });

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { RunfileCache } from '../../../src/runfile/cache.ts';
 import { locateRunfile, obtainRunfile } from '../../../src/runfile/runfile.ts';
 import type { Http } from '../../../src/system/http.ts';
-import { desired, DRIVER } from '../helpers/facts.ts';
+import { DRIVER, desired } from '../helpers/facts.ts';
 import { failureOf } from '../helpers/failure.ts';
 import { RecordingLog } from '../helpers/log.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
@@ -113,7 +113,13 @@ describe('locateRunfile', () => {
   it('needs no web for what is in the cache', async () => {
     await obtain({ [XFREE86]: BYTES });
     asked = [];
-    expect(await locate({})).toEqual({ version: DRIVER, url: XFREE86, sha256: SHA256, size: BYTES.length, cached: true });
+    expect(await locate({})).toEqual({
+      version: DRIVER,
+      url: XFREE86,
+      sha256: SHA256,
+      size: BYTES.length,
+      cached: true,
+    });
     expect(await locate({}, { sha256: SHA256 })).toMatchObject({ cached: true });
     expect(asked).toEqual([]);
   });

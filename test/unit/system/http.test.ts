@@ -41,7 +41,9 @@ async function rawServer(...answers: string[]): Promise<{ url: string; connectio
 
 describe('get', () => {
   it('gives the body', async () => {
-    const { url, requests } = await serve((request, response) => response.end(`hello ${request.headers['user-agent']}`));
+    const { url, requests } = await serve((request, response) =>
+      response.end(`hello ${request.headers['user-agent']}`),
+    );
     expect((await client().http.get(`${url}/x?y=1`, 'DOWNLOAD_FAILED'))?.toString()).toBe('hello unit-test');
     expect(requests).toEqual(['GET /x?y=1']);
   });
@@ -62,7 +64,9 @@ describe('get', () => {
   });
 
   it.each([429, 500, 503])('tries again after %d', async (status) => {
-    const { url } = await serve((_request, response, index) => response.writeHead(index < 2 ? status : 200).end('good'));
+    const { url } = await serve((_request, response, index) =>
+      response.writeHead(index < 2 ? status : 200).end('good'),
+    );
     const { http, waits } = client();
     expect((await http.get(url, 'DOWNLOAD_FAILED'))?.toString()).toBe('good');
     expect(waits).toEqual([1, 4]);
@@ -95,14 +99,17 @@ describe('get', () => {
     expect(failure.seen).toContain('ECONNREFUSED');
   });
 
-  it.each(['/target', 'target', '//HOST/target', 'http://HOST/target'])('follows a redirect to %s', async (location) => {
-    const { url, requests } = await serve((request, response) => {
-      if (request.url === '/target') response.end('there');
-      else response.writeHead(302, { location: location.replace('HOST', request.headers.host ?? '') }).end();
-    });
-    expect((await client().http.get(`${url}/start`, 'DOWNLOAD_FAILED'))?.toString()).toBe('there');
-    expect(requests).toEqual(['GET /start', 'GET /target']);
-  });
+  it.each(['/target', 'target', '//HOST/target', 'http://HOST/target'])(
+    'follows a redirect to %s',
+    async (location) => {
+      const { url, requests } = await serve((request, response) => {
+        if (request.url === '/target') response.end('there');
+        else response.writeHead(302, { location: location.replace('HOST', request.headers.host ?? '') }).end();
+      });
+      expect((await client().http.get(`${url}/start`, 'DOWNLOAD_FAILED'))?.toString()).toBe('there');
+      expect(requests).toEqual(['GET /start', 'GET /target']);
+    },
+  );
 
   it('gives user name and password to their own server only', async () => {
     const seen: (string | undefined)[] = [];
@@ -161,7 +168,12 @@ describe('get', () => {
 describe('head', () => {
   it.each([
     ['the size', (): Record<string, string> => ({ 'content-length': '398016015' }), 200, 398_016_015],
-    ['null where the server does not tell', (): Record<string, string> => ({ 'transfer-encoding': 'chunked' }), 200, null],
+    [
+      'null where the server does not tell',
+      (): Record<string, string> => ({ 'transfer-encoding': 'chunked' }),
+      200,
+      null,
+    ],
     ['undefined for 404', (): Record<string, string> => ({}), 404, undefined],
   ])('gives %s', async (_what, headers, status, expected) => {
     const { url, requests } = await serve((_request, response) => response.writeHead(status, headers()).end());
@@ -184,7 +196,9 @@ describe('download', () => {
   const sha256 = createHash('sha256').update(body).digest('hex');
 
   it('writes the bytes, hashes them and tells the progress', async () => {
-    const { url } = await serve((_request, response) => response.writeHead(200, { 'content-length': body.length }).end(body));
+    const { url } = await serve((_request, response) =>
+      response.writeHead(200, { 'content-length': body.length }).end(body),
+    );
     const file = join(temporaryDirectory(), 'partial');
     const steps: [number, number | null][] = [];
     const { http } = client();
@@ -222,7 +236,9 @@ describe('download', () => {
   });
 
   it('takes no body that is shorter than announced', async () => {
-    const { url, connections } = await rawServer('HTTP/1.1 200 OK\r\nContent-Length: 100\r\nConnection: close\r\n\r\nshort');
+    const { url, connections } = await rawServer(
+      'HTTP/1.1 200 OK\r\nContent-Length: 100\r\nConnection: close\r\n\r\nshort',
+    );
     const file = join(temporaryDirectory(), 'partial');
     const failure = await failureOf(() => client().http.download(url, file, 'DOWNLOAD_FAILED', NO_PROGRESS));
     expect(failure.code).toBe('DOWNLOAD_FAILED');

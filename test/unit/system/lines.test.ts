@@ -14,7 +14,10 @@ describe('LineSplitter', () => {
   it.each([
     [['one\ntwo\n'], ['one', 'two']],
     [['one\ntwo'], ['one', 'two']],
-    [['on', 'e\n', '\n', 'two'], ['one', '', 'two']],
+    [
+      ['on', 'e\n', '\n', 'two'],
+      ['one', '', 'two'],
+    ],
     [[''], []],
     [['\n'], ['']],
   ])('cuts %j into %j', (chunks, lines) => {

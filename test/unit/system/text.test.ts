@@ -12,7 +12,18 @@ const hostile = fc
   .array(
     fc.oneof(
       fc.constantFrom('::', ':', '##[', '##', '#', '[', 'error', 'set-output name=x::y', ' ', '\t', '\r', '\n', '\r\n'),
-      fc.constantFrom('\u0000', '\u0085', '\u2028', '\u2029', '\ufeff', '\u200b', '\u202e', '\u00a0', ESCAPE, `${ESCAPE}[31m`),
+      fc.constantFrom(
+        '\u0000',
+        '\u0085',
+        '\u2028',
+        '\u2029',
+        '\ufeff',
+        '\u200b',
+        '\u202e',
+        '\u00a0',
+        ESCAPE,
+        `${ESCAPE}[31m`,
+      ),
       fc.string({ unit: 'binary', maxLength: 4 }),
     ),
   )

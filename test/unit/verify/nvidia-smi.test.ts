@@ -46,7 +46,8 @@ describe('parseSmiQuery', () => {
   });
 
   it('reads no GPU in what a failing nvidia-smi was recorded to print', () => {
-    for (const { stdout } of recordedCases().filter(({ exit }) => exit !== 0)) expect(parseSmiQuery(stdout)).toEqual([]);
+    for (const { stdout } of recordedCases().filter(({ exit }) => exit !== 0))
+      expect(parseSmiQuery(stdout)).toEqual([]);
   });
 });
 

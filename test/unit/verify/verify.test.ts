@@ -59,9 +59,17 @@ describe('a container that is as wanted', () => {
 describe('L1: the files', () => {
   it.each<[string, Partial<GuestFacts>, string]>([
     ['another version', userSpace('550.163.01'), '550.163.01'],
-    ['a mixture', { libraries: [...userSpace(DRIVER).libraries, ...userSpace('550.163.01').libraries] }, '550.163.01 and 580.159.04'],
+    [
+      'a mixture',
+      { libraries: [...userSpace(DRIVER).libraries, ...userSpace('550.163.01').libraries] },
+      '550.163.01 and 580.159.04',
+    ],
     ['no links', { links: NO_USER_SPACE.links }, DRIVER],
-    ['a link elsewhere', { links: [...userSpace(DRIVER).links.slice(0, 1), ...userSpace('550.78').links.slice(1)] }, DRIVER],
+    [
+      'a link elsewhere',
+      { links: [...userSpace(DRIVER).links.slice(0, 1), ...userSpace('550.78').links.slice(1)] },
+      DRIVER,
+    ],
     ['nothing', NO_USER_SPACE, 'none'],
   ])('fail with %s', (_what, guest, seen) => {
     const found = judge({ guest }).level('L1');
@@ -103,7 +111,11 @@ describe('L2: nvidia-smi', () => {
     ['no GPU at all', { guest: smi(0, '') }, 'sees no GPU'],
     ['no GPU although none was told', { container: { passedGpus: [] }, guest: smi(0, '') }, 'sees no GPU'],
     ['one GPU less than passed', { guest: smi(0, smiQuery([GPU0])) }, GPU1],
-    ['one GPU less than assigned', { gpus: [0, 1], container: { passedGpus: [0] }, guest: smi(0, smiQuery([GPU0])) }, GPU1],
+    [
+      'one GPU less than assigned',
+      { gpus: [0, 1], container: { passedGpus: [0] }, guest: smi(0, smiQuery([GPU0])) },
+      GPU1,
+    ],
     ['another GPU than assigned', { gpus: [1], guest: smi(0, smiQuery([GPU0])) }, GPU1],
     ['a GPU that the host does not have', { gpus: [7] }, '/dev/nvidia7'],
   ])('fails with %s', (_what, situation, seen) => {
@@ -191,7 +203,10 @@ describe('the recorded containers', () => {
     917: ['fail', "exit code 9: it can't reach the kernel module"],
     918: ['pass', ''],
   };
-  const situation = (recorded: ReturnType<typeof recordedContainers>[number], run: 'query' | 'mismatch-smi' | 'nolib-smi') => ({
+  const situation = (
+    recorded: ReturnType<typeof recordedContainers>[number],
+    run: 'query' | 'mismatch-smi' | 'nolib-smi',
+  ) => ({
     container: {
       ctid: Number(recorded.container),
       unprivileged: recorded.kind === 'unprivileged',

@@ -7,6 +7,7 @@ use warnings;
 use Exporter 'import';
 use Fcntl qw(:flock :mode);
 use JSON::PP ();
+use POSIX ();
 use Time::HiRes qw(clock sleep time);
 use PctStandIn::Host qw(STATE failure read_file);
 
@@ -82,9 +83,48 @@ sub perform {
     if ($fault->{before}) { PctStandIn::Host::run_command(@{ $fault->{before} }) }
     sleep($fault->{delayMs} / 1000) if $fault->{delayMs};
     if ($fault->{hang}) { sleep(3600) while 1 }
+    if ($fault->{during}) { beside($fault) }
+    if ($fault->{after}) { return followed_by($fault) }
     return if !defined($fault->{exitCode});
     print $fault->{stdout} if defined($fault->{stdout});
     failure($fault->{exitCode}, $fault->{stderr} // '');
+}
+
+# Starts a program that runs while pct does what it was asked for; it finds this process as its parent.
+sub beside {
+    my ($fault) = @_;
+    my $pid = fork() // die "fork: $!\n";
+    return if $pid;
+    open(STDOUT, '>', '/dev/null');
+    open(STDERR, '>', '/dev/null');
+    sleep(($fault->{duringMs} // 0) / 1000);
+    PctStandIn::Host::run_command(@{ $fault->{during} });
+    POSIX::_exit(0);
+}
+
+# Returns in a child, which then is pct; this process waits for it, runs the program and ends as the child did, or with
+# the fault's own exit code, the child's output lost.
+sub followed_by {
+    my ($fault) = @_;
+    my $pid = fork() // die "fork: $!\n";
+    if (!$pid) {
+        return if !defined($fault->{exitCode});
+        open(STDOUT, '>', '/dev/null');
+        open(STDERR, '>', '/dev/null');
+        return;
+    }
+    waitpid($pid, 0);
+    my $code = $? & 127 ? 128 + ($? & 127) : $? >> 8;
+    open(my $stdout, '>&', \*STDOUT);
+    open(STDOUT, '>', '/dev/null');
+    PctStandIn::Host::run_command(@{ $fault->{after} });
+    open(STDOUT, '>&', $stdout);
+    if (defined($fault->{exitCode})) {
+        $code = $fault->{exitCode};
+        syswrite(STDERR, $fault->{stderr}) if defined($fault->{stderr});
+    }
+    log_end($code);
+    POSIX::_exit($code);
 }
 
 1;

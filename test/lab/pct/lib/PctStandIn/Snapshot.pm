@@ -103,6 +103,9 @@ sub delsnapshot {
         check_lock($config) if !$parameters->{force};
         $config->{current}{keys}{lock} = 'snapshot-delete';
         write_config($ctid, $config);
+        # PVE::AbstractConfig::snapshot_delete: from here on nothing can go back to it
+        $snapshot->{keys}{snapstate} = 'delete';
+        write_config($ctid, $config);
         delete_snapshots($snapshot, $name);
         my $parent = $snapshot->{keys}{parent};
         for my $section ($config->{current}, values %{ $config->{snapshots} }) {

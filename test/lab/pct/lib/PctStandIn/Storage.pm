@@ -5,6 +5,7 @@ package PctStandIn::Storage;
 use strict;
 use warnings;
 use Exporter 'import';
+use POSIX ();
 use PctStandIn::Config qw(volumes);
 use PctStandIn::Host qw(failure read_file run_command worker_failure);
 
@@ -55,9 +56,18 @@ sub snapshot_volumes {
 sub rollback_volumes {
     my ($section, $name) = @_;
     for my $path (managed_paths($section)) {
-        btrfs('subvolume', 'delete', $path);
-        btrfs('subvolume', 'snapshot', "$path\@$name", $path);
+        my $new = "$path.tmp.$$";
+        btrfs('subvolume', 'snapshot', "$path\@$name", $new);
+        exchange($new, $path);
+        btrfs('subvolume', 'delete', $new);
     }
+}
+
+# Both names change places at once, as PVE::Storage::BTRFSPlugin does it: renameat2(2) with RENAME_EXCHANGE.
+sub exchange {
+    my ($one, $other) = @_;
+    my $number = { x86_64 => 316, aarch64 => 276 }->{ (POSIX::uname())[4] } // die "renameat2: unknown architecture\n";
+    syscall($number, -100, $one, -100, $other, 2) == 0 or worker_failure("exchanging '$one' and '$other': $!\n");
 }
 
 sub delete_snapshots {
