@@ -19,6 +19,17 @@ export default defineConfig({
           maxWorkers: 2,
         },
       },
+      // The whole fault matrix and the kill loop: `npm run test:faults`. A sample of both is part of e2e.
+      {
+        test: {
+          name: 'faults',
+          include: ['test/faults/**/*.test.ts'],
+          globalSetup: 'test/e2e/setup.ts',
+          testTimeout: 300_000,
+          hookTimeout: 600_000,
+          maxWorkers: 2,
+        },
+      },
     ],
   },
 });

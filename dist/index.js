@@ -31721,13 +31721,6 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:events"
 
 /***/ }),
 
-/***/ 3024:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
-
-/***/ }),
-
 /***/ 1455:
 /***/ ((module) => {
 
@@ -31788,13 +31781,6 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:queryst
 /***/ ((module) => {
 
 module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream");
-
-/***/ }),
-
-/***/ 6466:
-/***/ ((module) => {
-
-module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
 
 /***/ }),
 
@@ -32463,10 +32449,10 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _desired_inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1637);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9473);
 /* harmony import */ var _report_report_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8376);
-/* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(6857);
+/* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(8052);
 /* harmony import */ var _system_command_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(2347);
 /* harmony import */ var _system_files_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(2211);
-/* harmony import */ var _system_http_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(9946);
+/* harmony import */ var _system_http_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(6439);
 /* harmony import */ var _system_runner_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(3876);
 /* harmony import */ var _system_runner_log_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4587);
 
@@ -32927,7 +32913,7 @@ function json(value) {
 
 /***/ }),
 
-/***/ 6857:
+/***/ 8052:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -32936,8 +32922,6 @@ __nccwpck_require__.d(__webpack_exports__, {
   e: () => (/* binding */ run)
 });
 
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
 // EXTERNAL MODULE: external "node:util"
 var external_node_util_ = __nccwpck_require__(7975);
 // EXTERNAL MODULE: ./build/plan/actions.js
@@ -33219,6 +33203,8 @@ function changeArguments(change) {
     return [change.kind, change.path, change.kind === 'write' ? change.content : '-'];
 }
 
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
 ;// CONCATENATED MODULE: ./build/repository/openpgp.js
 
 const PUBLIC_KEY = 6;
@@ -34230,6 +34216,89 @@ async function repair(pct, ctid, directory, running, log) {
     throw new errors/* ActionError */.lZ('RECOVERY_FAILED', `Container ${ctid} could not be repaired (exit code ${exitCode}).`, `Look inside: pct enter ${ctid}; dpkg --configure -a must succeed.`, `${stdout}\n${stderr}`.trim().split('\n').slice(-15).join('\n'));
 }
 
+;// CONCATENATED MODULE: ./build/apply/protection.js
+
+
+
+
+
+/**
+ * What keeps a container from being left half done: the journal around every step and, where the plan says so, a snapshot
+ * from before the first change until after the proof.
+ */
+class Protection {
+    #world;
+    #pct;
+    #journal;
+    #entry;
+    #recovery = null;
+    constructor(world, pct, journal, plan) {
+        this.#world = world;
+        this.#pct = pct;
+        this.#journal = journal;
+        const install = plan.actions.find((action) => action.kind === 'install-driver');
+        this.#entry = {
+            ctid: plan.ctid,
+            run: world.runName,
+            since: new Date().toISOString(),
+            snapshot: plan.safety.kind === 'snapshot' ? `nvidia-${(0,external_node_crypto_.randomBytes)(4).toString('hex')}` : null,
+            directory: install === undefined ? null : workingPath(install),
+            phase: 'begun',
+            step: 'begin',
+        };
+    }
+    /** How the container was put right after a failure; null: it wasn't needed, or could not be. */
+    get recovery() {
+        return this.#recovery;
+    }
+    /**
+     * Runs work that changes the container and proves it. When that fails the container goes back to its snapshot, or is left
+     * with nothing half done; when it is cancelled, that is left to the post step, which has more time.
+     *
+     * @throws what the work threw, or SNAPSHOT_FAILED; not when all was proven and only the snapshot had to be dropped twice
+     */
+    async around(work) {
+        try {
+            await this.#attempt(work);
+        }
+        catch (error) {
+            if (this.#world.cancelled.aborted)
+                throw error;
+            await this.#recover();
+            if (this.#entry.phase === 'begun')
+                throw error;
+        }
+    }
+    async #attempt(work) {
+        const { ctid, snapshot } = this.#entry;
+        const record = (step) => this.#journal.write(Object.assign(this.#entry, { step }));
+        if (snapshot !== null) {
+            await record('take a snapshot');
+            await takeSnapshot(this.#pct, ctid, snapshot, this.#world.runName);
+            this.#world.log.info(`Container ${ctid} has the snapshot ${snapshot} to go back to.`);
+        }
+        await work(record);
+        this.#entry.phase = 'proven';
+        await record('drop the snapshot');
+        if (snapshot !== null)
+            await dropSnapshot(this.#pct, ctid, snapshot);
+        await this.#journal.remove();
+    }
+    /** What can't be put right now is told beside the failure; the journal stays for the next try. */
+    async #recover() {
+        const { files, log } = this.#world;
+        try {
+            this.#recovery = await recover({ pct: this.#pct, files, log }, this.#journal, this.#entry);
+        }
+        catch (error) {
+            if (this.#entry.phase === 'proven')
+                throw error;
+            const { code, seen, remedy } = (0,errors/* toFailure */.w2)(error);
+            log.warning(`${seen} ${remedy}`, code);
+        }
+    }
+}
+
 ;// CONCATENATED MODULE: ./build/plan/distribution.js
 /** Keys that sign NVIDIA's CUDA repositories, per distribution (domain fact: C2). */
 const CUDATOOLS = 'EB693B3035CD5710E231E123A4B469963BF863CC';
@@ -35005,10 +35074,10 @@ function parseSha256Sum(text) {
     return /^([0-9a-fA-F]{64})(?:\s|$)/.exec(text.trimStart())?.[1]?.toLowerCase() ?? null;
 }
 
-// EXTERNAL MODULE: external "node:fs"
-var external_node_fs_ = __nccwpck_require__(3024);
-// EXTERNAL MODULE: external "node:stream/promises"
-var external_node_stream_promises_ = __nccwpck_require__(6466);
+;// CONCATENATED MODULE: external "node:fs"
+const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
+;// CONCATENATED MODULE: external "node:stream/promises"
+const external_node_stream_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
 // EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 8 modules
 var lib_core = __nccwpck_require__(6058);
 // EXTERNAL MODULE: ./node_modules/@actions/io/lib/io.js
@@ -35901,7 +35970,7 @@ class RunfileCache {
 async function hashFile(path) {
     const hash = (0,external_node_crypto_.createHash)('sha256');
     try {
-        await (0,external_node_stream_promises_.pipeline)((0,external_node_fs_.createReadStream)(path), hash);
+        await (0,external_node_stream_promises_namespaceObject.pipeline)((0,external_node_fs_namespaceObject.createReadStream)(path), hash);
     }
     catch (error) {
         if (error.code === 'ENOENT')
@@ -36216,8 +36285,6 @@ function nvccRelease(output) {
 
 
 
-
-
 /** One container on its way through the flow. The first failure ends it; what was found until then is kept. */
 class ContainerRun {
     #setting;
@@ -36288,81 +36355,40 @@ class ContainerRun {
                 log.warning(message, code);
         });
     }
-    /**
-     * Carries the plan out and proves the result. When that fails the container goes back to its snapshot, or is left with
-     * nothing half done; when it is cancelled, that is left to the post step, which has more time.
-     */
+    /** Carries the plan out and proves the result; protected, so that a failure leaves nothing half done. */
     apply() {
         return this.#step(async (setting) => {
+            const { world, pct } = setting;
             if (this.#plan === null)
                 throw new Error('apply comes after a plan');
             this.#applied = true;
-            if (this.#plan.actions.length === 0)
+            const plan = this.#plan;
+            if (plan.actions.length === 0)
                 return;
-            const entry = this.#journalEntry(setting, this.#plan);
+            const protection = new Protection(world, pct, this.#journal, plan);
             try {
-                await this.#applyProtected(setting, this.#plan, entry);
+                await protection.around(async (record) => {
+                    await applyPlan(plan, this.#context(setting), this.#actions, record);
+                    await record('verify');
+                    this.#after = await world.log.group(`Container ${plan.ctid}: verify`, () => this.#observeGuest());
+                    this.#prove(setting);
+                });
             }
             catch (error) {
-                if (setting.world.cancelled.aborted)
-                    throw error;
-                await this.#goBack(setting, entry);
-                // Everything was done and proven, and the snapshot is gone at the second try.
-                if (entry.phase === 'proven')
-                    return;
+                this.#rolledBack = protection.recovery === 'rolled-back';
+                this.#after = world.cancelled.aborted ? null : await this.#observeGuest().catch(() => null);
+                if (this.#rolledBack)
+                    this.#compareWithBefore(setting);
                 throw error;
             }
         });
     }
-    /** After a failure: back to the snapshot, or nothing half done. What then still isn't right is told beside the failure. */
-    async #goBack({ world: { files, log }, pct }, entry) {
-        if (entry.phase === 'begun')
-            this.#after = null;
-        try {
-            this.#rolledBack = (await recover({ pct, files, log }, this.#journal, entry)) === 'rolled-back';
-        }
-        catch (error) {
-            if (entry.phase === 'proven')
-                throw error;
-            const { code, seen, remedy } = (0,errors/* toFailure */.w2)(error);
-            log.warning(`${seen} ${remedy}`, code);
+    /** A container that was rolled back must be what it was. */
+    #compareWithBefore({ wish, world }) {
+        const software = (guest) => [guest?.packages, guest?.libraries, guest?.links];
+        if ((0,external_node_util_.isDeepStrictEqual)(software(this.#before), software(this.#after)))
             return;
-        }
-        this.#after ??= await this.#observeGuest().catch(() => null);
-        if (this.#rolledBack && !sameSoftware(this.#before, this.#after)) {
-            log.warning(`Container ${entry.ctid} was rolled back, but its packages or user space are not what they were.`, 'ROLLBACK_FAILED');
-        }
-    }
-    async #applyProtected(setting, plan, entry) {
-        const { wish, world, pct } = setting;
-        const { ctid } = wish;
-        const record = (step) => this.#journal.write(Object.assign(entry, { step }));
-        if (entry.snapshot !== null) {
-            await record('take a snapshot');
-            await takeSnapshot(pct, ctid, entry.snapshot, world.runName);
-            world.log.info(`Container ${ctid} has the snapshot ${entry.snapshot} to go back to.`);
-        }
-        await applyPlan(plan, this.#context(setting), this.#actions, record);
-        await record('verify');
-        this.#after = await world.log.group(`Container ${ctid}: verify`, () => this.#observeGuest());
-        this.#prove(setting);
-        entry.phase = 'proven';
-        await record('drop the snapshot');
-        if (entry.snapshot !== null)
-            await dropSnapshot(pct, ctid, entry.snapshot);
-        await this.#journal.remove();
-    }
-    #journalEntry({ wish: { ctid }, world }, plan) {
-        const install = plan.actions.find((action) => action.kind === 'install-driver');
-        return {
-            ctid,
-            run: world.runName,
-            since: new Date().toISOString(),
-            snapshot: plan.safety.kind === 'snapshot' ? `nvidia-${(0,external_node_crypto_.randomBytes)(4).toString('hex')}` : null,
-            directory: install === undefined ? null : workingPath(install),
-            phase: 'begun',
-            step: 'begin',
-        };
+        world.log.warning(`Container ${wish.ctid} was rolled back, but its packages or user space are not what they were.`, 'ROLLBACK_FAILED');
     }
     /** Judges what was observed of a container in which nothing was to be done. */
     verify() {
@@ -36465,10 +36491,6 @@ class ContainerRun {
             obtainRunfile: (runfile) => obtainRunfile(world.http, cache, world.log, runfile, host.architecture),
         };
     }
-}
-/** Whether two observations show the same packages and user space. */
-function sameSoftware(one, other) {
-    return (0,external_node_util_.isDeepStrictEqual)([one?.packages, one?.libraries, one?.links], [other?.packages, other?.libraries, other?.links]);
 }
 function software(guest) {
     if (guest === null)
@@ -37135,21 +37157,175 @@ function splitDeviceNumber(rdev) {
 
 /***/ }),
 
-/***/ 9946:
+/***/ 6439:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   V: () => (/* binding */ createHttp)
-/* harmony export */ });
-/* harmony import */ var node_crypto__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(7598);
-/* harmony import */ var node_fs__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(3024);
-/* harmony import */ var node_stream__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(7075);
-/* harmony import */ var node_stream_promises__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6466);
-/* harmony import */ var _actions_http_client__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4942);
-/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9473);
-/* harmony import */ var _text_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(6605);
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  V: () => (/* binding */ createHttp)
+});
+
+// EXTERNAL MODULE: external "node:stream"
+var external_node_stream_ = __nccwpck_require__(7075);
+// EXTERNAL MODULE: ./node_modules/@actions/http-client/lib/index.js + 1 modules
+var lib = __nccwpck_require__(4942);
+// EXTERNAL MODULE: ./build/errors.js
+var errors = __nccwpck_require__(9473);
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: external "node:fs/promises"
+var promises_ = __nccwpck_require__(1455);
+;// CONCATENATED MODULE: ./build/system/partial-download.js
 
 
+/**
+ * A file on its way from a server, over one answer or several: when one breaks off, the next is asked for the bytes that
+ * are missing (RFC 9110, range requests). Bytes are hashed once they are written, so the hash goes on with the file and
+ * nothing is read again.
+ */
+class PartialDownload {
+    #path;
+    #onProgress;
+    #file = null;
+    #hash = (0,external_node_crypto_.createHash)('sha256');
+    #size = 0;
+    #total = null;
+    /** A strong entity tag of what is here so far: only with it can a server tell that it still has the same file. */
+    #tag = null;
+    constructor(path, onProgress) {
+        this.#path = path;
+        this.#onProgress = onProgress;
+    }
+    /** Headers of the next request: none, or those that ask for the missing bytes of the same file. */
+    requestHeaders() {
+        if (this.#size === 0 || this.#tag === null)
+            return {};
+        return { range: `bytes=${this.#size}-`, 'if-range': this.#tag };
+    }
+    /** `1000 of 5000 bytes` */
+    progressText() {
+        return `${this.#size} of ${this.#total ?? 'an unknown number of'} bytes`;
+    }
+    /**
+     * Writes an answer's body: of status 206 at the end of what is here, else from the beginning.
+     *
+     * @returns false when the answer doesn't fit what is here, which is then forgotten, or ended early: ask again
+     * @throws what reading the answer or writing the file throws
+     */
+    async take(message) {
+        this.#file ??= await (0,promises_.open)(this.#path, 'a', 0o600);
+        if (message.statusCode === 206) {
+            if (!this.#continues(message)) {
+                message.destroy();
+                await this.#restart(this.#file);
+                return false;
+            }
+        }
+        else {
+            await this.#restart(this.#file);
+            this.#tag = strongTag(message);
+            this.#total = lengthOf(message);
+        }
+        for await (const chunk of message) {
+            await this.#file.appendFile(chunk);
+            this.#hash.update(chunk);
+            this.#size += chunk.length;
+            this.#onProgress(this.#size, this.#total);
+        }
+        return this.#total === null || this.#size === this.#total;
+    }
+    /** Forgets what is here, for a server that refuses to go on with it. */
+    async forget() {
+        if (this.#file !== null)
+            await this.#restart(this.#file);
+    }
+    /** The result; only once, after the last answer. */
+    finish() {
+        return { sha256: this.#hash.digest('hex'), size: this.#size };
+    }
+    async [Symbol.asyncDispose]() {
+        await this.#file?.close();
+    }
+    #continues(message) {
+        const [, first, , total] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(message.headers['content-range'] ?? '') ?? [];
+        const sameFile = message.headers.etag === undefined || strongTag(message) === this.#tag;
+        return sameFile && Number(first) === this.#size && (this.#total === null || Number(total) === this.#total);
+    }
+    async #restart(file) {
+        await file.truncate(0);
+        this.#hash = (0,external_node_crypto_.createHash)('sha256');
+        this.#size = 0;
+        this.#total = null;
+        this.#tag = null;
+    }
+}
+/** The entity tag, unless it is a weak one, which may stand for different bytes. */
+function strongTag({ headers }) {
+    return headers.etag?.startsWith('"') ? headers.etag : null;
+}
+/** The announced length in bytes, or null when none is. */
+function lengthOf({ headers }) {
+    const header = headers['content-length'];
+    const length = Number(header);
+    return header !== undefined && Number.isSafeInteger(length) && length >= 0 ? length : null;
+}
+
+// EXTERNAL MODULE: ./build/system/text.js
+var system_text = __nccwpck_require__(6605);
+;// CONCATENATED MODULE: ./build/system/http.js
+var __addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
+    if (value !== null && value !== void 0) {
+        if (typeof value !== "object" && typeof value !== "function") throw new TypeError("Object expected.");
+        var dispose, inner;
+        if (async) {
+            if (!Symbol.asyncDispose) throw new TypeError("Symbol.asyncDispose is not defined.");
+            dispose = value[Symbol.asyncDispose];
+        }
+        if (dispose === void 0) {
+            if (!Symbol.dispose) throw new TypeError("Symbol.dispose is not defined.");
+            dispose = value[Symbol.dispose];
+            if (async) inner = dispose;
+        }
+        if (typeof dispose !== "function") throw new TypeError("Object not disposable.");
+        if (inner) dispose = function() { try { inner.call(this); } catch (e) { return Promise.reject(e); } };
+        env.stack.push({ value: value, dispose: dispose, async: async });
+    }
+    else if (async) {
+        env.stack.push({ async: true });
+    }
+    return value;
+};
+var __disposeResources = (undefined && undefined.__disposeResources) || (function (SuppressedError) {
+    return function (env) {
+        function fail(e) {
+            env.error = env.hasError ? new SuppressedError(e, env.error, "An error was suppressed during disposal.") : e;
+            env.hasError = true;
+        }
+        var r, s = 0;
+        function next() {
+            while (r = env.stack.pop()) {
+                try {
+                    if (!r.async && s === 1) return s = 0, env.stack.push(r), Promise.resolve().then(next);
+                    if (r.dispose) {
+                        var result = r.dispose.call(r.value);
+                        if (r.async) return s |= 2, Promise.resolve(result).then(next, function(e) { fail(e); return next(); });
+                    }
+                    else s |= 1;
+                }
+                catch (e) {
+                    fail(e);
+                }
+            }
+            if (s === 1) return env.hasError ? Promise.reject(env.error) : Promise.resolve();
+            if (env.hasError) throw env.error;
+        }
+        return next();
+    };
+})(typeof SuppressedError === "function" ? SuppressedError : function (error, suppressed, message) {
+    var e = new Error(message);
+    return e.name = "SuppressedError", e.error = error, e.suppressed = suppressed, e;
+});
 
 
 
@@ -37160,6 +37336,8 @@ const MEMORY_LIMIT = 64 * 1024 * 1024;
 /** Waits between tries, in seconds. Only for what may pass: a lost connection, 429 and 5xx. */
 const WAITS = [1, 4, 10];
 const MOST_REDIRECTS = 5;
+/** A server that sends nothing for so long, in seconds, is given up; what it sent so far isn't lost to the next try. */
+const SILENCE = 30;
 /** Errors of the local disk: trying again loads the same bytes for the same end. */
 const DISK_ERRORS = ['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'ENOENT', 'EISDIR', 'EIO'];
 /** A failure that may pass. */
@@ -37169,18 +37347,20 @@ class Passing extends Error {
  * @param userAgent how this action names itself to servers
  * @param wait between tries
  * @param cancelled ends every request when it is aborted; its reason is then thrown
+ * @param silence seconds without a byte after which a server is given up
  */
-function createHttp(userAgent, wait, cancelled) {
+function createHttp(userAgent, wait, cancelled, silence = SILENCE) {
     // Redirects are followed here: the client doesn't know relative ones.
-    const client = new _actions_http_client__WEBPACK_IMPORTED_MODULE_4__/* .HttpClient */ .Qq(userAgent, [], { allowRedirects: false, socketTimeout: 60_000 });
-    /** The answer at the end of all redirects: 200, or null for 404. */
-    async function request(method, address, code) {
+    const client = new lib/* HttpClient */.Qq(userAgent, [], { allowRedirects: false, socketTimeout: silence * 1000 });
+    /** The answer at the end of all redirects: 200, 206 or 416 where a range was asked for, or null for 404. */
+    async function request(method, address, code, headers = {}) {
         let url = new URL(address);
         for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
-            const { message } = await client.request(method, withoutUser(url), null, authorization(url));
+            const { message } = await client.request(method, withoutUser(url), null, { ...headers, ...authorization(url) });
             const status = message.statusCode ?? 0;
-            if (status === 200)
-                return message;
+            if (status === 200 || ('range' in headers && (status === 206 || status === 416))) {
+                return (0,external_node_stream_.addAbortSignal)(cancelled, endedBySilence(message, silence));
+            }
             message.resume();
             if (status === 404)
                 return null;
@@ -37189,11 +37369,11 @@ function createHttp(userAgent, wait, cancelled) {
                 throw refusal(status, url, code);
             const next = new URL(location, url);
             if (url.protocol === 'https:' && next.protocol !== 'https:') {
-                throw new _errors_js__WEBPACK_IMPORTED_MODULE_5__/* .ActionError */ .lZ(code, `${(0,_text_js__WEBPACK_IMPORTED_MODULE_6__/* .shownUrl */ .zA)(url.href)} redirects to ${(0,_text_js__WEBPACK_IMPORTED_MODULE_6__/* .shownUrl */ .zA)(next.href)}, which is not encrypted.`, 'Only https:// is followed: give the address of a server that stays with it.');
+                throw new errors/* ActionError */.lZ(code, `${(0,system_text/* shownUrl */.zA)(url.href)} redirects to ${(0,system_text/* shownUrl */.zA)(next.href)}, which is not encrypted.`, 'Only https:// is followed: give the address of a server that stays with it.');
             }
             url = next;
         }
-        throw new _errors_js__WEBPACK_IMPORTED_MODULE_5__/* .ActionError */ .lZ(code, `${(0,_text_js__WEBPACK_IMPORTED_MODULE_6__/* .shownUrl */ .zA)(address)} redirects more than ${MOST_REDIRECTS} times.`, 'Check the address.');
+        throw new errors/* ActionError */.lZ(code, `${(0,system_text/* shownUrl */.zA)(address)} redirects more than ${MOST_REDIRECTS} times.`, 'Check the address.');
     }
     async function tried(url, code, work) {
         for (let attempt = 0;; attempt++) {
@@ -37202,14 +37382,14 @@ function createHttp(userAgent, wait, cancelled) {
             }
             catch (error) {
                 cancelled.throwIfAborted();
-                if (error instanceof _errors_js__WEBPACK_IMPORTED_MODULE_5__/* .ActionError */ .lZ)
+                if (error instanceof errors/* ActionError */.lZ)
                     throw error;
-                if (DISK_ERRORS.includes(error.code ?? '')) {
-                    throw new _errors_js__WEBPACK_IMPORTED_MODULE_5__/* .ActionError */ .lZ(code, `${(0,_text_js__WEBPACK_IMPORTED_MODULE_6__/* .shownUrl */ .zA)(url)} could not be written on this host: ${(0,_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .messageOf */ .bD)(error)}.`, "Check room and rights of the runner's RUNNER_TEMP and RUNNER_TOOL_CACHE.");
+                if (isDiskError(error)) {
+                    throw new errors/* ActionError */.lZ(code, `${(0,system_text/* shownUrl */.zA)(url)} could not be written on this host: ${(0,errors/* messageOf */.bD)(error)}.`, "Check room and rights of the runner's RUNNER_TEMP and RUNNER_TOOL_CACHE.");
                 }
                 const seconds = WAITS[attempt];
                 if (seconds === undefined) {
-                    throw new _errors_js__WEBPACK_IMPORTED_MODULE_5__/* .ActionError */ .lZ(code, error instanceof Passing ? error.message : `${(0,_text_js__WEBPACK_IMPORTED_MODULE_6__/* .shownUrl */ .zA)(url)}: ${(0,_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .messageOf */ .bD)(error)}.`, `It failed ${attempt + 1} times: check the network, proxy and name resolution of this host.`);
+                    throw new errors/* ActionError */.lZ(code, error instanceof Passing ? error.message : `${(0,system_text/* shownUrl */.zA)(url)}: ${reasonOf(error, silence)}.`, `It failed ${attempt + 1} times: check the network, proxy and name resolution of this host.`);
                 }
                 await untilCancelled(() => wait(seconds), cancelled);
             }
@@ -37225,26 +37405,39 @@ function createHttp(userAgent, wait, cancelled) {
             message?.resume();
             return message === null ? undefined : lengthOf(message);
         }),
-        download: (url, file, code, onProgress) => tried(url, code, async () => {
-            const message = await request('GET', url, code);
-            if (message === null)
-                throw refusal(404, new URL(url), code);
-            const total = lengthOf(message);
-            const hash = (0,node_crypto__WEBPACK_IMPORTED_MODULE_0__.createHash)('sha256');
-            let size = 0;
-            const meter = new node_stream__WEBPACK_IMPORTED_MODULE_2__.Transform({
-                transform(chunk, _encoding, done) {
-                    hash.update(chunk);
-                    size += chunk.length;
-                    onProgress(size, total);
-                    done(null, chunk);
-                },
-            });
-            await (0,node_stream_promises__WEBPACK_IMPORTED_MODULE_3__.pipeline)(message, meter, (0,node_fs__WEBPACK_IMPORTED_MODULE_1__.createWriteStream)(file, { mode: 0o600 }), { signal: cancelled });
-            if (total !== null && size !== total)
-                throw new Passing(`${(0,_text_js__WEBPACK_IMPORTED_MODULE_6__/* .shownUrl */ .zA)(url)} ended after ${size} of ${total} bytes.`);
-            return { sha256: hash.digest('hex'), size };
-        }),
+        download: async (url, file, code, onProgress) => {
+            const env_1 = { stack: [], error: void 0, hasError: false };
+            try {
+                const partial = __addDisposableResource(env_1, new PartialDownload(file, onProgress), true);
+                return await tried(url, code, async () => {
+                    const message = await request('GET', url, code, partial.requestHeaders());
+                    if (message === null)
+                        throw refusal(404, new URL(url), code);
+                    if (message.statusCode === 416) {
+                        message.resume();
+                        await partial.forget();
+                        throw new Passing(`${(0,system_text/* shownUrl */.zA)(url)} doesn't have the bytes any more that were missing of it.`);
+                    }
+                    const complete = await partial.take(message).catch((error) => {
+                        if (isDiskError(error))
+                            throw error;
+                        throw new Passing(`${(0,system_text/* shownUrl */.zA)(url)} broke off after ${partial.progressText()}: ${reasonOf(error, silence)}.`);
+                    });
+                    if (!complete)
+                        throw new Passing(`${(0,system_text/* shownUrl */.zA)(url)} ended after ${partial.progressText()}.`);
+                    return partial.finish();
+                });
+            }
+            catch (e_1) {
+                env_1.error = e_1;
+                env_1.hasError = true;
+            }
+            finally {
+                const result_1 = __disposeResources(env_1);
+                if (result_1)
+                    await result_1;
+            }
+        },
     };
 }
 /** Gives up on work when the run is cancelled; what the work holds ends with the process. */
@@ -37260,12 +37453,28 @@ async function untilCancelled(work, cancelled) {
         cancelled.removeEventListener('abort', onAbort);
     }
 }
+/** Ends an answer in which nothing comes any more: the client itself looks after its beginning only. */
+function endedBySilence(message, seconds) {
+    message.setTimeout(seconds * 1000, () => message.destroy(new Error(silenceText(seconds))));
+    return message;
+}
+function silenceText(seconds) {
+    return `nothing came for ${seconds} s`;
+}
+/** What an error of the client says, without the address that it may quote. */
+function reasonOf(error, silence) {
+    const reason = (0,errors/* messageOf */.bD)(error);
+    return reason.startsWith('Request timeout') ? silenceText(silence) : reason;
+}
+function isDiskError(error) {
+    return DISK_ERRORS.includes(error.code ?? '');
+}
 /** A status that isn't success: worth another try (429, 5xx) or final. */
 function refusal(status, url, code) {
-    const seen = `${(0,_text_js__WEBPACK_IMPORTED_MODULE_6__/* .shownUrl */ .zA)(url.href)} answered HTTP ${status}.`;
+    const seen = `${(0,system_text/* shownUrl */.zA)(url.href)} answered HTTP ${status}.`;
     if (status === 429 || status >= 500)
         return new Passing(seen);
-    return new _errors_js__WEBPACK_IMPORTED_MODULE_5__/* .ActionError */ .lZ(code, seen, 'Check the address and that this host may reach it.');
+    return new errors/* ActionError */.lZ(code, seen, 'Check the address and that this host may reach it.');
 }
 async function readWhole(message, url, code) {
     const chunks = [];
@@ -37273,7 +37482,7 @@ async function readWhole(message, url, code) {
     for await (const chunk of message) {
         size += chunk.length;
         if (size > MEMORY_LIMIT) {
-            throw new _errors_js__WEBPACK_IMPORTED_MODULE_5__/* .ActionError */ .lZ(code, `${(0,_text_js__WEBPACK_IMPORTED_MODULE_6__/* .shownUrl */ .zA)(url)} is larger than ${MEMORY_LIMIT} bytes.`, 'Check the address.');
+            throw new errors/* ActionError */.lZ(code, `${(0,system_text/* shownUrl */.zA)(url)} is larger than ${MEMORY_LIMIT} bytes.`, 'Check the address.');
         }
         chunks.push(chunk);
     }
@@ -37289,13 +37498,17 @@ function withoutUser(url) {
 function authorization({ username, password }) {
     if (username === '' && password === '')
         return {};
-    const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+    const credentials = `${percentDecoded(username)}:${percentDecoded(password)}`;
     return { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` };
 }
-function lengthOf({ headers }) {
-    const header = headers['content-length'];
-    const length = Number(header);
-    return header !== undefined && Number.isSafeInteger(length) && length >= 0 ? length : null;
+/** A text with its `%XX` put in place; as it is where a `%` stands for itself. */
+function percentDecoded(text) {
+    try {
+        return decodeURIComponent(text);
+    }
+    catch {
+        return text;
+    }
 }
 
 

@@ -1,11 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { type ActionRecord, applyPlan } from './apply/apply.ts';
 import type { ApplyContext } from './apply/context.ts';
-import { workingPath } from './apply/install-driver.ts';
-import { Journal, type JournalEntry } from './apply/journal.ts';
+import { Journal } from './apply/journal.ts';
+import { Protection } from './apply/protection.ts';
 import { recover } from './apply/recover.ts';
-import { dropSnapshot, takeSnapshot } from './apply/snapshot.ts';
 import type { ContainerWish, Desired } from './desired/desired.ts';
 import { ActionError, type Failure, toFailure } from './errors.ts';
 import type { ContainerFacts, GuestFacts, HostFacts } from './facts/facts.ts';
@@ -14,12 +12,13 @@ import type { Upstream } from './facts/upstream.ts';
 import { actionTitle, type ContainerPlan, safetyText } from './plan/actions.ts';
 import { userSpaceText } from './plan/gaps.ts';
 import { makePlan, remainingGaps, upstreamNeeds } from './plan/plan.ts';
-import { HostLock } from './proxmox/lock.ts';
+import { takeContainerLock } from './proxmox/lock.ts';
 import { observeContainer } from './proxmox/node.ts';
 import type { Pct } from './proxmox/pct.ts';
 import type { ContainerResult, ContainerStatus, Software } from './report/result.ts';
 import type { RunfileCache } from './runfile/cache.ts';
 import { obtainRunfile } from './runfile/runfile.ts';
+import type { FileLock } from './system/lock.ts';
 import { parseSmiQuery } from './verify/nvidia-smi.ts';
 import { type Finding, type Verification, verify } from './verify/verify.ts';
 import { cudaText } from './version/cuda.ts';
@@ -48,7 +47,7 @@ export class ContainerRun {
   #plan: ContainerPlan | null = null;
   #applied = false;
   #rolledBack = false;
-  #lock: HostLock | null = null;
+  #lock: FileLock | null = null;
   readonly #journal: Journal;
   #verifications: Verification[] = [];
   #findings: Finding[] = [];
@@ -68,10 +67,11 @@ export class ContainerRun {
   lock(): Promise<void> {
     return this.#step(async ({ wish: { ctid }, desired, world, pct }) => {
       const { log, runName, cancelled } = world;
-      const owner = { run: runName, pid: process.pid, since: new Date().toISOString() };
-      this.#lock = await HostLock.take(`container-${ctid}`, owner, desired.lockWaitMinutes * 60, cancelled, (holder) =>
-        log.info(`Container ${ctid} is being worked on by ${holder}: waiting.`),
-      );
+      this.#lock = await takeContainerLock(ctid, runName, {
+        waitSeconds: desired.lockWaitMinutes * 60,
+        cancelled,
+        onWait: (holder) => log.info(`Container ${ctid} is being worked on by ${holder}: waiting.`),
+      });
       const entry = await this.#journal.read();
       if (entry === null) return;
       log.info(`${entry.run} was interrupted at "${entry.step}" in container ${ctid}, begun ${entry.since}.`);
@@ -112,78 +112,39 @@ export class ContainerRun {
     });
   }
 
-  /**
-   * Carries the plan out and proves the result. When that fails the container goes back to its snapshot, or is left with
-   * nothing half done; when it is cancelled, that is left to the post step, which has more time.
-   */
+  /** Carries the plan out and proves the result; protected, so that a failure leaves nothing half done. */
   apply(): Promise<void> {
     return this.#step(async (setting) => {
+      const { world, pct } = setting;
       if (this.#plan === null) throw new Error('apply comes after a plan');
       this.#applied = true;
-      if (this.#plan.actions.length === 0) return;
-      const entry = this.#journalEntry(setting, this.#plan);
+      const plan = this.#plan;
+      if (plan.actions.length === 0) return;
+      const protection = new Protection(world, pct, this.#journal, plan);
       try {
-        await this.#applyProtected(setting, this.#plan, entry);
+        await protection.around(async (record) => {
+          await applyPlan(plan, this.#context(setting), this.#actions, record);
+          await record('verify');
+          this.#after = await world.log.group(`Container ${plan.ctid}: verify`, () => this.#observeGuest());
+          this.#prove(setting);
+        });
       } catch (error) {
-        if (setting.world.cancelled.aborted) throw error;
-        await this.#goBack(setting, entry);
-        // Everything was done and proven, and the snapshot is gone at the second try.
-        if (entry.phase === 'proven') return;
+        this.#rolledBack = protection.recovery === 'rolled-back';
+        this.#after = world.cancelled.aborted ? null : await this.#observeGuest().catch(() => null);
+        if (this.#rolledBack) this.#compareWithBefore(setting);
         throw error;
       }
     });
   }
 
-  /** After a failure: back to the snapshot, or nothing half done. What then still isn't right is told beside the failure. */
-  async #goBack({ world: { files, log }, pct }: Setting, entry: JournalEntry): Promise<void> {
-    if (entry.phase === 'begun') this.#after = null;
-    try {
-      this.#rolledBack = (await recover({ pct, files, log }, this.#journal, entry)) === 'rolled-back';
-    } catch (error) {
-      if (entry.phase === 'proven') throw error;
-      const { code, seen, remedy } = toFailure(error);
-      log.warning(`${seen} ${remedy}`, code);
-      return;
-    }
-    this.#after ??= await this.#observeGuest().catch(() => null);
-    if (this.#rolledBack && !sameSoftware(this.#before, this.#after)) {
-      log.warning(
-        `Container ${entry.ctid} was rolled back, but its packages or user space are not what they were.`,
-        'ROLLBACK_FAILED',
-      );
-    }
-  }
-
-  async #applyProtected(setting: Setting, plan: ContainerPlan, entry: JournalEntry): Promise<void> {
-    const { wish, world, pct } = setting;
-    const { ctid } = wish;
-    const record = (step: string) => this.#journal.write(Object.assign(entry, { step }));
-    if (entry.snapshot !== null) {
-      await record('take a snapshot');
-      await takeSnapshot(pct, ctid, entry.snapshot, world.runName);
-      world.log.info(`Container ${ctid} has the snapshot ${entry.snapshot} to go back to.`);
-    }
-    await applyPlan(plan, this.#context(setting), this.#actions, record);
-    await record('verify');
-    this.#after = await world.log.group(`Container ${ctid}: verify`, () => this.#observeGuest());
-    this.#prove(setting);
-    entry.phase = 'proven';
-    await record('drop the snapshot');
-    if (entry.snapshot !== null) await dropSnapshot(pct, ctid, entry.snapshot);
-    await this.#journal.remove();
-  }
-
-  #journalEntry({ wish: { ctid }, world }: Setting, plan: ContainerPlan): JournalEntry {
-    const install = plan.actions.find((action) => action.kind === 'install-driver');
-    return {
-      ctid,
-      run: world.runName,
-      since: new Date().toISOString(),
-      snapshot: plan.safety.kind === 'snapshot' ? `nvidia-${randomBytes(4).toString('hex')}` : null,
-      directory: install === undefined ? null : workingPath(install),
-      phase: 'begun',
-      step: 'begin',
-    };
+  /** A container that was rolled back must be what it was. */
+  #compareWithBefore({ wish, world }: Setting): void {
+    const software = (guest: GuestFacts | null) => [guest?.packages, guest?.libraries, guest?.links];
+    if (isDeepStrictEqual(software(this.#before), software(this.#after))) return;
+    world.log.warning(
+      `Container ${wish.ctid} was rolled back, but its packages or user space are not what they were.`,
+      'ROLLBACK_FAILED',
+    );
   }
 
   /** Judges what was observed of a container in which nothing was to be done. */
@@ -291,14 +252,6 @@ export class ContainerRun {
       obtainRunfile: (runfile) => obtainRunfile(world.http, cache, world.log, runfile, host.architecture),
     };
   }
-}
-
-/** Whether two observations show the same packages and user space. */
-function sameSoftware(one: GuestFacts | null, other: GuestFacts | null): boolean {
-  return isDeepStrictEqual(
-    [one?.packages, one?.libraries, one?.links],
-    [other?.packages, other?.libraries, other?.links],
-  );
 }
 
 function software(guest: GuestFacts | null): Software | null {

@@ -1,7 +1,7 @@
 import { Journal } from './apply/journal.ts';
 import { recover } from './apply/recover.ts';
 import { toFailure } from './errors.ts';
-import { HostLock } from './proxmox/lock.ts';
+import { takeContainerLock } from './proxmox/lock.ts';
 import { Pct } from './proxmox/pct.ts';
 import type { World } from './world.ts';
 
@@ -23,8 +23,11 @@ export async function putRight(
     const journal = new Journal(ctid);
     try {
       if ((await journal.read()) === null) continue;
-      const owner = { run: runName, pid: process.pid, since: new Date().toISOString() };
-      const lock = await HostLock.take(`container-${ctid}`, owner, WAIT_SECONDS, never, () => {});
+      const lock = await takeContainerLock(ctid, runName, {
+        waitSeconds: WAIT_SECONDS,
+        cancelled: never,
+        onWait: () => {},
+      });
       try {
         const entry = await journal.read();
         if (entry === null) continue;

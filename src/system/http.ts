@@ -1,10 +1,8 @@
-import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
-import { Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { addAbortSignal } from 'node:stream';
 import { HttpClient } from '@actions/http-client';
 import { ActionError, type FailureCode, messageOf } from '../errors.ts';
+import { type Downloaded, lengthOf, PartialDownload, type Progress } from './partial-download.ts';
 import { shownUrl } from './text.ts';
 
 /** Largest answer that is read into memory; NVIDIA's package index is about 1 MB packed. */
@@ -15,18 +13,11 @@ const WAITS = [1, 4, 10];
 
 const MOST_REDIRECTS = 5;
 
+/** A server that sends nothing for so long, in seconds, is given up; what it sent so far isn't lost to the next try. */
+const SILENCE = 30;
+
 /** Errors of the local disk: trying again loads the same bytes for the same end. */
 const DISK_ERRORS = ['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'ENOENT', 'EISDIR', 'EIO'];
-
-export interface Downloaded {
-  /** Hexadecimal, of the bytes as they were written. */
-  sha256: string;
-  /** Bytes. */
-  size: number;
-}
-
-/** Called with bytes so far and, where the server told, bytes in all. */
-export type Progress = (received: number, total: number | null) => void;
 
 /**
  * What the action asks of the web. Proxies come from the environment (`https_proxy`, `no_proxy`), credentials from the
@@ -37,7 +28,11 @@ export interface Http {
   get(url: string, code: FailureCode): Promise<Buffer | null>;
   /** The size in bytes (null: not told) of what is there, or undefined for 404. @throws ActionError */
   head(url: string, code: FailureCode): Promise<number | null | undefined>;
-  /** Writes the body to a new file and hashes it in the same pass. @throws ActionError also for 404. */
+  /**
+   * Writes the body to a new file and hashes it in the same pass. A download that breaks off goes on where it was.
+   *
+   * @throws ActionError also for 404
+   */
   download(url: string, file: string, code: FailureCode, onProgress: Progress): Promise<Downloaded>;
 }
 
@@ -48,18 +43,31 @@ class Passing extends Error {}
  * @param userAgent how this action names itself to servers
  * @param wait between tries
  * @param cancelled ends every request when it is aborted; its reason is then thrown
+ * @param silence seconds without a byte after which a server is given up
  */
-export function createHttp(userAgent: string, wait: (seconds: number) => Promise<void>, cancelled: AbortSignal): Http {
+export function createHttp(
+  userAgent: string,
+  wait: (seconds: number) => Promise<void>,
+  cancelled: AbortSignal,
+  silence = SILENCE,
+): Http {
   // Redirects are followed here: the client doesn't know relative ones.
-  const client = new HttpClient(userAgent, [], { allowRedirects: false, socketTimeout: 60_000 });
+  const client = new HttpClient(userAgent, [], { allowRedirects: false, socketTimeout: silence * 1000 });
 
-  /** The answer at the end of all redirects: 200, or null for 404. */
-  async function request(method: 'GET' | 'HEAD', address: string, code: FailureCode): Promise<IncomingMessage | null> {
+  /** The answer at the end of all redirects: 200, 206 or 416 where a range was asked for, or null for 404. */
+  async function request(
+    method: 'GET' | 'HEAD',
+    address: string,
+    code: FailureCode,
+    headers: Record<string, string> = {},
+  ): Promise<IncomingMessage | null> {
     let url = new URL(address);
     for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
-      const { message } = await client.request(method, withoutUser(url), null, authorization(url));
+      const { message } = await client.request(method, withoutUser(url), null, { ...headers, ...authorization(url) });
       const status = message.statusCode ?? 0;
-      if (status === 200) return message;
+      if (status === 200 || ('range' in headers && (status === 206 || status === 416))) {
+        return addAbortSignal(cancelled, endedBySilence(message, silence));
+      }
       message.resume();
       if (status === 404) return null;
       const { location } = message.headers;
@@ -88,7 +96,7 @@ export function createHttp(userAgent: string, wait: (seconds: number) => Promise
       } catch (error) {
         cancelled.throwIfAborted();
         if (error instanceof ActionError) throw error;
-        if (DISK_ERRORS.includes((error as NodeJS.ErrnoException).code ?? '')) {
+        if (isDiskError(error)) {
           throw new ActionError(
             code,
             `${shownUrl(url)} could not be written on this host: ${messageOf(error)}.`,
@@ -99,7 +107,7 @@ export function createHttp(userAgent: string, wait: (seconds: number) => Promise
         if (seconds === undefined) {
           throw new ActionError(
             code,
-            error instanceof Passing ? error.message : `${shownUrl(url)}: ${messageOf(error)}.`,
+            error instanceof Passing ? error.message : `${shownUrl(url)}: ${reasonOf(error, silence)}.`,
             `It failed ${attempt + 1} times: check the network, proxy and name resolution of this host.`,
           );
         }
@@ -122,26 +130,24 @@ export function createHttp(userAgent: string, wait: (seconds: number) => Promise
         return message === null ? undefined : lengthOf(message);
       }),
 
-    download: (url, file, code, onProgress) =>
-      tried(url, code, async () => {
-        const message = await request('GET', url, code);
+    download: async (url, file, code, onProgress) => {
+      await using partial = new PartialDownload(file, onProgress);
+      return await tried(url, code, async () => {
+        const message = await request('GET', url, code, partial.requestHeaders());
         if (message === null) throw refusal(404, new URL(url), code);
-        const total = lengthOf(message);
-        const hash = createHash('sha256');
-        let size = 0;
-        const meter = new Transform({
-          transform(chunk: Buffer, _encoding, done) {
-            hash.update(chunk);
-            size += chunk.length;
-            onProgress(size, total);
-            done(null, chunk);
-          },
+        if (message.statusCode === 416) {
+          message.resume();
+          await partial.forget();
+          throw new Passing(`${shownUrl(url)} doesn't have the bytes any more that were missing of it.`);
+        }
+        const complete = await partial.take(message).catch((error: unknown) => {
+          if (isDiskError(error)) throw error;
+          throw new Passing(`${shownUrl(url)} broke off after ${partial.progressText()}: ${reasonOf(error, silence)}.`);
         });
-        await pipeline(message, meter, createWriteStream(file, { mode: 0o600 }), { signal: cancelled });
-        if (total !== null && size !== total)
-          throw new Passing(`${shownUrl(url)} ended after ${size} of ${total} bytes.`);
-        return { sha256: hash.digest('hex'), size };
-      }),
+        if (!complete) throw new Passing(`${shownUrl(url)} ended after ${partial.progressText()}.`);
+        return partial.finish();
+      });
+    },
   };
 }
 
@@ -156,6 +162,26 @@ async function untilCancelled<T>(work: () => Promise<T>, cancelled: AbortSignal)
   } finally {
     cancelled.removeEventListener('abort', onAbort);
   }
+}
+
+/** Ends an answer in which nothing comes any more: the client itself looks after its beginning only. */
+function endedBySilence(message: IncomingMessage, seconds: number): IncomingMessage {
+  message.setTimeout(seconds * 1000, () => message.destroy(new Error(silenceText(seconds))));
+  return message;
+}
+
+function silenceText(seconds: number): string {
+  return `nothing came for ${seconds} s`;
+}
+
+/** What an error of the client says, without the address that it may quote. */
+function reasonOf(error: unknown, silence: number): string {
+  const reason = messageOf(error);
+  return reason.startsWith('Request timeout') ? silenceText(silence) : reason;
+}
+
+function isDiskError(error: unknown): boolean {
+  return DISK_ERRORS.includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
 /** A status that isn't success: worth another try (429, 5xx) or final. */
@@ -188,12 +214,15 @@ function withoutUser(url: URL): string {
 /** Basic authentication (RFC 7617) for an address with a user name. */
 function authorization({ username, password }: URL): Record<string, string> {
   if (username === '' && password === '') return {};
-  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  const credentials = `${percentDecoded(username)}:${percentDecoded(password)}`;
   return { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` };
 }
 
-function lengthOf({ headers }: IncomingMessage): number | null {
-  const header = headers['content-length'];
-  const length = Number(header);
-  return header !== undefined && Number.isSafeInteger(length) && length >= 0 ? length : null;
+/** A text with its `%XX` put in place; as it is where a `%` stands for itself. */
+function percentDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BaseName, ensureBase, type Variant } from './base.ts';
@@ -22,7 +22,7 @@ export interface ContainerOptions {
   readonly storage?: 'btrfs' | 'dir';
   /** Size of the root file system, e.g. `900M`: makes it an ext4 image of its own on `dir` storage (a disk that can be full). */
   readonly disk?: string;
-  /** Another container, stopped, whose root volume is copied instead of a base system's; its `disk` goes with it. */
+  /** Another container, stopped, whose root volume is copied instead of a base system's. */
   readonly copyOf?: Container;
   readonly hostname?: string;
   /** Further lines for the configuration file. */
@@ -199,15 +199,14 @@ async function makeVolume(host: Host, ctid: number, source: string, options: Con
   const storage = options.disk || options.storage === 'dir' ? 'local' : 'local-btrfs';
   const directory = join(VOLUMES_DIR, host.name, storage, 'images', String(ctid));
   await mkdir(directory, { recursive: true });
-  if (options.disk && options.copyOf) {
-    const image = `vm-${ctid}-disk-0.raw`;
-    await runOk(['cp', '--reflink=always', '--sparse=auto', source, join(directory, image)]);
-    return `${storage}:${ctid}/${image},size=${options.disk}`;
-  }
   if (options.disk) {
     const image = join(directory, `vm-${ctid}-disk-0.raw`);
-    await runOk(['truncate', '-s', options.disk, image]);
-    await runOk(['mkfs.ext4', '-q', '-F', '-m', '0', '-E', 'lazy_itable_init=1', '-d', source, image]);
+    if (statSync(source).isFile()) {
+      await runOk(['cp', '--reflink=always', source, image]);
+    } else {
+      await runOk(['truncate', '-s', options.disk, image]);
+      await runOk(['mkfs.ext4', '-q', '-F', '-m', '0', '-E', 'lazy_itable_init=1', '-d', source, image]);
+    }
     return `${storage}:${ctid}/vm-${ctid}-disk-0.raw,size=${options.disk}`;
   }
   const volume = `subvol-${ctid}-disk-0.subvol`;

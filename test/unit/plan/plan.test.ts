@@ -172,8 +172,10 @@ describe('what a plan holds', () => {
   });
 
   it('removes driver packages before the runfile comes, after the prerequisites', () => {
-    const guest = bareGuest({ packages: [installed('libcuda1', '550.163.01-1')] });
-    const { actions } = planFor(guest);
+    const native = installed('libcuda1', '550.163.01-1');
+    const foreign = { ...native, architecture: 'i386' };
+    const data = { ...installed('nvidia-smi'), architecture: 'all' };
+    const { actions } = planFor(bareGuest({ packages: [native, foreign, data] }));
     expect(actions.map(({ kind }) => kind)).toEqual([
       'configure-apt',
       'install-packages',
@@ -183,8 +185,8 @@ describe('what a plan holds', () => {
     ]);
     expect(actionOf(actions, 'remove-packages')).toEqual({
       kind: 'remove-packages',
-      reason: 'they own driver files, which must come from the runfile: libcuda1',
-      packages: ['libcuda1'],
+      reason: 'they own driver files, which must come from the runfile: libcuda1:amd64, libcuda1:i386, nvidia-smi',
+      packages: ['libcuda1:amd64', 'libcuda1:i386', 'nvidia-smi'],
     });
   });
 

@@ -232,7 +232,7 @@ describe('the wrapper in a real shell', () => {
 
   it('ends a command whose time is up', async () => {
     const failure = await failureOf(() =>
-      pctOf(here).script(901, 'echo waiting for it; exec sleep 30', [], { ...OPTIONS, timeoutSeconds: 1 }),
+      pctOf(here).script(901, 'echo waiting for it; exec sleep 30', [], { ...OPTIONS, timeoutSeconds: 0.3 }),
     );
     expect(failure.code).toBe('TIMEOUT');
     expect(failure.details).toBe('waiting for it');

@@ -24,7 +24,7 @@ const hostile = fc
         ESCAPE,
         `${ESCAPE}[31m`,
       ),
-      fc.string({ unit: 'binary', maxLength: 4 }),
+      fc.integer({ min: 0, max: 0x10ffff }).map((code) => String.fromCodePoint(code)),
     ),
   )
   .map((pieces) => pieces.join(''));

@@ -1,0 +1,49 @@
+import { join } from 'node:path';
+import type { PctFault } from '../lab/pct.ts';
+import type { Boundary } from './boundaries.ts';
+
+/** What goes wrong. `killed` is SIGKILL of the action's process; what it started goes on. */
+export const FAULTS = ['error', 'SIGINT', 'SIGTERM', 'SIGKILL', 'stopped', 'ENOSPC'] as const;
+export type Fault = (typeof FAULTS)[number];
+
+/** Paths on a lab host. */
+export const CANCEL_FILE = '/run/lock/cancel-is-asked-for';
+export const JOURNAL = '/var/lib/proxmox-lxc-nvidia/journal';
+export const JOURNAL_FILLER = `${JOURNAL}/filler`;
+/** In the container. */
+export const FILLER = '/filler';
+
+const ERROR = 'lxc-attach: ../src/lxc/attach.c: 841: Connection reset by peer\n';
+
+/** The faults to ask the lab's pct for, so that one goes wrong at a boundary. */
+export function pctFaults(boundary: Boundary, fault: Fault, ctid: number, fullDisk: 'container' | 'host'): PctFault[] {
+  const { call, moment, duringMs, provoked } = boundary;
+  const program = programOf(fault, ctid, fullDisk);
+  const effects: Record<typeof moment, Partial<PctFault>> = {
+    before: program ? { before: program } : { exitCode: 255, stderr: ERROR },
+    during: { during: program ?? script('kill-pct'), duringMs: duringMs ?? 0 },
+    after: program ? { after: program } : { after: ['true'], exitCode: 255, stderr: ERROR },
+  };
+  return [...(provoked ? [provoked] : []), { ...call, ...effects[moment] }];
+}
+
+/** What is run on the host for a fault; null: pct itself fails. */
+function programOf(fault: Fault, ctid: number, fullDisk: 'container' | 'host'): string[] | null {
+  switch (fault) {
+    case 'error':
+      return null;
+    case 'SIGINT':
+      return script('ask-to-cancel', CANCEL_FILE);
+    case 'SIGTERM':
+    case 'SIGKILL':
+      return script('signal-action', fault.slice(3));
+    case 'stopped':
+      return script('stop-container', String(ctid));
+    case 'ENOSPC':
+      return fullDisk === 'host' ? script('fill-disk', JOURNAL_FILLER) : script('fill-disk', FILLER, String(ctid));
+  }
+}
+
+function script(name: string, ...args: string[]): string[] {
+  return [join(import.meta.dirname, 'on-host', name), ...args];
+}

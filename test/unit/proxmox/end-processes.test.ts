@@ -1,0 +1,54 @@
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { END_PROCESSES, MARK } from '../../../src/proxmox/end-processes.ts';
+import { runCommand } from '../../../src/system/command.ts';
+
+/** A process on this machine that carries a mark, and the end of it. */
+function start(script: string, mark: string) {
+  const child = spawn('/bin/sh', ['-c', script], {
+    env: { PATH: '/usr/bin:/bin', ...(mark === '' ? {} : { [MARK]: mark }) },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  onTestFinished(() => {
+    child.kill('SIGKILL');
+  });
+  return {
+    child,
+    begun: once(child.stdout, 'data'),
+    ended: once(child, 'exit') as Promise<[number | null, string | null]>,
+  };
+}
+
+const end = (word: string) =>
+  runCommand(['/usr/bin/env', `${MARK}=${randomUUID()}`, '/bin/sh', '-c', END_PROCESSES, 'sh', word], {
+    timeoutSeconds: 20,
+  });
+
+describe('END_PROCESSES', () => {
+  it('ends what carries the mark, with its children, and nothing else', async () => {
+    const word = randomUUID();
+    const marked = start('sleep 30 & echo $!; wait', word);
+    const other = start('echo begun; sleep 30', randomUUID());
+    const [childPid] = await marked.begun;
+    await other.begun;
+    expect((await end(word)).exitCode).toBe(0);
+    expect(await marked.ended).toEqual([null, 'SIGTERM']);
+    expect(() => process.kill(Number(String(childPid)), 0)).toThrow('ESRCH');
+    expect(other.child.exitCode).toBeNull();
+    expect(other.child.signalCode).toBeNull();
+  });
+
+  it('ends by force what does not go kindly', async () => {
+    const word = randomUUID();
+    const stubborn = start('trap "" TERM; echo begun; while :; do sleep 1; done', word);
+    await stubborn.begun;
+    expect((await end(word)).exitCode).toBe(0);
+    expect(await stubborn.ended).toEqual([null, 'SIGKILL']);
+  });
+
+  it('is content when there is nothing', async () => {
+    expect((await end(randomUUID())).exitCode).toBe(0);
+  });
+});

@@ -1,0 +1,155 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import type { ActionRecord } from '../../../src/apply/apply.ts';
+import type { Failure } from '../../../src/errors.ts';
+import { OUTPUTS, renderOutputs } from '../../../src/report/outputs.ts';
+import { firstFailure } from '../../../src/report/result.ts';
+import { DRIVER, GPU0, hostFacts } from '../helpers/facts.ts';
+import { containerResult, runResult } from '../helpers/results.ts';
+
+const PATHS = { plan: '/tmp/x/plan.json', report: '/tmp/x/report.json' };
+const FAILURE: Failure = { code: 'CONTAINER_STOPPED', seen: 'Container 902 is not running.', remedy: 'Start it.' };
+
+const record = (status: ActionRecord['status']): ActionRecord => ({
+  action: { kind: 'remove-packages', reason: 'x', packages: ['libcuda1'] },
+  status,
+  seconds: 1.23456,
+});
+
+describe('renderOutputs', () => {
+  it("has exactly action.yml's outputs", () => {
+    const action = parse(readFileSync(join(import.meta.dirname, '../../../action.yml'), 'utf8'));
+    expect(Object.keys(action.outputs)).toEqual([...OUTPUTS]);
+    expect(Object.keys(renderOutputs(runResult(), PATHS))).toEqual([...OUTPUTS]);
+  });
+
+  it("gives one container's own values", () => {
+    const outputs = renderOutputs(runResult(), PATHS);
+    expect(outputs).toMatchObject({
+      result: 'converged',
+      changed: 'false',
+      'failure-reason': '',
+      plan: PATHS.plan,
+      report: PATHS.report,
+      'driver-version': DRIVER,
+      'cuda-version': '12.8',
+      'nvidia-smi': 'NVIDIA-SMI 580.159.04\n',
+      nvcc: 'release 12.8\n',
+    });
+    expect(JSON.parse(outputs.gpus)).toMatchObject([{ index: 0, uuid: GPU0 }]);
+    expect(JSON.parse(outputs.containers)).toEqual({
+      901: {
+        status: 'converged',
+        before: { driver: DRIVER, toolkits: ['12.8'] },
+        after: { driver: DRIVER, toolkits: ['12.8'] },
+        verification: { L1: 'pass', L4: 'skipped' },
+        failure: null,
+        rolledBack: false,
+        actions: [],
+        seconds: 1.235,
+      },
+    });
+  });
+
+  it('gives the values of several containers by ctid', () => {
+    const containers = [
+      containerResult(),
+      containerResult({
+        ctid: 902,
+        status: 'failed',
+        failure: FAILURE,
+        actions: [record('done'), record('failed'), record('not-started')],
+        gpus: [],
+        nvidiaSmi: '',
+        nvcc: '',
+        verifications: [],
+        after: null,
+      }),
+    ];
+    const outputs = renderOutputs(runResult({ status: 'failed', containers }), PATHS);
+    expect(outputs['failure-reason']).toBe('CONTAINER_STOPPED');
+    expect(outputs.changed).toBe('true');
+    expect(JSON.parse(outputs.gpus)).toMatchObject({ 901: [{ uuid: GPU0 }], 902: [] });
+    expect(JSON.parse(outputs['nvidia-smi'])).toEqual({ 901: 'NVIDIA-SMI 580.159.04\n', 902: '' });
+    expect(JSON.parse(outputs.nvcc)).toEqual({ 901: 'release 12.8\n', 902: '' });
+    expect(JSON.parse(outputs.containers)['902']).toEqual({
+      status: 'failed',
+      before: { driver: DRIVER, toolkits: ['12.8'] },
+      after: null,
+      verification: {},
+      failure: 'CONTAINER_STOPPED',
+      rolledBack: false,
+      actions: [
+        { kind: 'remove-packages', status: 'done', seconds: 1.235 },
+        { kind: 'remove-packages', status: 'failed', seconds: 1.235 },
+        { kind: 'remove-packages', status: 'not-started', seconds: 1.235 },
+      ],
+      seconds: 1.235,
+    });
+  });
+
+  it.each<[ActionRecord['status'][], string]>([
+    [[], 'false'],
+    [['not-started'], 'false'],
+    [['failed', 'not-started'], 'true'],
+    [['done'], 'true'],
+  ])('says of actions that are %j: changed %s', (statuses, changed) => {
+    const containers = [containerResult({ actions: statuses.map(record) })];
+    expect(renderOutputs(runResult({ containers }), PATHS).changed).toBe(changed);
+  });
+
+  it('is complete for a run that ended at its inputs', () => {
+    const nothing = { host: null, cudaVersion: null, mode: null, containers: [], status: 'failed' } as const;
+    const outputs = renderOutputs(runResult({ ...nothing, containers: [], failure: FAILURE }), PATHS);
+    expect(outputs).toEqual({
+      result: 'failed',
+      changed: 'false',
+      'failure-reason': 'CONTAINER_STOPPED',
+      plan: PATHS.plan,
+      report: PATHS.report,
+      'driver-version': '',
+      'cuda-version': '',
+      gpus: '{}',
+      'nvidia-smi': '{}',
+      nvcc: '{}',
+      containers: '{}',
+    });
+  });
+
+  it('is without driver version where none is loaded', () => {
+    expect(renderOutputs(runResult({ host: hostFacts({ driver: null }) }), PATHS)['driver-version']).toBe('');
+  });
+
+  it('makes container text harmless and short', () => {
+    const nvidiaSmi = `\u001b[31m${'x'.repeat(1000)}\n`.repeat(100);
+    const outputs = renderOutputs(runResult({ containers: [containerResult({ nvidiaSmi })] }), PATHS);
+    expect(outputs['nvidia-smi']).not.toContain('\u001b');
+    expect(outputs['nvidia-smi'].length).toBeLessThanOrEqual(32 * 1024);
+  });
+
+  it('stays below the 1 MiB that all outputs of a job may have, for as many containers as may be named', () => {
+    const containers = Array.from({ length: 256 }, (_, index) =>
+      containerResult({ ctid: 1000 + index, nvidiaSmi: 'x'.repeat(80).concat('\n').repeat(40) }),
+    );
+    const outputs = renderOutputs(runResult({ containers }), PATHS);
+    expect(Object.values(outputs).join('').length * 2).toBeLessThan(1024 ** 2);
+  });
+});
+
+describe('firstFailure', () => {
+  const other: Failure = { ...FAILURE, code: 'CONTAINER_LOCKED' };
+
+  it.each([
+    ['the run has one', runResult({ failure: other, containers: [containerResult({ failure: FAILURE })] }), other],
+    [
+      'a container has one',
+      runResult({ containers: [containerResult(), containerResult({ failure: FAILURE })] }),
+      FAILURE,
+    ],
+    ['there is none', runResult(), null],
+  ])('when %s', (_what, result, failure) => {
+    expect(firstFailure(result)).toEqual(failure);
+  });
+});

@@ -1,0 +1,210 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import type { Desired } from '../../src/desired/desired.ts';
+import { ActionError } from '../../src/errors.ts';
+import type { GuestFacts } from '../../src/facts/facts.ts';
+import { run } from '../../src/run.ts';
+import type { Http } from '../../src/system/http.ts';
+import type { World } from '../../src/world.ts';
+import { FakeHost } from './helpers/commands.ts';
+import { bareGuest, CONTAINER_KEY, CUDA_KEY, DRIVER, desired, guestFacts } from './helpers/facts.ts';
+import { fixture, fixtureText } from './helpers/fixtures.ts';
+import { type FileTree, hostFilesOf } from './helpers/host-files.ts';
+import { RecordingLog } from './helpers/log.ts';
+import { probeRecords } from './helpers/probe.ts';
+import { temporaryDirectory } from './helpers/temporary.ts';
+
+const recorded = JSON.parse(fixtureText('nvidia/lxc-2xh100-580.159.04/host.json')) as {
+  driverVersionFile: string;
+  gpus: string;
+};
+const [, gpu0 = '', gpu1 = ''] = recorded.gpus.split(/^# .*\n/m);
+const config = (name: string) =>
+  `hostname: ${name}\nmemory: 8192\nrootfs: tank:subvol\nunprivileged: 1\ndev0: /dev/nvidia0\ndev1: /dev/nvidia1\n`;
+const socket = (ctid: number) => `x: 00000002 00000000 00010000 0001 01 1 @/var/lib/lxc/${ctid}/command\n`;
+
+const HOST: FileTree = {
+  '/etc/pve/local': { link: 'nodes/pve1' },
+  '/etc/pve/storage.cfg': 'zfspool: tank\n',
+  '/etc/pve/lxc/901.conf': config('one'),
+  '/etc/pve/lxc/902.conf': config('two'),
+  '/proc/net/unix': socket(901) + socket(902),
+  '/proc/driver/nvidia/version': recorded.driverVersionFile,
+  '/proc/driver/nvidia/gpus/0000:00:06.0/information': gpu0,
+  '/proc/driver/nvidia/gpus/0000:00:07.0/information': gpu1,
+  '/dev/nvidia-uvm': { major: 238, minor: 0 },
+  '/dev/nvidia0': { major: 195, minor: 0 },
+  '/dev/nvidia1': { major: 195, minor: 1 },
+  '/dev/nvidiactl': { major: 195, minor: 255 },
+};
+
+/** The fixtures' keys stand for NVIDIA's: their bytes are those of a keyring, NVIDIA's aren't here. */
+const ONE = '81464A4A8AC2BB428377C0EA7F586458091BE790';
+const KEYRINGS = {
+  '/etc/apt/keyrings/proxmox-lxc-nvidia-cuda.gpg': fixture('keys/one.gpg'),
+  '/etc/apt/keyrings/proxmox-lxc-nvidia-container.gpg': fixture('keys/one.gpg'),
+};
+const WISH: Partial<Desired> = {
+  mode: 'plan',
+  cudaRepository: { base: desired().cudaRepository.base, keys: [ONE, CUDA_KEY] },
+  nvidiaContainerRepository: { base: desired().nvidiaContainerRepository.base, keys: [ONE, CONTAINER_KEY] },
+};
+
+beforeEach(() => {
+  process.env['RUNNER_TOOL_CACHE'] = temporaryDirectory();
+});
+
+interface Situation {
+  wish?: Partial<Desired>;
+  tree?: FileTree;
+  guests?: Record<number, GuestFacts>;
+  cancelled?: AbortSignal;
+}
+
+/** Plans on a made-up host, without a web: a container needs nothing of it, or the run fails. */
+async function plan({ wish, tree = HOST, guests = {}, cancelled = new AbortController().signal }: Situation = {}) {
+  const asked: string[] = [];
+  const refuse = (url: string) => {
+    asked.push(url);
+    return Promise.reject(new ActionError('DOWNLOAD_FAILED', `${url} can't be reached.`, 'x'));
+  };
+  const http: Http = { get: refuse, head: refuse, download: refuse };
+  const host = new FakeHost(
+    ({ ctid }) => {
+      const guest = guests[ctid] ?? guestFacts();
+      return { stdout: probeRecords(guest, guest.keyrings.length === 0 ? {} : KEYRINGS) };
+    },
+    () => ({ stdout: 'pve-manager\t8.4.1\n' }),
+  );
+  const log = new RecordingLog();
+  const world: World = {
+    files: hostFilesOf(tree),
+    run: host.run,
+    http,
+    log,
+    cancelled,
+    runName: 'unit test',
+    machine: 'x86_64',
+    temporary: temporaryDirectory(),
+  };
+  const result = await run(desired({ ...WISH, ...wish }), world);
+  return { result, host, log, asked };
+}
+
+const BOTH: Partial<Desired> = {
+  containers: [
+    { ctid: 901, gpus: null },
+    { ctid: 902, gpus: null },
+  ],
+};
+
+describe('run, planning', () => {
+  it('finds a container as wanted and proves it, with one pct exec and nothing of the web', async () => {
+    const { result, host, asked, log } = await plan();
+    expect(result).toMatchObject({
+      schema: '1.0',
+      mode: 'plan',
+      status: 'converged',
+      cudaVersion: '12.8',
+      failure: null,
+    });
+    expect(result.containers).toMatchObject([
+      {
+        ctid: 901,
+        hostname: 'one',
+        status: 'converged',
+        before: { driver: DRIVER, toolkits: ['12.8'] },
+        failure: null,
+        actions: [],
+      },
+    ]);
+    expect(result.containers[0]?.verifications.map(({ level, status }) => `${level} ${status}`)).toEqual([
+      'L1 pass',
+      'L2 pass',
+      'L4 pass',
+    ]);
+    expect(result.containers[0]?.gpus).toHaveLength(2);
+    expect(host.calls).toHaveLength(1);
+    expect(asked).toEqual([]);
+    expect(log.lines).toContain('info Container 901 is as wanted: nothing to do.');
+  });
+
+  it('says of a verification that failed which it was', async () => {
+    const guest = guestFacts({ nvcc: { exitCode: 0, output: 'release 11.8' } });
+    const { result } = await plan({ guests: { 901: guest } });
+    expect(result.status).toBe('failed');
+    expect(result.containers[0]?.failure).toMatchObject({ code: 'VERIFY_NVCC' });
+    expect(result.containers[0]?.failure?.seen).toContain('Container 901, L4');
+  });
+
+  it('plans for one container although the other can not be', async () => {
+    const tree = { ...HOST, '/proc/net/unix': socket(902) };
+    const withoutPin = guestFacts({ packages: guestFacts().packages.filter(({ name }) => name !== 'kmod') });
+    const { result, host } = await plan({ wish: BOTH, tree, guests: { 902: withoutPin } });
+    expect(result.status).toBe('failed');
+    expect(result.containers.map(({ status }) => status)).toEqual(['failed', 'planned']);
+    expect(result.containers[0]?.failure?.code).toBe('CONTAINER_STOPPED');
+    expect(result.containers[1]?.plan?.actions).toMatchObject([{ kind: 'install-packages' }]);
+    expect(result.containers[1]?.plan?.safety).toEqual({ kind: 'snapshot' });
+    expect(host.calls.map(({ ctid }) => ctid)).toEqual([902]);
+  });
+
+  it('does not judge what is only planned', async () => {
+    const guest = guestFacts({ packages: guestFacts().packages.filter(({ name }) => name !== 'kmod') });
+    const { result } = await plan({ guests: { 901: guest } });
+    expect(result.status).toBe('planned');
+    expect(result.containers[0]?.verifications).toEqual([]);
+  });
+
+  it('tells a failed look-up as the container’s', async () => {
+    const { result, asked } = await plan({ guests: { 901: bareGuest() } });
+    expect(result.containers[0]).toMatchObject({ status: 'failed', failure: { code: 'DOWNLOAD_FAILED' }, plan: null });
+    expect(result.failure).toBeNull();
+    expect(asked.length).toBeGreaterThan(0);
+  });
+
+  it.each<[string, Situation, string]>([
+    ['no Proxmox', { tree: { ...HOST, '/etc/pve/local': '' } }, 'HOST_NOT_PROXMOX'],
+    ['no driver', { tree: { ...HOST, '/proc/driver/nvidia/version': { link: '' } } }, 'HOST_DRIVER_NOT_LOADED'],
+    [
+      'a wish that does not fit',
+      { wish: { driver: { kind: 'exact', version: '580.142', source: 'x' } } },
+      'DRIVER_VERSION_MISMATCH',
+    ],
+  ])('looks into no container on a host with %s', async (_what, situation, code) => {
+    const { result, host } = await plan(situation);
+    expect(result).toMatchObject({ status: 'failed', failure: { code }, containers: [] });
+    expect(host.calls).toEqual([]);
+  });
+
+  it.each([
+    ['locked', { '/etc/pve/lxc/901.conf': `${config('one')}lock: backup\n` }, 'CONTAINER_LOCKED'],
+    ['a template', { '/etc/pve/lxc/901.conf': `${config('one')}template: 1\n` }, 'CONTAINER_IS_TEMPLATE'],
+    ['stopped', { '/proc/net/unix': '' }, 'CONTAINER_STOPPED'],
+  ])('looks into no container that is %s', async (_what, changes, code) => {
+    const { result, host } = await plan({ tree: { ...HOST, ...changes } });
+    expect(result.containers).toMatchObject([{ status: 'failed', failure: { code }, before: null }]);
+    expect(host.calls).toEqual([]);
+  });
+
+  it('does nothing more when it was cancelled', async () => {
+    const reason = new ActionError('CANCELLED', 'It was cancelled.', 'x');
+    const { result, host } = await plan({ cancelled: AbortSignal.abort(reason) });
+    expect(result.status).toBe('failed');
+    expect(result.containers[0]?.failure?.code ?? result.failure?.code).toBe('CANCELLED');
+    expect(host.calls).toEqual([]);
+  });
+
+  it('calls what no one foresaw a bug, and still gives a result', async () => {
+    const { result } = await plan({ tree: { ...HOST, '/proc/driver/nvidia/version': 'x' } });
+    expect(result.failure?.code).toBe('HOST_DRIVER_UNREADABLE');
+    const guests = { 901: null as unknown as GuestFacts };
+    const broken = await plan({
+      guests: Object.defineProperty(guests, 901, {
+        get: () => {
+          throw new TypeError('oops');
+        },
+      }),
+    });
+    expect(broken.result.containers[0]?.failure).toMatchObject({ code: 'BUG', seen: 'oops' });
+  });
+});
