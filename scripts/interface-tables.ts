@@ -42,7 +42,7 @@ export async function readmeWithTables(): Promise<{ current: string; wanted: str
   const current = await readFile(join(ROOT, 'README.md'), 'utf8');
   let wanted = current;
   for (const [name, text] of Object.entries(tables)) {
-    const between = new RegExp(`(<!-- ${name} -->\n)[^]*?(<!-- /${name} -->)`);
+    const between = new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*?(<!-- /${name} -->)`);
     if (!between.test(wanted)) throw new Error(`README.md has no markers <!-- ${name} --> and <!-- /${name} -->.`);
     wanted = wanted.replace(between, (_, before: string, after: string) => `${before}${text}\n${after}`);
   }

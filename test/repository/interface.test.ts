@@ -24,7 +24,7 @@ describe('README.md', () => {
   });
 
   test('uses only inputs and outputs that exist in its examples', async () => {
-    const examples = [...(await text('README.md')).matchAll(/```yaml\n([^]*?)```/g)].map(([, yaml]) =>
+    const examples = [...(await text('README.md')).matchAll(/```yaml\n([\s\S]*?)```/g)].map(([, yaml]) =>
       parse(yaml ?? ''),
     );
     const steps = examples.flatMap((example) => (Array.isArray(example) ? example : example.jobs.nvidia.steps));
