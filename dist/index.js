@@ -32449,8 +32449,8 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _desired_inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1637);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9473);
 /* harmony import */ var _report_report_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8376);
-/* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(8052);
-/* harmony import */ var _system_command_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(2347);
+/* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5056);
+/* harmony import */ var _system_command_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(6105);
 /* harmony import */ var _system_files_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(2211);
 /* harmony import */ var _system_http_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(6439);
 /* harmony import */ var _system_runner_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(3876);
@@ -32500,9 +32500,8 @@ function refused(error) {
     return { schema: '1.0', status: 'failed', failure: (0,_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .toFailure */ .w2)(error), ...nothing };
 }
 await (0,_report_report_js__WEBPACK_IMPORTED_MODULE_6__/* .report */ .z)(await main(), _system_runner_log_js__WEBPACK_IMPORTED_MODULE_11__/* .runnerLog */ .t, temporary);
-// A connection that was given up may still be open.
-if (cancellation.signal.aborted)
-    process.exit();
+// A connection that was given up may still be open, and a server that is gone would keep this process for minutes.
+process.exit();
 
 __webpack_async_result__();
 } catch(e) { __webpack_async_result__(e); } }, 1);
@@ -32586,8 +32585,8 @@ const OUTPUTS = (/* unused pure expression or super */ null && ([
     'nvcc',
     'containers',
 ]));
-/** Longest raw text of one container in an output: all outputs of a job together may have 1 MiB. */
-const RAW_LIMIT = 32 * 1024;
+/** Longest raw text of all containers together in an output: all outputs of a job may have 1 MiB, counted as UTF-16. */
+const RAW_LIMIT = 64 * 1024;
 /**
  * The step's outputs. For one container `gpus`, `nvidia-smi` and `nvcc` are its own; for several they are JSON by ctid.
  *
@@ -32596,6 +32595,7 @@ const RAW_LIMIT = 32 * 1024;
 function renderOutputs(result, paths) {
     const { containers } = result;
     const [only] = containers;
+    const raw = (output) => (0,system_text/* printable */.g$)(output).slice(0, Math.floor(RAW_LIMIT / containers.length));
     const own = (value) => only !== undefined && containers.length === 1 ? value(only) : JSON.stringify(byCtid(containers, value));
     const json = (value) => JSON.stringify(only !== undefined && containers.length === 1 ? value(only) : byCtid(containers, value));
     return {
@@ -32607,8 +32607,8 @@ function renderOutputs(result, paths) {
         'driver-version': result.host?.driver?.version ?? '',
         'cuda-version': result.cudaVersion ?? '',
         gpus: json(({ gpus }) => gpus),
-        'nvidia-smi': own(({ nvidiaSmi }) => (0,system_text/* printable */.g$)(nvidiaSmi).slice(0, RAW_LIMIT)),
-        nvcc: own(({ nvcc }) => (0,system_text/* printable */.g$)(nvcc).slice(0, RAW_LIMIT)),
+        'nvidia-smi': own(({ nvidiaSmi }) => raw(nvidiaSmi)),
+        nvcc: own(({ nvcc }) => raw(nvcc)),
         containers: JSON.stringify(byCtid(containers, containerOutput)),
     };
 }
@@ -32913,7 +32913,7 @@ function json(value) {
 
 /***/ }),
 
-/***/ 8052:
+/***/ 5056:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -32922,6 +32922,8 @@ __nccwpck_require__.d(__webpack_exports__, {
   e: () => (/* binding */ run)
 });
 
+// EXTERNAL MODULE: external "node:timers/promises"
+var promises_ = __nccwpck_require__(8500);
 // EXTERNAL MODULE: external "node:util"
 var external_node_util_ = __nccwpck_require__(7975);
 // EXTERNAL MODULE: ./build/plan/actions.js
@@ -32939,7 +32941,6 @@ const HEADER = '# Written by proxmox-lxc-nvidia; it is overwritten at its next r
  * libnvidia-container. Not `nvidia-driver*`: that would hit nvidia-driver-pinning-*, which brings no driver.
  */
 const DRIVER_PACKAGES = [
-    'cuda-compat-*',
     'cuda-drivers*',
     'libcuda1',
     'libcuda1-*',
@@ -32988,7 +32989,6 @@ const DRIVER_PACKAGES = [
     'nvidia-installer-cleanup',
     'nvidia-kernel*',
     'nvidia-legacy*',
-    'nvidia-libopencl1*',
     'nvidia-open*',
     'nvidia-opencl-icd*',
     'nvidia-persistenced*',
@@ -33074,6 +33074,16 @@ const CAUSES = [
     },
 ];
 /**
+ * apt's words for a mirror whose index and files don't belong together, which is what one that is being synchronised looks
+ * like. At the beginning of a line stand apt's own messages only.
+ */
+const OUT_OF_SYNC = /^[EW]: .*(?:File has unexpected size|Hash Sum mismatch|Mirror sync in progress)/m;
+const NOT_FOUND = /^[EW]: .*\b404\b/m;
+/** Waits between tries while a mirror is synchronised, in seconds. */
+const MIRROR_WAITS = [5, 20, 60];
+/** Characters of output, from its end, in which the cause of a failure is looked for. */
+const SEARCHED = 1024 * 1024;
+/**
  * Installs packages with exactly the versions named, never a recommended one, never a driver.
  *
  * @throws ActionError APT_DRIVER_PULLED before anything is changed; APT_… and CONTAINER_SPACE otherwise
@@ -33092,20 +33102,53 @@ async function installPackages(context, packages) {
 async function removePackages(context, packages) {
     await aptGet(context, [...APT_GET, 'purge', ...packages], `remove ${packages.join(', ')}`, true);
 }
-async function aptGet({ ctid, pct, log, secondsLeft }, argv, purpose, shown) {
-    const result = await pct.exec(ctid, argv, {
+async function aptGet(context, argv, purpose, shown) {
+    const { ctid, pct, log, secondsLeft } = context;
+    const run = (words) => pct.exec(ctid, words, {
         purpose: `apt-get: ${purpose}`,
         timeoutSeconds: secondsLeft(),
         ...(shown ? { onLine: (line) => log.foreign(String(ctid), line) } : {}),
     });
+    const result = await untilMirrorIsInSync(context, () => run(argv), () => run([...APT_GET, 'update']));
     if (result.exitCode !== 0)
-        throw aptFailure(ctid, purpose, result.exitCode, `${result.stdout}\n${result.stderr}`);
+        throw aptFailure(ctid, purpose, result);
     return result;
 }
+/**
+ * Runs apt until it doesn't fail for a mirror in the middle of its synchronisation: a few times, with growing waits. Every
+ * other failure is left as it is.
+ *
+ * @param beforeRetry what is done before another try, however it ends
+ */
+async function untilMirrorIsInSync({ ctid, log, wait }, run, beforeRetry = async () => { }) {
+    for (const seconds of MIRROR_WAITS) {
+        const result = await run();
+        if (result.exitCode === 0 || !mayPass(endOf(result)))
+            return result;
+        log.info(`Container ${ctid}: a mirror is being synchronised, next try in ${seconds} s.`);
+        await wait(seconds);
+        await beforeRetry();
+    }
+    return run();
+}
+function mayPass(text) {
+    return OUT_OF_SYNC.test(text) && !NOT_FOUND.test(text) && causeOf(text) === undefined;
+}
+function causeOf(text) {
+    return CAUSES.find(({ pattern }) => pattern.test(text));
+}
+/** The end of a command's output with its lines cut to a length that is searched in no time, whatever it holds. */
+function endOf({ stdout, stderr }) {
+    return (0,system_text/* printable */.g$)(`${stdout.slice(-SEARCHED)}\n${stderr.slice(-SEARCHED)}`);
+}
 /** What a failed apt-get means, with the lines of its output that matter. */
-function aptFailure(ctid, purpose, exitCode, text) {
-    const cause = CAUSES.find(({ pattern }) => pattern.test(text));
-    return new errors/* ActionError */.lZ(cause?.code ?? 'APT_FAILED', `In container ${ctid}, apt-get could not ${purpose} (exit code ${exitCode}).`, cause?.remedy ?? "See apt's own words below.", errorLines(text));
+function aptFailure(ctid, purpose, result) {
+    const text = endOf(result);
+    const cause = causeOf(text);
+    return new errors/* ActionError */.lZ(cause?.code ?? 'APT_FAILED', `In container ${ctid}, apt-get could not ${purpose} (exit code ${result.exitCode}).`, cause?.remedy ??
+        (mayPass(text)
+            ? "The mirror's index and files don't belong together, also after several tries: run this again later."
+            : "See apt's own words below."), errorLines(text));
 }
 /** apt's errors and warnings, or the last lines where it printed none. */
 function errorLines(text) {
@@ -33185,19 +33228,20 @@ done
 update
 `;
 /** Sets up NVIDIA's repositories and the pin. @throws ActionError APT_…, with the container's files as they were. */
-async function configureApt({ ctid, pct, log, secondsLeft }, action) {
+async function configureApt(context, action) {
+    const { ctid, pct, log, secondsLeft } = context;
     const steps = [
         ...action.before.map(changeArguments),
         ...(action.installCertificates ? [['certificates', '-', '-']] : []),
         ...action.after.map(changeArguments),
     ];
-    const { exitCode, stdout, stderr } = await pct.script(ctid, CONFIGURE, steps.flat(), {
+    const result = await untilMirrorIsInSync(context, () => pct.script(ctid, CONFIGURE, steps.flat(), {
         purpose: 'setting up apt',
         timeoutSeconds: secondsLeft(),
         onLine: (line) => log.foreign(String(ctid), line),
-    });
-    if (exitCode !== 0)
-        throw aptFailure(ctid, 'set up its repositories', exitCode, `${stdout}\n${stderr}`);
+    }));
+    if (result.exitCode !== 0)
+        throw aptFailure(ctid, 'set up its repositories', result);
 }
 function changeArguments(change) {
     return [change.kind, change.path, change.kind === 'write' ? change.content : '-'];
@@ -33298,12 +33342,14 @@ const GUEST_PROBE = String.raw `
 set -u
 record() { printf '%s' "$1"; shift; for field; do printf '\t%s' "$field"; done; printf '\n'; }
 encoded() { base64 | tr -d '\n'; }
-text_file() { if [ -f "$2" ]; then record "$1" "$2" "$(encoded < "$2")"; fi; }
-# Runs a command and records its exit code and what it printed; a hang is code 124.
+# No file that is asked for is ever that large; a part of one could be taken for the whole.
+text_file() { if [ -f "$2" ] && [ -z "$(find -L "$2" -size +1024k)" ]; then record "$1" "$2" "$(encoded < "$2")"; fi; }
+# Runs a command and records its exit code and the beginning of what it printed; a hang is code 124.
 command_output() {
   name=$1; shift
-  output=$(timeout -k 5 60 "$@" 2>&1; echo "exit=$?")
-  record "$name" "${'$'}{output##*exit=}" "$(printf '%s' "${'$'}{output%exit=*}" | head -c 65536 | encoded)"
+  output=$({ timeout -k 5 60 "$@" 2>&1; echo "exit=$?"; } | { head -c 65536; tail -c 16; } | tr -d '\0')
+  code=${'$'}{output##*exit=}
+  record "$name" "$code" "$(printf '%s' "${'$'}{output%exit=*}" | encoded)"
 }
 
 if [ -r /etc/os-release ]; then text_file os-release /etc/os-release; else text_file os-release /usr/lib/os-release; fi
@@ -33376,7 +33422,8 @@ done
 
 if command -v nvidia-smi > /dev/null 2>&1; then
   command_output smi-query nvidia-smi --query-gpu=index,uuid,name,driver_version,pci.bus_id,memory.total --format=csv,noheader
-  command_output smi-table nvidia-smi
+  # A hang isn't waited for twice.
+  case $code in 124|137) ;; *) command_output smi-table nvidia-smi ;; esac
 fi
 if [ -n "$1" ] && [ -x "$1/bin/nvcc" ]; then command_output nvcc "$1/bin/nvcc" --version; fi
 record end
@@ -33818,7 +33865,7 @@ function applyAction(action, context) {
 }
 
 // EXTERNAL MODULE: external "node:fs/promises"
-var promises_ = __nccwpck_require__(1455);
+var external_node_fs_promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:path"
 var external_node_path_ = __nccwpck_require__(6760);
 // EXTERNAL MODULE: ./node_modules/zod/v4/mini/schemas.js + 5 modules
@@ -33879,6 +33926,7 @@ var __disposeResources = (undefined && undefined.__disposeResources) || (functio
 
 
 
+
 /** On the host's disk, where it outlives the run and a restart. */
 const DIRECTORY = '/var/lib/proxmox-lxc-nvidia/journal';
 /**
@@ -33894,8 +33942,11 @@ const Entry = schemas/* object */.Ikc({
     snapshot: schemas/* nullable */.mee(schemas/* string */.YjP()),
     /** Directory in the container that the runfile goes to, or null. */
     directory: schemas/* nullable */.mee(schemas/* string */.YjP()),
-    /** `begun`: something may be half done. `proven`: all is done and verified, only the snapshot is still to be dropped. */
-    phase: schemas/* enum */.k5n(['begun', 'proven']),
+    /**
+     * `announced`: a snapshot is being taken, nothing else was touched. `begun`: something may be half done. `proven`: all is
+     * done and verified, only the snapshot is still to be dropped.
+     */
+    phase: schemas/* enum */.k5n(['announced', 'begun', 'proven']),
     /** The step that was begun last, in words. */
     step: schemas/* string */.YjP(),
 });
@@ -33911,7 +33962,7 @@ class Journal {
     async read() {
         let text;
         try {
-            text = await (0,promises_.readFile)(this.#path, 'utf8');
+            text = await (0,external_node_fs_promises_.readFile)(this.#path, 'utf8');
         }
         catch (error) {
             if (error.code === 'ENOENT')
@@ -33920,30 +33971,36 @@ class Journal {
         }
         return Entry.parse(JSON.parse(text));
     }
-    /** Replaces the entry; when this returns it is on the disk. */
+    /** Replaces the entry; when this returns it is on the disk. @throws ActionError JOURNAL_FAILED */
     async write(entry) {
-        const env_1 = { stack: [], error: void 0, hasError: false };
+        const partial = `${this.#path}.partial`;
         try {
-            await (0,promises_.mkdir)(this.#directory, { recursive: true, mode: 0o700 });
-            const partial = `${this.#path}.partial`;
-            const file = __addDisposableResource(env_1, await (0,promises_.open)(partial, 'w', 0o600), true);
-            await file.writeFile(`${JSON.stringify(entry)}\n`);
-            await file.sync();
-            await (0,promises_.rename)(partial, this.#path);
-            await syncDirectory(this.#directory);
+            const env_1 = { stack: [], error: void 0, hasError: false };
+            try {
+                await (0,external_node_fs_promises_.mkdir)(this.#directory, { recursive: true, mode: 0o700 });
+                const file = __addDisposableResource(env_1, await (0,external_node_fs_promises_.open)(partial, 'w', 0o600), true);
+                await file.writeFile(`${JSON.stringify(entry)}\n`);
+                await file.sync();
+                await (0,external_node_fs_promises_.rename)(partial, this.#path);
+                await syncDirectory(this.#directory);
+            }
+            catch (e_1) {
+                env_1.error = e_1;
+                env_1.hasError = true;
+            }
+            finally {
+                const result_1 = __disposeResources(env_1);
+                if (result_1)
+                    await result_1;
+            }
         }
-        catch (e_1) {
-            env_1.error = e_1;
-            env_1.hasError = true;
-        }
-        finally {
-            const result_1 = __disposeResources(env_1);
-            if (result_1)
-                await result_1;
+        catch (error) {
+            await (0,external_node_fs_promises_.rm)(partial, { force: true });
+            throw new errors/* ActionError */.lZ('JOURNAL_FAILED', `The journal ${this.#path} could not be written: ${(0,errors/* messageOf */.bD)(error)}.`, "Nothing is changed that isn't written down first: make room on this host's disk and run this again.");
         }
     }
     async remove() {
-        await (0,promises_.rm)(this.#path, { force: true });
+        await (0,external_node_fs_promises_.rm)(this.#path, { force: true });
         await syncDirectory(this.#directory);
     }
 }
@@ -33951,7 +34008,7 @@ class Journal {
 async function syncDirectory(path) {
     const env_2 = { stack: [], error: void 0, hasError: false };
     try {
-        const directory = __addDisposableResource(env_2, await (0,promises_.open)(path, 'r'), true);
+        const directory = __addDisposableResource(env_2, await (0,external_node_fs_promises_.open)(path, 'r'), true);
         await directory.sync();
     }
     catch (e_2) {
@@ -34108,6 +34165,70 @@ async function isRunning(files, ctid) {
     return sockets.split('\n').some((line) => line.endsWith(` @/var/lib/lxc/${ctid}/command`));
 }
 
+;// CONCATENATED MODULE: ./build/proxmox/end-processes.js
+/** The variable by which everything that this action starts in a container can be found again there. */
+const MARK = 'PROXMOX_LXC_NVIDIA';
+/**
+ * Ends processes in a container that carry the mark, with all their children: first kindly, after two seconds not.
+ * Argument 1: the mark's value, or `any` for every one but this script's own. Exits with 1 when some are left.
+ *
+ * Killing `pct exec` doesn't end what it started (domain fact: pct §6), and through sudo it couldn't even be killed.
+ */
+const END_PROCESSES = String.raw `
+set -u
+wanted=$1
+own=${'$'}${MARK}
+# The environment is entries that end in NUL, which is what grep -z reads; one pass over all processes takes milliseconds.
+marked() {
+  if [ "$wanted" = any ]; then
+    files=$(grep -lz '^${MARK}=' /proc/[0-9]*/environ)
+    if [ -n "$files" ]; then grep -Lzx "${MARK}=$own" $files; fi
+  else
+    grep -lzx "${MARK}=$wanted" /proc/[0-9]*/environ
+  fi | sed 's|^/proc/\([0-9]*\)/.*|\1|'
+}
+for signal in TERM KILL; do
+  turn=0
+  while [ "$turn" -lt 20 ]; do
+    processes=$(marked 2> /dev/null)
+    [ -n "$processes" ] || exit 0
+    if [ "$turn" = 0 ] || [ "$signal" = KILL ]; then kill "-$signal" $processes 2> /dev/null; fi
+    turn=$((turn + 1))
+    sleep 0.1
+  done
+done
+exit 1
+`;
+
+;// CONCATENATED MODULE: ./build/apply/orphans.js
+
+/** Calls of pct that change a container and aren't ended with the run that made them. */
+const MANAGING = ['snapshot', 'rollback', 'delsnapshot', 'start', 'resume', 'unlock'];
+/**
+ * What still runs on this host of an action that was killed: its calls of pct go on without it, and one that was only just
+ * started begins its work when nobody expects it any more. Told by their arguments: an `exec` of ours carries the mark.
+ */
+async function orphansOf(files, ctid) {
+    const found = [];
+    for (const name of await files.list('/proc')) {
+        if (!/^\d+$/.test(name))
+            continue;
+        // One that ends meanwhile can be unreadable in more ways than not being there (ESRCH).
+        const argv = ((await files.read(`/proc/${name}/cmdline`).catch(() => null)) ?? '').split('\0');
+        const what = workOn(argv, String(ctid));
+        if (what !== null)
+            found.push({ pid: Number(name), what });
+    }
+    return found;
+}
+function workOn(argv, ctid) {
+    if (argv.some((word) => word.startsWith(`${MARK}=`)))
+        return argv.includes(ctid) ? 'pct exec' : null;
+    const pct = argv.indexOf('/usr/sbin/pct');
+    const subcommand = argv[pct + 1] ?? '';
+    return pct >= 0 && MANAGING.includes(subcommand) && argv[pct + 2] === ctid ? `pct ${subcommand}` : null;
+}
+
 ;// CONCATENATED MODULE: ./build/apply/snapshot.js
 /** Seconds for one pct call that works on volumes. */
 const VOLUME_SECONDS = 300;
@@ -34146,8 +34267,21 @@ function unlock(pct, ctid) {
         remedy: `See pct config ${ctid}; the lock is taken away by pct unlock ${ctid}.`,
     });
 }
+/**
+ * Lets a container go on that a died pct left frozen in the middle of a snapshot; one that runs is left as it is.
+ *
+ * @throws ActionError ROLLBACK_FAILED
+ */
+function thaw(pct, ctid) {
+    return pct.manage('ROLLBACK_FAILED', ['resume', String(ctid)], {
+        timeoutSeconds: 60,
+        remedy: `It may be frozen, and is let go on by pct resume ${ctid}.`,
+    });
+}
 
 ;// CONCATENATED MODULE: ./build/apply/recover.js
+
+
 
 
 
@@ -34155,6 +34289,8 @@ function unlock(pct, ctid) {
 const OWN_LOCKS = ['snapshot', 'snapshot-delete', 'rollback'];
 /** Seconds for `dpkg --configure -a`, which may have a whole toolkit to finish. */
 const REPAIR_SECONDS = 1800;
+/** Seconds that a pct which lost its run may need to end: as long as one that works on volumes may take. */
+const ORPHAN_SECONDS = 300;
 /** Removes what a run leaves in a container, and finishes what dpkg was interrupted in. Argument 1: directory, or empty. */
 const REPAIR = `
 set -eu
@@ -34168,10 +34304,11 @@ fi
  * Puts right what an interrupted or failed run left of a container: back to the snapshot where there is one, else nothing
  * half done and no leftovers, so that the next plan finds what is missing. Its lock must be held. Can be repeated.
  *
- * @throws ActionError ROLLBACK_FAILED, RECOVERY_FAILED, with the journal kept for the next try
+ * @throws ActionError ROLLBACK_FAILED, RECOVERY_FAILED, CONTAINER_STOPPED, with the journal kept for the next try
  */
 async function recover({ pct, files, log }, journal, entry) {
     const { ctid, snapshot } = entry;
+    await endOrphans(pct, files, ctid);
     const container = await observeContainer(files, ctid);
     if (container.presence.kind !== 'here') {
         log.info(`Container ${ctid} is gone; what ${entry.run} left of it is forgotten.`);
@@ -34183,6 +34320,9 @@ async function recover({ pct, files, log }, journal, entry) {
     }
     if (container.lock !== null && OWN_LOCKS.includes(container.lock))
         await unlock(pct, ctid);
+    // Killed while it made a snapshot, pct leaves the container frozen, and whatever wants to run in it hangs.
+    if (container.lock === 'snapshot' && container.running)
+        await thaw(pct, ctid);
     let recovery;
     if (snapshot !== null && container.snapshots.includes(snapshot)) {
         const complete = !container.incompleteSnapshots.includes(snapshot);
@@ -34194,16 +34334,37 @@ async function recover({ pct, files, log }, journal, entry) {
         await dropSnapshot(pct, ctid, snapshot, !complete);
     }
     else {
-        recovery = entry.phase === 'proven' ? 'completed' : 'repaired';
+        recovery = entry.phase === 'begun' ? 'repaired' : 'completed';
         if (recovery === 'repaired')
             await repair(pct, ctid, entry.directory, container.running, log);
     }
     await journal.remove();
     return recovery;
 }
+/**
+ * Waits until no pct of an earlier run works on the container any more: killed with its volumes half switched it would
+ * leave more to put right than when it ends. What an `exec` started, or starts yet, is ended.
+ *
+ * @throws ActionError RECOVERY_FAILED
+ */
+async function endOrphans(pct, files, ctid) {
+    const end = performance.now() + ORPHAN_SECONDS * 1000;
+    for (;;) {
+        const orphans = await orphansOf(files, ctid);
+        if (orphans.length === 0)
+            return;
+        if (performance.now() > end) {
+            const names = orphans.map(({ pid, what }) => `${what} (process ${pid})`);
+            throw new errors/* ActionError */.lZ('RECOVERY_FAILED', `Container ${ctid} is still being worked on by what an earlier run started: ${names.join(', ')}.`, 'See what it waits for, or end it; then run this again.');
+        }
+        if (orphans.some(({ what }) => what === 'pct exec'))
+            await pct.endProcesses(ctid, 'any');
+        await (0,promises_.setTimeout)(200);
+    }
+}
 async function repair(pct, ctid, directory, running, log) {
     if (!running) {
-        throw new errors/* ActionError */.lZ('RECOVERY_FAILED', `Container ${ctid} was stopped while it was being changed, and is not running.`, `Start it (pct start ${ctid}) and run this again: what was left half done is repaired first.`);
+        throw new errors/* ActionError */.lZ('CONTAINER_STOPPED', `Container ${ctid} was stopped while it was being changed, and is not running.`, `Start it (pct start ${ctid}) and run this again: what was left half done is repaired first.`);
     }
     const { exitCode, stdout, stderr } = await pct.script(ctid, REPAIR, [directory ?? ''], {
         purpose: 'repairing what was left half done',
@@ -34243,8 +34404,8 @@ class Protection {
             since: new Date().toISOString(),
             snapshot: plan.safety.kind === 'snapshot' ? `nvidia-${(0,external_node_crypto_.randomBytes)(4).toString('hex')}` : null,
             directory: install === undefined ? null : workingPath(install),
-            phase: 'begun',
-            step: 'begin',
+            phase: plan.safety.kind === 'snapshot' ? 'announced' : 'begun',
+            step: 'nothing yet',
         };
     }
     /** How the container was put right after a failure; null: it wasn't needed, or could not be. */
@@ -34265,7 +34426,7 @@ class Protection {
             if (this.#world.cancelled.aborted)
                 throw error;
             await this.#recover();
-            if (this.#entry.phase === 'begun')
+            if (this.#entry.phase !== 'proven')
                 throw error;
         }
     }
@@ -34277,6 +34438,8 @@ class Protection {
             await takeSnapshot(this.#pct, ctid, snapshot, this.#world.runName);
             this.#world.log.info(`Container ${ctid} has the snapshot ${snapshot} to go back to.`);
         }
+        this.#entry.phase = 'begun';
+        await record('begin');
         await work(record);
         this.#entry.phase = 'proven';
         await record('drop the snapshot');
@@ -34965,15 +35128,12 @@ function base64(text) {
 const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
 // EXTERNAL MODULE: external "node:events"
 var external_node_events_ = __nccwpck_require__(8474);
-;// CONCATENATED MODULE: ./build/proxmox/lock.js
+;// CONCATENATED MODULE: ./build/system/lock.js
 
 
 
 
 
-
-/** Volatile as the locks themselves: /run is empty after a restart of the host. */
-const lock_DIRECTORY = '/run/lock/proxmox-lxc-nvidia';
 const Owner = schemas/* object */.Ikc({
     /** Address of the workflow run, or what else a person may look for. */
     run: schemas/* string */.YjP(),
@@ -34982,35 +35142,28 @@ const Owner = schemas/* object */.Ikc({
     since: schemas/* string */.YjP(),
 });
 /**
- * A lock of this host: flock(2) on an open file, so the kernel releases it when this process ends, however that happens.
- * The owner is written into the file for those who wait; it decides nothing.
+ * A lock among the processes of this host: flock(2) on an open file, so the kernel releases it when this process ends,
+ * however that happens. The owner is written into the file for those who wait; it decides nothing.
  */
-class HostLock {
+class FileLock {
     #file;
     constructor(file) {
         this.#file = file;
     }
-    /**
-     * @param name of the lock, e.g. `container-901`
-     * @param waitSeconds how long another holder is waited for
-     * @param onWait told who holds it, once
-     * @throws ActionError CONTAINER_BUSY naming the holder; what `cancelled` was aborted with
-     */
-    static async take(name, owner, waitSeconds, cancelled, onWait) {
-        await (0,promises_.mkdir)(lock_DIRECTORY, { recursive: true });
-        const path = (0,external_node_path_.join)(lock_DIRECTORY, `${name}.lock`);
-        const file = await (0,promises_.open)(path, 'a+');
+    /** @throws what `busy` gives; what `cancelled` was aborted with */
+    static async take(path, options) {
+        const { owner, waitSeconds, cancelled, onWait, busy } = options;
+        await (0,external_node_fs_promises_.mkdir)((0,external_node_path_.dirname)(path), { recursive: true });
+        const file = await (0,external_node_fs_promises_.open)(path, 'a+');
         try {
             if (!(await flock(file, ['--nonblock'], cancelled))) {
-                const holder = await holderOf(path);
-                onWait(holder);
-                if (!(await flock(file, ['--timeout', String(waitSeconds)], cancelled))) {
-                    throw new errors/* ActionError */.lZ('CONTAINER_BUSY', `${name} is being worked on by ${await holderOf(path)}, for longer than ${waitSeconds} s.`, 'Wait for that run, or cancel it; "lock-wait-minutes" says how long to wait.');
-                }
+                onWait(await holderOf(path));
+                if (!(await flock(file, ['--timeout', String(waitSeconds)], cancelled)))
+                    throw busy(await holderOf(path));
             }
             await file.truncate();
             await file.appendFile(JSON.stringify(owner));
-            return new HostLock(file);
+            return new FileLock(file);
         }
         catch (error) {
             await file.close();
@@ -35020,6 +35173,10 @@ class HostLock {
     async release() {
         await this.#file.close();
     }
+}
+/** This process as the holder of a lock from now on. */
+function ownerNow(run) {
+    return { run, pid: process.pid, since: new Date().toISOString() };
 }
 /**
  * Node has no flock(2). flock(1) locks the open file it inherits; the lock belongs to that open file, so it stays when
@@ -35041,7 +35198,7 @@ async function flock(file, options, cancelled) {
     }
 }
 async function holderOf(path) {
-    const text = await (0,promises_.readFile)(path, 'utf8').catch(() => '');
+    const text = await (0,external_node_fs_promises_.readFile)(path, 'utf8').catch(() => '');
     try {
         const { run, pid, since } = Owner.parse(JSON.parse(text));
         return `${run} (process ${pid}, since ${since})`;
@@ -35049,6 +35206,26 @@ async function holderOf(path) {
     catch {
         return 'another process';
     }
+}
+
+;// CONCATENATED MODULE: ./build/proxmox/lock.js
+
+
+
+
+/** Volatile as the locks themselves: /run is empty after a restart of the host. */
+const lock_DIRECTORY = '/run/lock/proxmox-lxc-nvidia';
+/**
+ * Takes the lock of a container: only its holder changes the container.
+ *
+ * @throws ActionError CONTAINER_BUSY naming the holder; what `cancelled` was aborted with
+ */
+function takeContainerLock(ctid, runName, options, directory = lock_DIRECTORY) {
+    return FileLock.take((0,external_node_path_.join)(directory, `container-${ctid}.lock`), {
+        ...options,
+        owner: ownerNow(runName),
+        busy: (holder) => new errors/* ActionError */.lZ('CONTAINER_BUSY', `Container ${ctid} is being worked on by ${holder}, for longer than ${(0,system_text/* durationText */.S5)(options.waitSeconds)}.`, 'Wait for that run, or cancel it; "lock-wait-minutes" says how long to wait.'),
+    });
 }
 
 ;// CONCATENATED MODULE: ./build/runfile/address.js
@@ -35908,11 +36085,13 @@ var api = __nccwpck_require__(2306);
 
 
 
+
 const TOOL = 'nvidia-runfile';
 const MANIFEST = 'runfile.json';
 /** What is kept beside a cached runfile: tool-cache itself stores no checksum. */
 const Manifest = schemas/* object */.Ikc({
     version: schemas/* string */.YjP(),
+    /** Where it came from, as shown: without user name, password and query. */
     url: schemas/* string */.YjP(),
     name: schemas/* string */.YjP(),
     sha256: schemas/* string */.YjP().check(api/* _regex */.Fk(/^[0-9a-f]{64}$/)),
@@ -35934,12 +36113,20 @@ class RunfileCache {
     constructor(temporary) {
         this.#temporary = temporary;
     }
+    /**
+     * Takes the lock of a version's place, so that runs side by side download it once. It lies beside the tools, because
+     * who shares the cache must share the lock.
+     */
+    lock(version, architecture, options) {
+        const root = process.env['RUNNER_TOOL_CACHE'] || this.#temporary;
+        return FileLock.take((0,external_node_path_.join)(root, `${TOOL}-locks`, `${version}-${architecture}.lock`), options);
+    }
     /** The cached runfile, or null. One whose manifest can't be read counts as not there. */
     async find(version, architecture) {
         const directory = find(TOOL, cacheKey(version), architecture);
         if (directory === '')
             return null;
-        const text = await (0,promises_.readFile)((0,external_node_path_.join)(directory, MANIFEST), 'utf8').catch(() => '');
+        const text = await (0,external_node_fs_promises_.readFile)((0,external_node_path_.join)(directory, MANIFEST), 'utf8').catch(() => '');
         const manifest = Manifest.safeParse(parseJson(text));
         if (!manifest.success || manifest.data.version !== version)
             return null;
@@ -35950,18 +36137,18 @@ class RunfileCache {
         const directory = find(TOOL, cacheKey(version), architecture);
         if (directory === '')
             return;
-        await (0,promises_.rm)(`${directory}.complete`, { force: true });
-        await (0,promises_.rm)(directory, { recursive: true, force: true });
+        await (0,external_node_fs_promises_.rm)(`${directory}.complete`, { force: true });
+        await (0,external_node_fs_promises_.rm)(directory, { recursive: true, force: true });
     }
     /** A new directory to download into; removed by the caller. */
     async workspace() {
-        await (0,promises_.mkdir)(this.#temporary, { recursive: true });
-        return (0,promises_.mkdtemp)((0,external_node_path_.join)(this.#temporary, 'nvidia-runfile-'));
+        await (0,external_node_fs_promises_.mkdir)(this.#temporary, { recursive: true });
+        return (0,external_node_fs_promises_.mkdtemp)((0,external_node_path_.join)(this.#temporary, 'nvidia-runfile-'));
     }
     /** Takes a file that was downloaded and checked into the cache, from a directory that holds nothing else. */
     async store(partial, directory, architecture, manifest) {
-        await (0,promises_.rename)(partial, (0,external_node_path_.join)(directory, manifest.name));
-        await (0,promises_.writeFile)((0,external_node_path_.join)(directory, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
+        await (0,external_node_fs_promises_.rename)(partial, (0,external_node_path_.join)(directory, manifest.name));
+        await (0,external_node_fs_promises_.writeFile)((0,external_node_path_.join)(directory, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
         const cached = await cacheDir(directory, TOOL, cacheKey(manifest.version), architecture);
         return { ...manifest, path: (0,external_node_path_.join)(cached, manifest.name) };
     }
@@ -35995,6 +36182,7 @@ function parseJson(text) {
 
 
 
+
 /**
  * Finds out where a version's runfile is and what its checksum is, without downloading it.
  *
@@ -36004,9 +36192,9 @@ async function locateRunfile(http, cache, wish, version, architecture) {
     const addresses = runfileAddresses(wish.address, version, architecture);
     const cached = await cache.find(version, architecture);
     // What is cached was checked when it came, so its own checksum will do unless the user names one or another address.
-    if (cached !== null && addresses.includes(cached.url) && (wish.sha256 ?? cached.sha256) === cached.sha256) {
-        const { url, sha256, size } = cached;
-        return { version, url, sha256, size, cached: true };
+    const url = addresses.find((address) => (0,system_text/* shownUrl */.zA)(address) === cached?.url);
+    if (cached !== null && url !== undefined && (wish.sha256 ?? cached.sha256) === cached.sha256) {
+        return { version, url, sha256: cached.sha256, size: cached.size, cached: true };
     }
     for (const url of addresses) {
         const size = await http.head(url, 'DOWNLOAD_FAILED');
@@ -36032,37 +36220,60 @@ async function publishedSha256(http, url) {
 }
 /**
  * The runfile on this host, checked: from the cache when its bytes are right, else downloaded. A cached or downloaded copy
- * with a wrong checksum is thrown away.
+ * with a wrong checksum is thrown away. Another run that is obtaining the same version is waited for.
  *
- * @returns also whether it was downloaded
- * @throws ActionError RUNFILE_CHECKSUM_MISMATCH, DOWNLOAD_FAILED
+ * @param secondsLeft for all of it; throws when none are left
+ * @throws ActionError RUNFILE_CHECKSUM_MISMATCH, DOWNLOAD_FAILED, TIMEOUT
  */
-async function obtainRunfile(http, cache, log, wanted, architecture) {
-    const { version, url } = wanted;
-    const cached = await cache.find(version, architecture);
-    if (cached !== null) {
-        const sha256 = await hashFile(cached.path);
-        // Without a published checksum only a copy of the same address will do.
-        if (sha256 === (wanted.sha256 ?? (cached.url === url ? cached.sha256 : ''))) {
-            log.info(`The runfile of ${version} comes from the cache (${(0,system_text/* bytesText */.pV)(cached.size)}, checksum right).`);
-            return cached;
-        }
-        log.info(`The cached runfile of ${version} doesn't have the wanted checksum: it is thrown away.`);
-        await cache.remove(version, architecture);
+async function obtainRunfile(world, cache, wanted, architecture, secondsLeft) {
+    const lock = await lockCache(world, cache, wanted.version, architecture, secondsLeft());
+    try {
+        return ((await checkedFromCache(world.log, cache, wanted, architecture)) ??
+            (await download(world, cache, wanted, architecture, secondsLeft)));
     }
+    finally {
+        await lock.release();
+    }
+}
+function lockCache({ log, runName, cancelled }, cache, version, architecture, waitSeconds) {
+    return cache.lock(version, architecture, {
+        owner: ownerNow(runName),
+        waitSeconds,
+        cancelled,
+        onWait: (holder) => log.info(`The runfile of ${version} is being obtained by ${holder}: waiting.`),
+        busy: (holder) => new errors/* ActionError */.lZ('TIMEOUT', `The runfile of ${version} is being obtained by ${holder}, for longer than ${(0,system_text/* durationText */.S5)(waitSeconds)}.`, 'Wait for that run, or cancel it; raise "timeout-minutes" if the download is merely slow.'),
+    });
+}
+async function checkedFromCache(log, cache, { version, sha256 }, architecture) {
+    const cached = await cache.find(version, architecture);
+    if (cached === null)
+        return null;
+    if ((await hashFile(cached.path)) === (sha256 ?? cached.sha256)) {
+        log.info(`The runfile of ${version} comes from the cache (${(0,system_text/* bytesText */.pV)(cached.size)}, checksum right).`);
+        return cached;
+    }
+    log.info(`The cached runfile of ${version} doesn't have the wanted checksum: it is thrown away.`);
+    await cache.remove(version, architecture);
+    return null;
+}
+async function download({ http, log }, cache, { version, url, sha256: expected }, architecture, secondsLeft) {
     const directory = await cache.workspace();
     try {
         const partial = (0,external_node_path_.join)(directory, 'partial');
         log.info(`Downloading ${(0,system_text/* shownUrl */.zA)(url)}`);
-        const { sha256, size } = await http.download(url, partial, 'DOWNLOAD_FAILED', progress(log));
-        if (wanted.sha256 !== null && sha256 !== wanted.sha256) {
-            throw new errors/* ActionError */.lZ('RUNFILE_CHECKSUM_MISMATCH', `${(0,system_text/* shownUrl */.zA)(url)} has sha256 ${sha256}, expected was ${wanted.sha256}.`, "Nothing was delivered. Compare the checksum with NVIDIA's .sha256sum; a proxy may have changed the file.");
+        const show = progress(log);
+        const { sha256, size } = await http.download(url, partial, 'DOWNLOAD_FAILED', (received, total) => {
+            secondsLeft();
+            show(received, total);
+        });
+        if (expected !== null && sha256 !== expected) {
+            throw new errors/* ActionError */.lZ('RUNFILE_CHECKSUM_MISMATCH', `${(0,system_text/* shownUrl */.zA)(url)} (${size} bytes) has sha256 ${sha256}, expected was ${expected}.`, "Nothing was delivered. Compare the checksum with NVIDIA's .sha256sum; a proxy may have changed the file.");
         }
-        const manifest = { version, url, name: runfileName(version, architecture), sha256, size };
+        const manifest = { version, url: (0,system_text/* shownUrl */.zA)(url), name: runfileName(version, architecture), sha256, size };
         return await cache.store(partial, directory, architecture, manifest);
     }
     finally {
-        await (0,promises_.rm)(directory, { recursive: true, force: true });
+        await (0,external_node_fs_promises_.rm)(directory, { recursive: true, force: true });
     }
 }
 /** Logs a download's progress at every tenth, or every 50 MiB where the total isn't known. */
@@ -36285,6 +36496,7 @@ function nvccRelease(output) {
 
 
 
+
 /** One container on its way through the flow. The first failure ends it; what was found until then is kept. */
 class ContainerRun {
     #setting;
@@ -36313,8 +36525,11 @@ class ContainerRun {
     lock() {
         return this.#step(async ({ wish: { ctid }, desired, world, pct }) => {
             const { log, runName, cancelled } = world;
-            const owner = { run: runName, pid: process.pid, since: new Date().toISOString() };
-            this.#lock = await HostLock.take(`container-${ctid}`, owner, desired.lockWaitMinutes * 60, cancelled, (holder) => log.info(`Container ${ctid} is being worked on by ${holder}: waiting.`));
+            this.#lock = await takeContainerLock(ctid, runName, {
+                waitSeconds: desired.lockWaitMinutes * 60,
+                cancelled,
+                onWait: (holder) => log.info(`Container ${ctid} is being worked on by ${holder}: waiting.`),
+            });
             const entry = await this.#journal.read();
             if (entry === null)
                 return;
@@ -36478,17 +36693,22 @@ class ContainerRun {
     }
     #context({ wish, desired, host, world, pct, cache }) {
         const end = performance.now() + desired.timeoutMinutes * 60_000;
+        const secondsLeft = () => {
+            const seconds = Math.ceil((end - performance.now()) / 1000);
+            if (seconds > 0)
+                return seconds;
+            throw new errors/* ActionError */.lZ('TIMEOUT', `Container ${wish.ctid} took longer than ${desired.timeoutMinutes} minutes.`, 'See where the time went in the summary; raise "timeout-minutes" if it was merely slow.');
+        };
         return {
             ctid: wish.ctid,
             pct,
             log: world.log,
-            secondsLeft: () => {
-                const seconds = Math.ceil((end - performance.now()) / 1000);
-                if (seconds > 0)
-                    return seconds;
-                throw new errors/* ActionError */.lZ('TIMEOUT', `Container ${wish.ctid} took longer than ${desired.timeoutMinutes} minutes.`, 'See where the time went in the summary; raise "timeout-minutes" if it was merely slow.');
+            secondsLeft,
+            wait: async (seconds) => {
+                await (0,promises_.setTimeout)(seconds * 1000, undefined, { signal: world.cancelled }).catch(() => { });
+                world.cancelled.throwIfAborted();
             },
-            obtainRunfile: (runfile) => obtainRunfile(world.http, cache, world.log, runfile, host.architecture),
+            obtainRunfile: (runfile) => obtainRunfile(world, cache, runfile, host.architecture, secondsLeft),
         };
     }
 }
@@ -36632,10 +36852,10 @@ async function readKeyring(http, run, temporary, { name, keySource, keys }) {
     };
 }
 async function memberOfPackage(run, temporary, content, member, url) {
-    const directory = await (0,promises_.mkdtemp)((0,external_node_path_.join)(temporary, 'nvidia-keyring-'));
+    const directory = await (0,external_node_fs_promises_.mkdtemp)((0,external_node_path_.join)(temporary, 'nvidia-keyring-'));
     try {
         const file = (0,external_node_path_.join)(directory, 'keyring.deb');
-        await (0,promises_.writeFile)(file, content);
+        await (0,external_node_fs_promises_.writeFile)(file, content);
         const { exitCode, stdout, stderr } = await run(['/bin/sh', '-c', MEMBER_OF_PACKAGE, 'sh', file, member], {
             timeoutSeconds: 60,
         });
@@ -36645,7 +36865,7 @@ async function memberOfPackage(run, temporary, content, member, url) {
         return Buffer.from(stdout, 'base64');
     }
     finally {
-        await (0,promises_.rm)(directory, { recursive: true, force: true });
+        await (0,external_node_fs_promises_.rm)(directory, { recursive: true, force: true });
     }
 }
 async function readIndex(http, { name, uri }) {
@@ -36710,42 +36930,10 @@ function once(known, key, look) {
     return found;
 }
 
-// EXTERNAL MODULE: external "node:timers/promises"
-var external_node_timers_promises_ = __nccwpck_require__(8500);
-;// CONCATENATED MODULE: ./build/proxmox/end-processes.js
-/** The variable by which everything that this action starts in a container can be found again there. */
-const MARK = 'PROXMOX_LXC_NVIDIA';
-/**
- * Ends processes in a container that carry the mark, with all their children: first kindly, after two seconds not.
- * Argument 1: the mark's value, or `any` for every one but this script's own. Exits with 1 when some are left.
- *
- * Killing `pct exec` doesn't end what it started (domain fact: pct §6), and through sudo it couldn't even be killed.
- */
-const END_PROCESSES = String.raw `
-set -u
-wanted=$1
-own=${'$'}${MARK}
-marked() {
-  for directory in /proc/[0-9]*; do
-    value=$(tr '\0' '\n' < "$directory/environ" 2> /dev/null | sed -n 's/^${MARK}=//p' 2> /dev/null)
-    [ -n "$value" ] && [ "$value" != "$own" ] || continue
-    if [ "$wanted" = any ] || [ "$value" = "$wanted" ]; then printf '%s ' "${'$'}{directory#/proc/}"; fi
-  done
-}
-for signal in TERM KILL; do
-  turn=0
-  while [ "$turn" -lt 20 ]; do
-    processes=$(marked 2> /dev/null)
-    [ -n "$processes" ] || exit 0
-    if [ "$turn" = 0 ] || [ "$signal" = KILL ]; then kill "-$signal" $processes 2> /dev/null; fi
-    turn=$((turn + 1))
-    sleep 0.1
-  done
-done
-exit 1
-`;
-
+// EXTERNAL MODULE: ./build/system/lines.js + 1 modules
+var lines = __nccwpck_require__(2515);
 ;// CONCATENATED MODULE: ./build/proxmox/pct.js
+
 
 
 
@@ -36776,6 +36964,10 @@ exit "$code"
 const LOCK_WAITS = [2, 5, 10];
 /** Seconds that pct itself may need beside the command: its start-up, and a container that is just being started. */
 const PCT_SECONDS = 60;
+/** Lines of one command that are handed on: a container could print for ever, and the runner would keep all of it. */
+const MOST_LINES = 20_000;
+/** Characters kept of what a command prints to standard error: its end says what went wrong. */
+const KEPT_ERRORS = 1024 * 1024;
 /**
  * Proxmox' `pct`, of every version from 7 on: the only place that starts it.
  *
@@ -36853,22 +37045,24 @@ class Pct {
      */
     async manage(code, argv, options) {
         for (let attempt = 0;; attempt++) {
-            const { exitCode, stderr } = await this.#run(['/usr/sbin/pct', ...argv], {
-                timeoutSeconds: options.timeoutSeconds,
-            });
+            const { timeoutSeconds } = options;
+            const { exitCode, stderr } = await this.#run(['/usr/sbin/pct', ...argv], { timeoutSeconds });
             if (exitCode === 0)
                 return;
             const wait = LOCK_WAITS[attempt];
             if (wait === undefined || !/can't lock file .* got timeout/.test(stderr)) {
-                throw new errors/* ActionError */.lZ(code, `pct ${argv.join(' ')} failed with exit code ${exitCode}.`, options.remedy, (0,system_text/* lastLines */.w$)(stderr, 10));
+                throw new errors/* ActionError */.lZ(code, isTimeout(exitCode)
+                    ? `pct ${argv.join(' ')} didn't end within ${(0,system_text/* durationText */.S5)(timeoutSeconds)} and was ended.`
+                    : `pct ${argv.join(' ')} failed with exit code ${exitCode}.`, options.remedy, (0,system_text/* lastLines */.w$)(stderr, 10));
             }
-            await (0,external_node_timers_promises_.setTimeout)(wait * 1000);
+            await (0,promises_.setTimeout)(wait * 1000);
         }
     }
     async #exec(word, ctid, argv, options) {
         let began = false;
         let ended = null;
-        const stderr = [];
+        const stderr = new lines/* LastLines */.U(KEPT_ERRORS);
+        const onLine = firstLines(MOST_LINES, options.onLine);
         const started = performance.now();
         const hostOptions = {
             timeoutSeconds: options.timeoutSeconds + PCT_SECONDS,
@@ -36882,12 +37076,11 @@ class Pct {
                     return;
                 }
                 if (stream === 'stderr') {
-                    if (stderr.length < 10_000)
-                        stderr.push(line);
+                    stderr.add(line);
                     if (line === '')
                         return;
                 }
-                options.onLine?.(line, stream);
+                onLine(line, stream);
             },
         };
         if (options.stdinFile !== undefined)
@@ -36909,7 +37102,7 @@ class Pct {
             String(options.timeoutSeconds),
             ...argv,
         ], hostOptions);
-        const text = stderr.join('\n').trim();
+        const text = stderr.text().trim();
         if (!began)
             throw neverBegan(ctid, result.exitCode, text, hostOptions.timeoutSeconds, options.purpose);
         if (ended === null) {
@@ -36917,11 +37110,26 @@ class Pct {
         }
         // The same codes can be the command's own (137: the kernel killed it for memory): only a late one is the time limit.
         const late = performance.now() - started >= options.timeoutSeconds * 1000;
-        if (late && (ended === 124 || ended === 137)) {
+        if (late && isTimeout(ended)) {
             throw new errors/* ActionError */.lZ('TIMEOUT', `In container ${ctid}, ${options.purpose} didn't end within ${(0,system_text/* durationText */.S5)(options.timeoutSeconds)} and was ended.`, 'See the last lines for what it waited for; raise "timeout-minutes" if it was merely slow.', (0,system_text/* lastLines */.w$)(`${result.stdout}\n${text}`, 20));
         }
         return { exitCode: ended, stdout: result.stdout, stderr: text };
     }
+}
+/** An exit code of timeout(1) when the time was up; a command can end with the same by itself. */
+function isTimeout(exitCode) {
+    return exitCode === 124 || exitCode === 137;
+}
+/** Hands on the first lines of a command and then one that says so. */
+function firstLines(count, onLine) {
+    let seen = 0;
+    return (line, stream) => {
+        seen++;
+        if (seen <= count)
+            onLine?.(line, stream);
+        if (seen === count + 1)
+            onLine?.(`(only the first ${count} lines of this command are shown)`, stream);
+    };
 }
 /** What it means when `pct exec` came back without having started the command (texts: domain fact pct §5). */
 function neverBegan(ctid, exitCode, stderr, limit, purpose) {
@@ -36934,7 +37142,7 @@ function neverBegan(ctid, exitCode, stderr, limit, purpose) {
     if (stderr.includes('ipcc_send_rec')) {
         return new errors/* ActionError */.lZ('HOST_NOT_ROOT', 'pct could not talk to the cluster file system.', 'pct works for root only and needs a running pve-cluster service.', (0,system_text/* lastLines */.w$)(stderr, 5));
     }
-    if (exitCode === 124 || exitCode === 137) {
+    if (isTimeout(exitCode)) {
         return new errors/* ActionError */.lZ('TIMEOUT', `pct exec ${ctid} didn't start anything within ${(0,system_text/* durationText */.S5)(limit)} (for ${purpose}).`, "The container may be frozen, being snapshotted or still starting: check pct status and the host's task log.", (0,system_text/* lastLines */.w$)(stderr, 10));
     }
     return new errors/* ActionError */.lZ('PCT_FAILED', `pct exec ${ctid} failed with exit code ${exitCode} before anything ran in the container.`, "The text below is pct's own; check the container with pct status and pct enter.", (0,system_text/* lastLines */.w$)(stderr, 10));
@@ -37017,52 +37225,14 @@ function overall(statuses) {
 
 /***/ }),
 
-/***/ 2347:
+/***/ 6105:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  d: () => (/* binding */ runCommand)
-});
-
-// EXTERNAL MODULE: ./node_modules/@actions/exec/lib/exec.js + 2 modules
-var exec = __nccwpck_require__(5260);
-;// CONCATENATED MODULE: external "node:string_decoder"
-const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:string_decoder");
-;// CONCATENATED MODULE: ./build/system/lines.js
-
-/** A line longer than this many UTF-16 units is handed on in its first part only: nothing grows without bound. */
-const LONGEST = 64 * 1024;
-/** Cuts a byte stream into lines; `end()` hands on an unterminated last line. Invalid UTF-8 becomes U+FFFD. */
-class LineSplitter {
-    #decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
-    #onLine;
-    #rest = '';
-    constructor(onLine) {
-        this.#onLine = onLine;
-    }
-    write(data) {
-        const pieces = this.#decoder.write(data).split('\n');
-        for (const [index, piece] of pieces.entries()) {
-            if (this.#rest.length < LONGEST)
-                this.#rest += piece.slice(0, LONGEST - this.#rest.length);
-            if (index < pieces.length - 1)
-                this.#flush();
-        }
-    }
-    end() {
-        this.write(Buffer.from(this.#decoder.end()));
-        if (this.#rest !== '')
-            this.#flush();
-    }
-    #flush() {
-        this.#onLine(this.#rest);
-        this.#rest = '';
-    }
-}
-
-;// CONCATENATED MODULE: ./build/system/command.js
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   d: () => (/* binding */ runCommand)
+/* harmony export */ });
+/* harmony import */ var _actions_exec__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5260);
+/* harmony import */ var _lines_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2515);
 
 
 /** Output kept of one stream of a command; what comes after is read and dropped. */
@@ -37084,16 +37254,17 @@ const runCommand = async (argv, options) => {
     const kept = { stdout: [], stderr: [] };
     const size = { stdout: 0, stderr: 0 };
     const lines = {
-        stdout: new LineSplitter((line) => options.onLine?.(line, 'stdout')),
-        stderr: new LineSplitter((line) => options.onLine?.(line, 'stderr')),
+        stdout: new _lines_js__WEBPACK_IMPORTED_MODULE_1__/* .LineSplitter */ .g((line) => options.onLine?.(line, 'stdout')),
+        stderr: new _lines_js__WEBPACK_IMPORTED_MODULE_1__/* .LineSplitter */ .g((line) => options.onLine?.(line, 'stderr')),
     };
     const listener = (stream) => (data) => {
         if (size[stream] < KEPT_BYTES)
-            kept[stream].push(data);
+            kept[stream].push(Buffer.from(data));
         size[stream] += data.length;
         lines[stream].write(data);
+        makeOneBlankLine(data);
     };
-    const exitCode = await (0,exec/* exec */.m)('/bin/sh', [
+    const exitCode = await (0,_actions_exec__WEBPACK_IMPORTED_MODULE_0__/* .exec */ .m)('/bin/sh', [
         ...['-c', FROM_FILE, 'sh', options.stdinFile ?? '/dev/null'],
         ...['/usr/bin/timeout', '-k', '10', String(options.timeoutSeconds), ...argv],
     ], {
@@ -37110,6 +37281,15 @@ const runCommand = async (argv, options) => {
         stderr: Buffer.concat(kept.stderr).toString('utf8'),
     };
 };
+/**
+ * Overwrites output that was taken over. @actions/exec splits the same buffer into lines after its listener: it keeps an
+ * unfinished line whole, however long, and searches all of it again with every chunk (ToolRunner, _processLineBuffer). A
+ * container that prints 50 MB without a line feed would cost minutes. Nobody listens to those lines, so they may be blank.
+ */
+function makeOneBlankLine(data) {
+    data.fill(' ');
+    data.write('\n', data.length - 1);
+}
 
 
 /***/ }),
@@ -37419,7 +37599,7 @@ function createHttp(userAgent, wait, cancelled, silence = SILENCE) {
                         throw new Passing(`${(0,system_text/* shownUrl */.zA)(url)} doesn't have the bytes any more that were missing of it.`);
                     }
                     const complete = await partial.take(message).catch((error) => {
-                        if (isDiskError(error))
+                        if (error instanceof errors/* ActionError */.lZ || isDiskError(error))
                             throw error;
                         throw new Passing(`${(0,system_text/* shownUrl */.zA)(url)} broke off after ${partial.progressText()}: ${reasonOf(error, silence)}.`);
                     });
@@ -37508,6 +37688,71 @@ function percentDecoded(text) {
     }
     catch {
         return text;
+    }
+}
+
+
+/***/ }),
+
+/***/ 2515:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  U: () => (/* binding */ LastLines),
+  g: () => (/* binding */ LineSplitter)
+});
+
+;// CONCATENATED MODULE: external "node:string_decoder"
+const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:string_decoder");
+;// CONCATENATED MODULE: ./build/system/lines.js
+
+/** A line longer than this many UTF-16 units is handed on in its first part only: nothing grows without bound. */
+const LONGEST = 64 * 1024;
+/** Cuts a byte stream into lines; `end()` hands on an unterminated last line. Invalid UTF-8 becomes U+FFFD. */
+class LineSplitter {
+    #decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
+    #onLine;
+    #rest = '';
+    constructor(onLine) {
+        this.#onLine = onLine;
+    }
+    write(data) {
+        const pieces = this.#decoder.write(data).split('\n');
+        for (const [index, piece] of pieces.entries()) {
+            if (this.#rest.length < LONGEST)
+                this.#rest += piece.slice(0, LONGEST - this.#rest.length);
+            if (index < pieces.length - 1)
+                this.#flush();
+        }
+    }
+    end() {
+        this.write(Buffer.from(this.#decoder.end()));
+        if (this.#rest !== '')
+            this.#flush();
+    }
+    #flush() {
+        this.#onLine(this.#rest);
+        this.#rest = '';
+    }
+}
+/** Keeps the end of a text that comes in lines, up to a number of characters. */
+class LastLines {
+    #limit;
+    #lines = [];
+    #size = 0;
+    constructor(limit) {
+        this.#limit = limit;
+    }
+    add(line) {
+        this.#lines.push(line);
+        this.#size += line.length + 1;
+        while (this.#size > this.#limit && this.#lines.length > 1)
+            this.#size -= (this.#lines.shift() ?? '').length + 1;
+    }
+    text() {
+        return this.#lines.join('\n');
     }
 }
 

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { type ActionRecord, applyPlan } from './apply/apply.ts';
 import type { ApplyContext } from './apply/context.ts';
@@ -236,20 +237,25 @@ export class ContainerRun {
 
   #context({ wish, desired, host, world, pct, cache }: Setting): ApplyContext {
     const end = performance.now() + desired.timeoutMinutes * 60_000;
+    const secondsLeft = () => {
+      const seconds = Math.ceil((end - performance.now()) / 1000);
+      if (seconds > 0) return seconds;
+      throw new ActionError(
+        'TIMEOUT',
+        `Container ${wish.ctid} took longer than ${desired.timeoutMinutes} minutes.`,
+        'See where the time went in the summary; raise "timeout-minutes" if it was merely slow.',
+      );
+    };
     return {
       ctid: wish.ctid,
       pct,
       log: world.log,
-      secondsLeft: () => {
-        const seconds = Math.ceil((end - performance.now()) / 1000);
-        if (seconds > 0) return seconds;
-        throw new ActionError(
-          'TIMEOUT',
-          `Container ${wish.ctid} took longer than ${desired.timeoutMinutes} minutes.`,
-          'See where the time went in the summary; raise "timeout-minutes" if it was merely slow.',
-        );
+      secondsLeft,
+      wait: async (seconds) => {
+        await setTimeout(seconds * 1000, undefined, { signal: world.cancelled }).catch(() => {});
+        world.cancelled.throwIfAborted();
       },
-      obtainRunfile: (runfile) => obtainRunfile(world.http, cache, world.log, runfile, host.architecture),
+      obtainRunfile: (runfile) => obtainRunfile(world, cache, runfile, host.architecture, secondsLeft),
     };
   }
 }

@@ -57,6 +57,7 @@ export type FailureCode =
   | 'SNAPSHOT_FAILED'
   | 'ROLLBACK_FAILED'
   | 'RECOVERY_FAILED'
+  | 'JOURNAL_FAILED'
   | 'PCT_FAILED'
   | 'PROBE_FAILED'
   | 'TIMEOUT'

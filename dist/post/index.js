@@ -28599,8 +28599,8 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3360);
-/* harmony import */ var _put_right_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(9788);
-/* harmony import */ var _system_command_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(2347);
+/* harmony import */ var _put_right_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1458);
+/* harmony import */ var _system_command_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6105);
 /* harmony import */ var _system_files_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2211);
 /* harmony import */ var _system_runner_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(3876);
 /* harmony import */ var _system_runner_log_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(4587);
@@ -28618,7 +28618,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 9788:
+/***/ 1458:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -35578,6 +35578,45 @@ function _function(params) {
 }
 
 
+;// CONCATENATED MODULE: ./build/errors.js
+/**
+ * A failure a person can act on: what was seen and what to do about it.
+ *
+ * Everything else that is thrown is a bug of this action and is reported as `BUG` with its stack.
+ */
+class ActionError extends Error {
+    code;
+    /** What was observed, with the offending value. */
+    seen;
+    /** One sentence: what the reader should do. */
+    remedy;
+    /** Lines of a log or of output that matter, already short. Untrusted text. */
+    details;
+    constructor(code, seen, remedy, details, options) {
+        super(`${seen} ${remedy}`, options);
+        this.name = 'ActionError';
+        this.code = code;
+        this.seen = seen;
+        this.remedy = remedy;
+        this.details = details?.trim() ? details : undefined;
+    }
+}
+/** Turns any thrown value into a {@link Failure}; what is not an {@link ActionError} is a bug of ours. */
+function toFailure(error) {
+    if (error instanceof ActionError) {
+        const { code, seen, remedy, details } = error;
+        return details === undefined ? { code, seen, remedy } : { code, seen, remedy, details };
+    }
+    const seen = error instanceof Error ? error.message : String(error);
+    const details = error instanceof Error ? error.stack : undefined;
+    const remedy = 'This is a bug in the action: please report it with this text.';
+    return details === undefined ? { code: 'BUG', seen, remedy } : { code: 'BUG', seen, remedy, details };
+}
+/** The message of any thrown value. */
+function messageOf(error) {
+    return error instanceof Error ? error.message : String(error);
+}
+
 ;// CONCATENATED MODULE: ./build/apply/journal.js
 var __addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
@@ -35634,6 +35673,7 @@ var __disposeResources = (undefined && undefined.__disposeResources) || (functio
 
 
 
+
 /** On the host's disk, where it outlives the run and a restart. */
 const DIRECTORY = '/var/lib/proxmox-lxc-nvidia/journal';
 /**
@@ -35649,8 +35689,11 @@ const Entry = object({
     snapshot: nullable(schemas_string()),
     /** Directory in the container that the runfile goes to, or null. */
     directory: nullable(schemas_string()),
-    /** `begun`: something may be half done. `proven`: all is done and verified, only the snapshot is still to be dropped. */
-    phase: schemas_enum(['begun', 'proven']),
+    /**
+     * `announced`: a snapshot is being taken, nothing else was touched. `begun`: something may be half done. `proven`: all is
+     * done and verified, only the snapshot is still to be dropped.
+     */
+    phase: schemas_enum(['announced', 'begun', 'proven']),
     /** The step that was begun last, in words. */
     step: schemas_string(),
 });
@@ -35675,26 +35718,32 @@ class Journal {
         }
         return Entry.parse(JSON.parse(text));
     }
-    /** Replaces the entry; when this returns it is on the disk. */
+    /** Replaces the entry; when this returns it is on the disk. @throws ActionError JOURNAL_FAILED */
     async write(entry) {
-        const env_1 = { stack: [], error: void 0, hasError: false };
+        const partial = `${this.#path}.partial`;
         try {
-            await (0,promises_.mkdir)(this.#directory, { recursive: true, mode: 0o700 });
-            const partial = `${this.#path}.partial`;
-            const file = __addDisposableResource(env_1, await (0,promises_.open)(partial, 'w', 0o600), true);
-            await file.writeFile(`${JSON.stringify(entry)}\n`);
-            await file.sync();
-            await (0,promises_.rename)(partial, this.#path);
-            await syncDirectory(this.#directory);
+            const env_1 = { stack: [], error: void 0, hasError: false };
+            try {
+                await (0,promises_.mkdir)(this.#directory, { recursive: true, mode: 0o700 });
+                const file = __addDisposableResource(env_1, await (0,promises_.open)(partial, 'w', 0o600), true);
+                await file.writeFile(`${JSON.stringify(entry)}\n`);
+                await file.sync();
+                await (0,promises_.rename)(partial, this.#path);
+                await syncDirectory(this.#directory);
+            }
+            catch (e_1) {
+                env_1.error = e_1;
+                env_1.hasError = true;
+            }
+            finally {
+                const result_1 = __disposeResources(env_1);
+                if (result_1)
+                    await result_1;
+            }
         }
-        catch (e_1) {
-            env_1.error = e_1;
-            env_1.hasError = true;
-        }
-        finally {
-            const result_1 = __disposeResources(env_1);
-            if (result_1)
-                await result_1;
+        catch (error) {
+            await (0,promises_.rm)(partial, { force: true });
+            throw new ActionError('JOURNAL_FAILED', `The journal ${this.#path} could not be written: ${messageOf(error)}.`, "Nothing is changed that isn't written down first: make room on this host's disk and run this again.");
         }
     }
     async remove() {
@@ -35720,45 +35769,8 @@ async function syncDirectory(path) {
     }
 }
 
-;// CONCATENATED MODULE: ./build/errors.js
-/**
- * A failure a person can act on: what was seen and what to do about it.
- *
- * Everything else that is thrown is a bug of this action and is reported as `BUG` with its stack.
- */
-class ActionError extends Error {
-    code;
-    /** What was observed, with the offending value. */
-    seen;
-    /** One sentence: what the reader should do. */
-    remedy;
-    /** Lines of a log or of output that matter, already short. Untrusted text. */
-    details;
-    constructor(code, seen, remedy, details, options) {
-        super(`${seen} ${remedy}`, options);
-        this.name = 'ActionError';
-        this.code = code;
-        this.seen = seen;
-        this.remedy = remedy;
-        this.details = details?.trim() ? details : undefined;
-    }
-}
-/** Turns any thrown value into a {@link Failure}; what is not an {@link ActionError} is a bug of ours. */
-function toFailure(error) {
-    if (error instanceof ActionError) {
-        const { code, seen, remedy, details } = error;
-        return details === undefined ? { code, seen, remedy } : { code, seen, remedy, details };
-    }
-    const seen = error instanceof Error ? error.message : String(error);
-    const details = error instanceof Error ? error.stack : undefined;
-    const remedy = 'This is a bug in the action: please report it with this text.';
-    return details === undefined ? { code: 'BUG', seen, remedy } : { code: 'BUG', seen, remedy, details };
-}
-/** The message of any thrown value. */
-function messageOf(error) {
-    return error instanceof Error ? error.message : String(error);
-}
-
+;// CONCATENATED MODULE: external "node:timers/promises"
+const external_node_timers_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
 ;// CONCATENATED MODULE: ./build/proxmox/config.js
 /**
  * Parses a container's configuration file as pve-container does (PVE::LXC::Config, parse_pct_config): `key: value`, raw
@@ -35902,6 +35914,70 @@ async function isRunning(files, ctid) {
     return sockets.split('\n').some((line) => line.endsWith(` @/var/lib/lxc/${ctid}/command`));
 }
 
+;// CONCATENATED MODULE: ./build/proxmox/end-processes.js
+/** The variable by which everything that this action starts in a container can be found again there. */
+const MARK = 'PROXMOX_LXC_NVIDIA';
+/**
+ * Ends processes in a container that carry the mark, with all their children: first kindly, after two seconds not.
+ * Argument 1: the mark's value, or `any` for every one but this script's own. Exits with 1 when some are left.
+ *
+ * Killing `pct exec` doesn't end what it started (domain fact: pct §6), and through sudo it couldn't even be killed.
+ */
+const END_PROCESSES = String.raw `
+set -u
+wanted=$1
+own=${'$'}${MARK}
+# The environment is entries that end in NUL, which is what grep -z reads; one pass over all processes takes milliseconds.
+marked() {
+  if [ "$wanted" = any ]; then
+    files=$(grep -lz '^${MARK}=' /proc/[0-9]*/environ)
+    if [ -n "$files" ]; then grep -Lzx "${MARK}=$own" $files; fi
+  else
+    grep -lzx "${MARK}=$wanted" /proc/[0-9]*/environ
+  fi | sed 's|^/proc/\([0-9]*\)/.*|\1|'
+}
+for signal in TERM KILL; do
+  turn=0
+  while [ "$turn" -lt 20 ]; do
+    processes=$(marked 2> /dev/null)
+    [ -n "$processes" ] || exit 0
+    if [ "$turn" = 0 ] || [ "$signal" = KILL ]; then kill "-$signal" $processes 2> /dev/null; fi
+    turn=$((turn + 1))
+    sleep 0.1
+  done
+done
+exit 1
+`;
+
+;// CONCATENATED MODULE: ./build/apply/orphans.js
+
+/** Calls of pct that change a container and aren't ended with the run that made them. */
+const MANAGING = ['snapshot', 'rollback', 'delsnapshot', 'start', 'resume', 'unlock'];
+/**
+ * What still runs on this host of an action that was killed: its calls of pct go on without it, and one that was only just
+ * started begins its work when nobody expects it any more. Told by their arguments: an `exec` of ours carries the mark.
+ */
+async function orphansOf(files, ctid) {
+    const found = [];
+    for (const name of await files.list('/proc')) {
+        if (!/^\d+$/.test(name))
+            continue;
+        // One that ends meanwhile can be unreadable in more ways than not being there (ESRCH).
+        const argv = ((await files.read(`/proc/${name}/cmdline`).catch(() => null)) ?? '').split('\0');
+        const what = workOn(argv, String(ctid));
+        if (what !== null)
+            found.push({ pid: Number(name), what });
+    }
+    return found;
+}
+function workOn(argv, ctid) {
+    if (argv.some((word) => word.startsWith(`${MARK}=`)))
+        return argv.includes(ctid) ? 'pct exec' : null;
+    const pct = argv.indexOf('/usr/sbin/pct');
+    const subcommand = argv[pct + 1] ?? '';
+    return pct >= 0 && MANAGING.includes(subcommand) && argv[pct + 2] === ctid ? `pct ${subcommand}` : null;
+}
+
 ;// CONCATENATED MODULE: ./build/apply/snapshot.js
 /** Seconds for one pct call that works on volumes. */
 const VOLUME_SECONDS = 300;
@@ -35940,8 +36016,21 @@ function unlock(pct, ctid) {
         remedy: `See pct config ${ctid}; the lock is taken away by pct unlock ${ctid}.`,
     });
 }
+/**
+ * Lets a container go on that a died pct left frozen in the middle of a snapshot; one that runs is left as it is.
+ *
+ * @throws ActionError ROLLBACK_FAILED
+ */
+function thaw(pct, ctid) {
+    return pct.manage('ROLLBACK_FAILED', ['resume', String(ctid)], {
+        timeoutSeconds: 60,
+        remedy: `It may be frozen, and is let go on by pct resume ${ctid}.`,
+    });
+}
 
 ;// CONCATENATED MODULE: ./build/apply/recover.js
+
+
 
 
 
@@ -35949,6 +36038,8 @@ function unlock(pct, ctid) {
 const OWN_LOCKS = ['snapshot', 'snapshot-delete', 'rollback'];
 /** Seconds for `dpkg --configure -a`, which may have a whole toolkit to finish. */
 const REPAIR_SECONDS = 1800;
+/** Seconds that a pct which lost its run may need to end: as long as one that works on volumes may take. */
+const ORPHAN_SECONDS = 300;
 /** Removes what a run leaves in a container, and finishes what dpkg was interrupted in. Argument 1: directory, or empty. */
 const REPAIR = `
 set -eu
@@ -35962,10 +36053,11 @@ fi
  * Puts right what an interrupted or failed run left of a container: back to the snapshot where there is one, else nothing
  * half done and no leftovers, so that the next plan finds what is missing. Its lock must be held. Can be repeated.
  *
- * @throws ActionError ROLLBACK_FAILED, RECOVERY_FAILED, with the journal kept for the next try
+ * @throws ActionError ROLLBACK_FAILED, RECOVERY_FAILED, CONTAINER_STOPPED, with the journal kept for the next try
  */
 async function recover({ pct, files, log }, journal, entry) {
     const { ctid, snapshot } = entry;
+    await endOrphans(pct, files, ctid);
     const container = await observeContainer(files, ctid);
     if (container.presence.kind !== 'here') {
         log.info(`Container ${ctid} is gone; what ${entry.run} left of it is forgotten.`);
@@ -35977,6 +36069,9 @@ async function recover({ pct, files, log }, journal, entry) {
     }
     if (container.lock !== null && OWN_LOCKS.includes(container.lock))
         await unlock(pct, ctid);
+    // Killed while it made a snapshot, pct leaves the container frozen, and whatever wants to run in it hangs.
+    if (container.lock === 'snapshot' && container.running)
+        await thaw(pct, ctid);
     let recovery;
     if (snapshot !== null && container.snapshots.includes(snapshot)) {
         const complete = !container.incompleteSnapshots.includes(snapshot);
@@ -35988,16 +36083,37 @@ async function recover({ pct, files, log }, journal, entry) {
         await dropSnapshot(pct, ctid, snapshot, !complete);
     }
     else {
-        recovery = entry.phase === 'proven' ? 'completed' : 'repaired';
+        recovery = entry.phase === 'begun' ? 'repaired' : 'completed';
         if (recovery === 'repaired')
             await repair(pct, ctid, entry.directory, container.running, log);
     }
     await journal.remove();
     return recovery;
 }
+/**
+ * Waits until no pct of an earlier run works on the container any more: killed with its volumes half switched it would
+ * leave more to put right than when it ends. What an `exec` started, or starts yet, is ended.
+ *
+ * @throws ActionError RECOVERY_FAILED
+ */
+async function endOrphans(pct, files, ctid) {
+    const end = performance.now() + ORPHAN_SECONDS * 1000;
+    for (;;) {
+        const orphans = await orphansOf(files, ctid);
+        if (orphans.length === 0)
+            return;
+        if (performance.now() > end) {
+            const names = orphans.map(({ pid, what }) => `${what} (process ${pid})`);
+            throw new ActionError('RECOVERY_FAILED', `Container ${ctid} is still being worked on by what an earlier run started: ${names.join(', ')}.`, 'See what it waits for, or end it; then run this again.');
+        }
+        if (orphans.some(({ what }) => what === 'pct exec'))
+            await pct.endProcesses(ctid, 'any');
+        await (0,external_node_timers_promises_namespaceObject.setTimeout)(200);
+    }
+}
 async function repair(pct, ctid, directory, running, log) {
     if (!running) {
-        throw new ActionError('RECOVERY_FAILED', `Container ${ctid} was stopped while it was being changed, and is not running.`, `Start it (pct start ${ctid}) and run this again: what was left half done is repaired first.`);
+        throw new ActionError('CONTAINER_STOPPED', `Container ${ctid} was stopped while it was being changed, and is not running.`, `Start it (pct start ${ctid}) and run this again: what was left half done is repaired first.`);
     }
     const { exitCode, stdout, stderr } = await pct.script(ctid, REPAIR, [directory ?? ''], {
         purpose: 'repairing what was left half done',
@@ -36014,15 +36130,12 @@ async function repair(pct, ctid, directory, running, log) {
 const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
 // EXTERNAL MODULE: external "node:events"
 var external_node_events_ = __nccwpck_require__(8474);
-;// CONCATENATED MODULE: ./build/proxmox/lock.js
+;// CONCATENATED MODULE: ./build/system/lock.js
 
 
 
 
 
-
-/** Volatile as the locks themselves: /run is empty after a restart of the host. */
-const lock_DIRECTORY = '/run/lock/proxmox-lxc-nvidia';
 const Owner = object({
     /** Address of the workflow run, or what else a person may look for. */
     run: schemas_string(),
@@ -36031,35 +36144,28 @@ const Owner = object({
     since: schemas_string(),
 });
 /**
- * A lock of this host: flock(2) on an open file, so the kernel releases it when this process ends, however that happens.
- * The owner is written into the file for those who wait; it decides nothing.
+ * A lock among the processes of this host: flock(2) on an open file, so the kernel releases it when this process ends,
+ * however that happens. The owner is written into the file for those who wait; it decides nothing.
  */
-class HostLock {
+class FileLock {
     #file;
     constructor(file) {
         this.#file = file;
     }
-    /**
-     * @param name of the lock, e.g. `container-901`
-     * @param waitSeconds how long another holder is waited for
-     * @param onWait told who holds it, once
-     * @throws ActionError CONTAINER_BUSY naming the holder; what `cancelled` was aborted with
-     */
-    static async take(name, owner, waitSeconds, cancelled, onWait) {
-        await (0,promises_.mkdir)(lock_DIRECTORY, { recursive: true });
-        const path = (0,external_node_path_namespaceObject.join)(lock_DIRECTORY, `${name}.lock`);
+    /** @throws what `busy` gives; what `cancelled` was aborted with */
+    static async take(path, options) {
+        const { owner, waitSeconds, cancelled, onWait, busy } = options;
+        await (0,promises_.mkdir)((0,external_node_path_namespaceObject.dirname)(path), { recursive: true });
         const file = await (0,promises_.open)(path, 'a+');
         try {
             if (!(await flock(file, ['--nonblock'], cancelled))) {
-                const holder = await holderOf(path);
-                onWait(holder);
-                if (!(await flock(file, ['--timeout', String(waitSeconds)], cancelled))) {
-                    throw new ActionError('CONTAINER_BUSY', `${name} is being worked on by ${await holderOf(path)}, for longer than ${waitSeconds} s.`, 'Wait for that run, or cancel it; "lock-wait-minutes" says how long to wait.');
-                }
+                onWait(await holderOf(path));
+                if (!(await flock(file, ['--timeout', String(waitSeconds)], cancelled)))
+                    throw busy(await holderOf(path));
             }
             await file.truncate();
             await file.appendFile(JSON.stringify(owner));
-            return new HostLock(file);
+            return new FileLock(file);
         }
         catch (error) {
             await file.close();
@@ -36069,6 +36175,10 @@ class HostLock {
     async release() {
         await this.#file.close();
     }
+}
+/** This process as the holder of a lock from now on. */
+function ownerNow(run) {
+    return { run, pid: process.pid, since: new Date().toISOString() };
 }
 /**
  * Node has no flock(2). flock(1) locks the open file it inherits; the lock belongs to that open file, so it stays when
@@ -36100,46 +36210,34 @@ async function holderOf(path) {
     }
 }
 
-// EXTERNAL MODULE: external "node:crypto"
-var external_node_crypto_ = __nccwpck_require__(7598);
-;// CONCATENATED MODULE: external "node:timers/promises"
-const external_node_timers_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:timers/promises");
 // EXTERNAL MODULE: ./build/system/text.js
 var system_text = __nccwpck_require__(6605);
-;// CONCATENATED MODULE: ./build/proxmox/end-processes.js
-/** The variable by which everything that this action starts in a container can be found again there. */
-const MARK = 'PROXMOX_LXC_NVIDIA';
-/**
- * Ends processes in a container that carry the mark, with all their children: first kindly, after two seconds not.
- * Argument 1: the mark's value, or `any` for every one but this script's own. Exits with 1 when some are left.
- *
- * Killing `pct exec` doesn't end what it started (domain fact: pct §6), and through sudo it couldn't even be killed.
- */
-const END_PROCESSES = String.raw `
-set -u
-wanted=$1
-own=${'$'}${MARK}
-marked() {
-  for directory in /proc/[0-9]*; do
-    value=$(tr '\0' '\n' < "$directory/environ" 2> /dev/null | sed -n 's/^${MARK}=//p' 2> /dev/null)
-    [ -n "$value" ] && [ "$value" != "$own" ] || continue
-    if [ "$wanted" = any ] || [ "$value" = "$wanted" ]; then printf '%s ' "${'$'}{directory#/proc/}"; fi
-  done
-}
-for signal in TERM KILL; do
-  turn=0
-  while [ "$turn" -lt 20 ]; do
-    processes=$(marked 2> /dev/null)
-    [ -n "$processes" ] || exit 0
-    if [ "$turn" = 0 ] || [ "$signal" = KILL ]; then kill "-$signal" $processes 2> /dev/null; fi
-    turn=$((turn + 1))
-    sleep 0.1
-  done
-done
-exit 1
-`;
+;// CONCATENATED MODULE: ./build/proxmox/lock.js
 
+
+
+
+/** Volatile as the locks themselves: /run is empty after a restart of the host. */
+const lock_DIRECTORY = '/run/lock/proxmox-lxc-nvidia';
+/**
+ * Takes the lock of a container: only its holder changes the container.
+ *
+ * @throws ActionError CONTAINER_BUSY naming the holder; what `cancelled` was aborted with
+ */
+function takeContainerLock(ctid, runName, options, directory = lock_DIRECTORY) {
+    return FileLock.take((0,external_node_path_namespaceObject.join)(directory, `container-${ctid}.lock`), {
+        ...options,
+        owner: ownerNow(runName),
+        busy: (holder) => new ActionError('CONTAINER_BUSY', `Container ${ctid} is being worked on by ${holder}, for longer than ${(0,system_text/* durationText */.S5)(options.waitSeconds)}.`, 'Wait for that run, or cancel it; "lock-wait-minutes" says how long to wait.'),
+    });
+}
+
+// EXTERNAL MODULE: external "node:crypto"
+var external_node_crypto_ = __nccwpck_require__(7598);
+// EXTERNAL MODULE: ./build/system/lines.js + 1 modules
+var lines = __nccwpck_require__(2515);
 ;// CONCATENATED MODULE: ./build/proxmox/pct.js
+
 
 
 
@@ -36170,6 +36268,10 @@ exit "$code"
 const LOCK_WAITS = [2, 5, 10];
 /** Seconds that pct itself may need beside the command: its start-up, and a container that is just being started. */
 const PCT_SECONDS = 60;
+/** Lines of one command that are handed on: a container could print for ever, and the runner would keep all of it. */
+const MOST_LINES = 20_000;
+/** Characters kept of what a command prints to standard error: its end says what went wrong. */
+const KEPT_ERRORS = 1024 * 1024;
 /**
  * Proxmox' `pct`, of every version from 7 on: the only place that starts it.
  *
@@ -36247,14 +36349,15 @@ class Pct {
      */
     async manage(code, argv, options) {
         for (let attempt = 0;; attempt++) {
-            const { exitCode, stderr } = await this.#run(['/usr/sbin/pct', ...argv], {
-                timeoutSeconds: options.timeoutSeconds,
-            });
+            const { timeoutSeconds } = options;
+            const { exitCode, stderr } = await this.#run(['/usr/sbin/pct', ...argv], { timeoutSeconds });
             if (exitCode === 0)
                 return;
             const wait = LOCK_WAITS[attempt];
             if (wait === undefined || !/can't lock file .* got timeout/.test(stderr)) {
-                throw new ActionError(code, `pct ${argv.join(' ')} failed with exit code ${exitCode}.`, options.remedy, (0,system_text/* lastLines */.w$)(stderr, 10));
+                throw new ActionError(code, isTimeout(exitCode)
+                    ? `pct ${argv.join(' ')} didn't end within ${(0,system_text/* durationText */.S5)(timeoutSeconds)} and was ended.`
+                    : `pct ${argv.join(' ')} failed with exit code ${exitCode}.`, options.remedy, (0,system_text/* lastLines */.w$)(stderr, 10));
             }
             await (0,external_node_timers_promises_namespaceObject.setTimeout)(wait * 1000);
         }
@@ -36262,7 +36365,8 @@ class Pct {
     async #exec(word, ctid, argv, options) {
         let began = false;
         let ended = null;
-        const stderr = [];
+        const stderr = new lines/* LastLines */.U(KEPT_ERRORS);
+        const onLine = firstLines(MOST_LINES, options.onLine);
         const started = performance.now();
         const hostOptions = {
             timeoutSeconds: options.timeoutSeconds + PCT_SECONDS,
@@ -36276,12 +36380,11 @@ class Pct {
                     return;
                 }
                 if (stream === 'stderr') {
-                    if (stderr.length < 10_000)
-                        stderr.push(line);
+                    stderr.add(line);
                     if (line === '')
                         return;
                 }
-                options.onLine?.(line, stream);
+                onLine(line, stream);
             },
         };
         if (options.stdinFile !== undefined)
@@ -36303,7 +36406,7 @@ class Pct {
             String(options.timeoutSeconds),
             ...argv,
         ], hostOptions);
-        const text = stderr.join('\n').trim();
+        const text = stderr.text().trim();
         if (!began)
             throw neverBegan(ctid, result.exitCode, text, hostOptions.timeoutSeconds, options.purpose);
         if (ended === null) {
@@ -36311,11 +36414,26 @@ class Pct {
         }
         // The same codes can be the command's own (137: the kernel killed it for memory): only a late one is the time limit.
         const late = performance.now() - started >= options.timeoutSeconds * 1000;
-        if (late && (ended === 124 || ended === 137)) {
+        if (late && isTimeout(ended)) {
             throw new ActionError('TIMEOUT', `In container ${ctid}, ${options.purpose} didn't end within ${(0,system_text/* durationText */.S5)(options.timeoutSeconds)} and was ended.`, 'See the last lines for what it waited for; raise "timeout-minutes" if it was merely slow.', (0,system_text/* lastLines */.w$)(`${result.stdout}\n${text}`, 20));
         }
         return { exitCode: ended, stdout: result.stdout, stderr: text };
     }
+}
+/** An exit code of timeout(1) when the time was up; a command can end with the same by itself. */
+function isTimeout(exitCode) {
+    return exitCode === 124 || exitCode === 137;
+}
+/** Hands on the first lines of a command and then one that says so. */
+function firstLines(count, onLine) {
+    let seen = 0;
+    return (line, stream) => {
+        seen++;
+        if (seen <= count)
+            onLine?.(line, stream);
+        if (seen === count + 1)
+            onLine?.(`(only the first ${count} lines of this command are shown)`, stream);
+    };
 }
 /** What it means when `pct exec` came back without having started the command (texts: domain fact pct §5). */
 function neverBegan(ctid, exitCode, stderr, limit, purpose) {
@@ -36328,7 +36446,7 @@ function neverBegan(ctid, exitCode, stderr, limit, purpose) {
     if (stderr.includes('ipcc_send_rec')) {
         return new ActionError('HOST_NOT_ROOT', 'pct could not talk to the cluster file system.', 'pct works for root only and needs a running pve-cluster service.', (0,system_text/* lastLines */.w$)(stderr, 5));
     }
-    if (exitCode === 124 || exitCode === 137) {
+    if (isTimeout(exitCode)) {
         return new ActionError('TIMEOUT', `pct exec ${ctid} didn't start anything within ${(0,system_text/* durationText */.S5)(limit)} (for ${purpose}).`, "The container may be frozen, being snapshotted or still starting: check pct status and the host's task log.", (0,system_text/* lastLines */.w$)(stderr, 10));
     }
     return new ActionError('PCT_FAILED', `pct exec ${ctid} failed with exit code ${exitCode} before anything ran in the container.`, "The text below is pct's own; check the container with pct status and pct enter.", (0,system_text/* lastLines */.w$)(stderr, 10));
@@ -36355,8 +36473,11 @@ async function putRight(ctids, world) {
         try {
             if ((await journal.read()) === null)
                 continue;
-            const owner = { run: runName, pid: process.pid, since: new Date().toISOString() };
-            const lock = await HostLock.take(`container-${ctid}`, owner, WAIT_SECONDS, never, () => { });
+            const lock = await takeContainerLock(ctid, runName, {
+                waitSeconds: WAIT_SECONDS,
+                cancelled: never,
+                onWait: () => { },
+            });
             try {
                 const entry = await journal.read();
                 if (entry === null)
@@ -36379,52 +36500,14 @@ async function putRight(ctids, world) {
 
 /***/ }),
 
-/***/ 2347:
+/***/ 6105:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
-
-// EXPORTS
-__nccwpck_require__.d(__webpack_exports__, {
-  d: () => (/* binding */ runCommand)
-});
-
-// EXTERNAL MODULE: ./node_modules/@actions/exec/lib/exec.js + 5 modules
-var exec = __nccwpck_require__(2876);
-;// CONCATENATED MODULE: external "node:string_decoder"
-const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:string_decoder");
-;// CONCATENATED MODULE: ./build/system/lines.js
-
-/** A line longer than this many UTF-16 units is handed on in its first part only: nothing grows without bound. */
-const LONGEST = 64 * 1024;
-/** Cuts a byte stream into lines; `end()` hands on an unterminated last line. Invalid UTF-8 becomes U+FFFD. */
-class LineSplitter {
-    #decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
-    #onLine;
-    #rest = '';
-    constructor(onLine) {
-        this.#onLine = onLine;
-    }
-    write(data) {
-        const pieces = this.#decoder.write(data).split('\n');
-        for (const [index, piece] of pieces.entries()) {
-            if (this.#rest.length < LONGEST)
-                this.#rest += piece.slice(0, LONGEST - this.#rest.length);
-            if (index < pieces.length - 1)
-                this.#flush();
-        }
-    }
-    end() {
-        this.write(Buffer.from(this.#decoder.end()));
-        if (this.#rest !== '')
-            this.#flush();
-    }
-    #flush() {
-        this.#onLine(this.#rest);
-        this.#rest = '';
-    }
-}
-
-;// CONCATENATED MODULE: ./build/system/command.js
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   d: () => (/* binding */ runCommand)
+/* harmony export */ });
+/* harmony import */ var _actions_exec__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(2876);
+/* harmony import */ var _lines_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2515);
 
 
 /** Output kept of one stream of a command; what comes after is read and dropped. */
@@ -36446,16 +36529,17 @@ const runCommand = async (argv, options) => {
     const kept = { stdout: [], stderr: [] };
     const size = { stdout: 0, stderr: 0 };
     const lines = {
-        stdout: new LineSplitter((line) => options.onLine?.(line, 'stdout')),
-        stderr: new LineSplitter((line) => options.onLine?.(line, 'stderr')),
+        stdout: new _lines_js__WEBPACK_IMPORTED_MODULE_1__/* .LineSplitter */ .g((line) => options.onLine?.(line, 'stdout')),
+        stderr: new _lines_js__WEBPACK_IMPORTED_MODULE_1__/* .LineSplitter */ .g((line) => options.onLine?.(line, 'stderr')),
     };
     const listener = (stream) => (data) => {
         if (size[stream] < KEPT_BYTES)
-            kept[stream].push(data);
+            kept[stream].push(Buffer.from(data));
         size[stream] += data.length;
         lines[stream].write(data);
+        makeOneBlankLine(data);
     };
-    const exitCode = await (0,exec/* exec */.m)('/bin/sh', [
+    const exitCode = await (0,_actions_exec__WEBPACK_IMPORTED_MODULE_0__/* .exec */ .m)('/bin/sh', [
         ...['-c', FROM_FILE, 'sh', options.stdinFile ?? '/dev/null'],
         ...['/usr/bin/timeout', '-k', '10', String(options.timeoutSeconds), ...argv],
     ], {
@@ -36472,6 +36556,15 @@ const runCommand = async (argv, options) => {
         stderr: Buffer.concat(kept.stderr).toString('utf8'),
     };
 };
+/**
+ * Overwrites output that was taken over. @actions/exec splits the same buffer into lines after its listener: it keeps an
+ * unfinished line whole, however long, and searches all of it again with every chunk (ToolRunner, _processLineBuffer). A
+ * container that prints 50 MB without a line feed would cost minutes. Nobody listens to those lines, so they may be blank.
+ */
+function makeOneBlankLine(data) {
+    data.fill(' ');
+    data.write('\n', data.length - 1);
+}
 
 
 /***/ }),
@@ -36514,6 +36607,71 @@ function splitDeviceNumber(rdev) {
         major: Number(((number >> 8n) & 0xfffn) | ((number >> 32n) & ~0xfffn)),
         minor: Number((number & 0xffn) | ((number >> 12n) & ~0xffn)),
     };
+}
+
+
+/***/ }),
+
+/***/ 2515:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  U: () => (/* binding */ LastLines),
+  g: () => (/* binding */ LineSplitter)
+});
+
+;// CONCATENATED MODULE: external "node:string_decoder"
+const external_node_string_decoder_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:string_decoder");
+;// CONCATENATED MODULE: ./build/system/lines.js
+
+/** A line longer than this many UTF-16 units is handed on in its first part only: nothing grows without bound. */
+const LONGEST = 64 * 1024;
+/** Cuts a byte stream into lines; `end()` hands on an unterminated last line. Invalid UTF-8 becomes U+FFFD. */
+class LineSplitter {
+    #decoder = new external_node_string_decoder_namespaceObject.StringDecoder('utf8');
+    #onLine;
+    #rest = '';
+    constructor(onLine) {
+        this.#onLine = onLine;
+    }
+    write(data) {
+        const pieces = this.#decoder.write(data).split('\n');
+        for (const [index, piece] of pieces.entries()) {
+            if (this.#rest.length < LONGEST)
+                this.#rest += piece.slice(0, LONGEST - this.#rest.length);
+            if (index < pieces.length - 1)
+                this.#flush();
+        }
+    }
+    end() {
+        this.write(Buffer.from(this.#decoder.end()));
+        if (this.#rest !== '')
+            this.#flush();
+    }
+    #flush() {
+        this.#onLine(this.#rest);
+        this.#rest = '';
+    }
+}
+/** Keeps the end of a text that comes in lines, up to a number of characters. */
+class LastLines {
+    #limit;
+    #lines = [];
+    #size = 0;
+    constructor(limit) {
+        this.#limit = limit;
+    }
+    add(line) {
+        this.#lines.push(line);
+        this.#size += line.length + 1;
+        while (this.#size > this.#limit && this.#lines.length > 1)
+            this.#size -= (this.#lines.shift() ?? '').length + 1;
+    }
+    text() {
+        return this.#lines.join('\n');
+    }
 }
 
 

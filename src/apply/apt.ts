@@ -3,7 +3,7 @@ import type { PackageVersion } from '../plan/actions.ts';
 import { packageText } from '../plan/actions.ts';
 import type { GuestResult } from '../proxmox/pct.ts';
 import { isDriverPackage } from '../repository/apt-files.ts';
-import { lastLines } from '../system/text.ts';
+import { lastLines, printable } from '../system/text.ts';
 import type { ApplyContext } from './context.ts';
 
 /**
@@ -59,6 +59,19 @@ const CAUSES: readonly { pattern: RegExp; code: FailureCode; remedy: string }[] 
 ];
 
 /**
+ * apt's words for a mirror whose index and files don't belong together, which is what one that is being synchronised looks
+ * like. At the beginning of a line stand apt's own messages only.
+ */
+const OUT_OF_SYNC = /^[EW]: .*(?:File has unexpected size|Hash Sum mismatch|Mirror sync in progress)/m;
+const NOT_FOUND = /^[EW]: .*\b404\b/m;
+
+/** Waits between tries while a mirror is synchronised, in seconds. */
+const MIRROR_WAITS = [5, 20, 60];
+
+/** Characters of output, from its end, in which the cause of a failure is looked for. */
+const SEARCHED = 1024 * 1024;
+
+/**
  * Installs packages with exactly the versions named, never a recommended one, never a driver.
  *
  * @throws ActionError APT_DRIVER_PULLED before anything is changed; APT_… and CONTAINER_SPACE otherwise
@@ -86,27 +99,72 @@ export async function removePackages(context: ApplyContext, packages: readonly s
 }
 
 async function aptGet(
-  { ctid, pct, log, secondsLeft }: ApplyContext,
+  context: ApplyContext,
   argv: readonly string[],
   purpose: string,
   shown: boolean,
 ): Promise<GuestResult> {
-  const result = await pct.exec(ctid, argv, {
-    purpose: `apt-get: ${purpose}`,
-    timeoutSeconds: secondsLeft(),
-    ...(shown ? { onLine: (line) => log.foreign(String(ctid), line) } : {}),
-  });
-  if (result.exitCode !== 0) throw aptFailure(ctid, purpose, result.exitCode, `${result.stdout}\n${result.stderr}`);
+  const { ctid, pct, log, secondsLeft } = context;
+  const run = (words: readonly string[]) =>
+    pct.exec(ctid, words, {
+      purpose: `apt-get: ${purpose}`,
+      timeoutSeconds: secondsLeft(),
+      ...(shown ? { onLine: (line) => log.foreign(String(ctid), line) } : {}),
+    });
+  const result = await untilMirrorIsInSync(
+    context,
+    () => run(argv),
+    () => run([...APT_GET, 'update']),
+  );
+  if (result.exitCode !== 0) throw aptFailure(ctid, purpose, result);
   return result;
 }
 
+/**
+ * Runs apt until it doesn't fail for a mirror in the middle of its synchronisation: a few times, with growing waits. Every
+ * other failure is left as it is.
+ *
+ * @param beforeRetry what is done before another try, however it ends
+ */
+export async function untilMirrorIsInSync(
+  { ctid, log, wait }: ApplyContext,
+  run: () => Promise<GuestResult>,
+  beforeRetry: () => Promise<unknown> = async () => {},
+): Promise<GuestResult> {
+  for (const seconds of MIRROR_WAITS) {
+    const result = await run();
+    if (result.exitCode === 0 || !mayPass(endOf(result))) return result;
+    log.info(`Container ${ctid}: a mirror is being synchronised, next try in ${seconds} s.`);
+    await wait(seconds);
+    await beforeRetry();
+  }
+  return run();
+}
+
+function mayPass(text: string): boolean {
+  return OUT_OF_SYNC.test(text) && !NOT_FOUND.test(text) && causeOf(text) === undefined;
+}
+
+function causeOf(text: string) {
+  return CAUSES.find(({ pattern }) => pattern.test(text));
+}
+
+/** The end of a command's output with its lines cut to a length that is searched in no time, whatever it holds. */
+function endOf({ stdout, stderr }: Pick<GuestResult, 'stdout' | 'stderr'>): string {
+  return printable(`${stdout.slice(-SEARCHED)}\n${stderr.slice(-SEARCHED)}`);
+}
+
 /** What a failed apt-get means, with the lines of its output that matter. */
-export function aptFailure(ctid: number, purpose: string, exitCode: number, text: string): ActionError {
-  const cause = CAUSES.find(({ pattern }) => pattern.test(text));
+export function aptFailure(ctid: number, purpose: string, result: GuestResult): ActionError {
+  const text = endOf(result);
+  const cause = causeOf(text);
   return new ActionError(
     cause?.code ?? 'APT_FAILED',
-    `In container ${ctid}, apt-get could not ${purpose} (exit code ${exitCode}).`,
-    cause?.remedy ?? "See apt's own words below.",
+    `In container ${ctid}, apt-get could not ${purpose} (exit code ${result.exitCode}).`,
+    cause?.remedy ??
+      (mayPass(text)
+        ? "The mirror's index and files don't belong together, also after several tries: run this again later."
+        : "See apt's own words below."),
     errorLines(text),
   );
 }

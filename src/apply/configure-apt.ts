@@ -1,5 +1,5 @@
 import type { Action, FileChange } from '../plan/actions.ts';
-import { APT_GET, aptFailure } from './apt.ts';
+import { APT_GET, aptFailure, untilMirrorIsInSync } from './apt.ts';
 import type { ApplyContext } from './context.ts';
 
 /**
@@ -74,20 +74,23 @@ update
 
 /** Sets up NVIDIA's repositories and the pin. @throws ActionError APT_…, with the container's files as they were. */
 export async function configureApt(
-  { ctid, pct, log, secondsLeft }: ApplyContext,
+  context: ApplyContext,
   action: Extract<Action, { kind: 'configure-apt' }>,
 ): Promise<void> {
+  const { ctid, pct, log, secondsLeft } = context;
   const steps = [
     ...action.before.map(changeArguments),
     ...(action.installCertificates ? [['certificates', '-', '-']] : []),
     ...action.after.map(changeArguments),
   ];
-  const { exitCode, stdout, stderr } = await pct.script(ctid, CONFIGURE, steps.flat(), {
-    purpose: 'setting up apt',
-    timeoutSeconds: secondsLeft(),
-    onLine: (line) => log.foreign(String(ctid), line),
-  });
-  if (exitCode !== 0) throw aptFailure(ctid, 'set up its repositories', exitCode, `${stdout}\n${stderr}`);
+  const result = await untilMirrorIsInSync(context, () =>
+    pct.script(ctid, CONFIGURE, steps.flat(), {
+      purpose: 'setting up apt',
+      timeoutSeconds: secondsLeft(),
+      onLine: (line) => log.foreign(String(ctid), line),
+    }),
+  );
+  if (result.exitCode !== 0) throw aptFailure(ctid, 'set up its repositories', result);
 }
 
 function changeArguments(change: FileChange): string[] {

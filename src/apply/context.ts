@@ -1,7 +1,7 @@
 import type { Pct } from '../proxmox/pct.ts';
 import type { CachedRunfile } from '../runfile/cache.ts';
+import type { WantedRunfile } from '../runfile/runfile.ts';
 import type { Log } from '../system/log.ts';
-import type { DriverVersion } from '../version/driver.ts';
 
 /** What every action works with. */
 export interface ApplyContext {
@@ -10,8 +10,10 @@ export interface ApplyContext {
   log: Log;
   /** Seconds left of the container's time for the next command; at least a few, so that clean-up can always run. */
   secondsLeft(): number;
+  /** Waits before another try; ends with the run's cancellation. @throws what it was cancelled with */
+  wait(seconds: number): Promise<void>;
   /** The runfile on this host, checked. @throws ActionError */
-  obtainRunfile(runfile: { version: DriverVersion; url: string; sha256: string | null }): Promise<CachedRunfile>;
+  obtainRunfile(runfile: WantedRunfile): Promise<CachedRunfile>;
 }
 
 /** Seconds for clean-up commands, whatever time is left. */

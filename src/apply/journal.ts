@@ -1,6 +1,7 @@
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
+import { ActionError, messageOf } from '../errors.ts';
 
 /** On the host's disk, where it outlives the run and a restart. */
 const DIRECTORY = '/var/lib/proxmox-lxc-nvidia/journal';
@@ -18,8 +19,11 @@ const Entry = z.object({
   snapshot: z.nullable(z.string()),
   /** Directory in the container that the runfile goes to, or null. */
   directory: z.nullable(z.string()),
-  /** `begun`: something may be half done. `proven`: all is done and verified, only the snapshot is still to be dropped. */
-  phase: z.enum(['begun', 'proven']),
+  /**
+   * `announced`: a snapshot is being taken, nothing else was touched. `begun`: something may be half done. `proven`: all is
+   * done and verified, only the snapshot is still to be dropped.
+   */
+  phase: z.enum(['announced', 'begun', 'proven']),
   /** The step that was begun last, in words. */
   step: z.string(),
 });
@@ -47,15 +51,24 @@ export class Journal {
     return Entry.parse(JSON.parse(text));
   }
 
-  /** Replaces the entry; when this returns it is on the disk. */
+  /** Replaces the entry; when this returns it is on the disk. @throws ActionError JOURNAL_FAILED */
   async write(entry: JournalEntry): Promise<void> {
-    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
     const partial = `${this.#path}.partial`;
-    await using file = await open(partial, 'w', 0o600);
-    await file.writeFile(`${JSON.stringify(entry)}\n`);
-    await file.sync();
-    await rename(partial, this.#path);
-    await syncDirectory(this.#directory);
+    try {
+      await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+      await using file = await open(partial, 'w', 0o600);
+      await file.writeFile(`${JSON.stringify(entry)}\n`);
+      await file.sync();
+      await rename(partial, this.#path);
+      await syncDirectory(this.#directory);
+    } catch (error) {
+      await rm(partial, { force: true });
+      throw new ActionError(
+        'JOURNAL_FAILED',
+        `The journal ${this.#path} could not be written: ${messageOf(error)}.`,
+        "Nothing is changed that isn't written down first: make room on this host's disk and run this again.",
+      );
+    }
   }
 
   async remove(): Promise<void> {

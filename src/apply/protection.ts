@@ -33,8 +33,8 @@ export class Protection {
       since: new Date().toISOString(),
       snapshot: plan.safety.kind === 'snapshot' ? `nvidia-${randomBytes(4).toString('hex')}` : null,
       directory: install === undefined ? null : workingPath(install),
-      phase: 'begun',
-      step: 'begin',
+      phase: plan.safety.kind === 'snapshot' ? 'announced' : 'begun',
+      step: 'nothing yet',
     };
   }
 
@@ -55,7 +55,7 @@ export class Protection {
     } catch (error) {
       if (this.#world.cancelled.aborted) throw error;
       await this.#recover();
-      if (this.#entry.phase === 'begun') throw error;
+      if (this.#entry.phase !== 'proven') throw error;
     }
   }
 
@@ -67,6 +67,8 @@ export class Protection {
       await takeSnapshot(this.#pct, ctid, snapshot, this.#world.runName);
       this.#world.log.info(`Container ${ctid} has the snapshot ${snapshot} to go back to.`);
     }
+    this.#entry.phase = 'begun';
+    await record('begin');
     await work(record);
     this.#entry.phase = 'proven';
     await record('drop the snapshot');

@@ -1,16 +1,21 @@
+import { setTimeout } from 'node:timers/promises';
 import { ActionError } from '../errors.ts';
 import { observeContainer } from '../proxmox/node.ts';
 import type { Pct } from '../proxmox/pct.ts';
 import type { HostFiles } from '../system/files.ts';
 import type { Log } from '../system/log.ts';
 import type { Journal, JournalEntry } from './journal.ts';
-import { dropSnapshot, rollBack, unlock } from './snapshot.ts';
+import { orphansOf } from './orphans.ts';
+import { dropSnapshot, rollBack, thaw, unlock } from './snapshot.ts';
 
 /** Locks that a pct of ours leaves behind when it is killed in the middle. */
 const OWN_LOCKS = ['snapshot', 'snapshot-delete', 'rollback'];
 
 /** Seconds for `dpkg --configure -a`, which may have a whole toolkit to finish. */
 const REPAIR_SECONDS = 1800;
+
+/** Seconds that a pct which lost its run may need to end: as long as one that works on volumes may take. */
+const ORPHAN_SECONDS = 300;
 
 /** Removes what a run leaves in a container, and finishes what dpkg was interrupted in. Argument 1: directory, or empty. */
 const REPAIR = `
@@ -29,7 +34,7 @@ export type Recovery = 'rolled-back' | 'repaired' | 'completed';
  * Puts right what an interrupted or failed run left of a container: back to the snapshot where there is one, else nothing
  * half done and no leftovers, so that the next plan finds what is missing. Its lock must be held. Can be repeated.
  *
- * @throws ActionError ROLLBACK_FAILED, RECOVERY_FAILED, with the journal kept for the next try
+ * @throws ActionError ROLLBACK_FAILED, RECOVERY_FAILED, CONTAINER_STOPPED, with the journal kept for the next try
  */
 export async function recover(
   { pct, files, log }: { pct: Pct; files: HostFiles; log: Log },
@@ -37,6 +42,7 @@ export async function recover(
   entry: JournalEntry,
 ): Promise<Recovery> {
   const { ctid, snapshot } = entry;
+  await endOrphans(pct, files, ctid);
   const container = await observeContainer(files, ctid);
   if (container.presence.kind !== 'here') {
     log.info(`Container ${ctid} is gone; what ${entry.run} left of it is forgotten.`);
@@ -47,6 +53,8 @@ export async function recover(
     log.info(`Not everything that was running in container ${ctid} could be ended.`);
   }
   if (container.lock !== null && OWN_LOCKS.includes(container.lock)) await unlock(pct, ctid);
+  // Killed while it made a snapshot, pct leaves the container frozen, and whatever wants to run in it hangs.
+  if (container.lock === 'snapshot' && container.running) await thaw(pct, ctid);
 
   let recovery: Recovery;
   if (snapshot !== null && container.snapshots.includes(snapshot)) {
@@ -58,17 +66,41 @@ export async function recover(
     }
     await dropSnapshot(pct, ctid, snapshot, !complete);
   } else {
-    recovery = entry.phase === 'proven' ? 'completed' : 'repaired';
+    recovery = entry.phase === 'begun' ? 'repaired' : 'completed';
     if (recovery === 'repaired') await repair(pct, ctid, entry.directory, container.running, log);
   }
   await journal.remove();
   return recovery;
 }
 
+/**
+ * Waits until no pct of an earlier run works on the container any more: killed with its volumes half switched it would
+ * leave more to put right than when it ends. What an `exec` started, or starts yet, is ended.
+ *
+ * @throws ActionError RECOVERY_FAILED
+ */
+async function endOrphans(pct: Pct, files: HostFiles, ctid: number): Promise<void> {
+  const end = performance.now() + ORPHAN_SECONDS * 1000;
+  for (;;) {
+    const orphans = await orphansOf(files, ctid);
+    if (orphans.length === 0) return;
+    if (performance.now() > end) {
+      const names = orphans.map(({ pid, what }) => `${what} (process ${pid})`);
+      throw new ActionError(
+        'RECOVERY_FAILED',
+        `Container ${ctid} is still being worked on by what an earlier run started: ${names.join(', ')}.`,
+        'See what it waits for, or end it; then run this again.',
+      );
+    }
+    if (orphans.some(({ what }) => what === 'pct exec')) await pct.endProcesses(ctid, 'any');
+    await setTimeout(200);
+  }
+}
+
 async function repair(pct: Pct, ctid: number, directory: string | null, running: boolean, log: Log): Promise<void> {
   if (!running) {
     throw new ActionError(
-      'RECOVERY_FAILED',
+      'CONTAINER_STOPPED',
       `Container ${ctid} was stopped while it was being changed, and is not running.`,
       `Start it (pct start ${ctid}) and run this again: what was left half done is repaired first.`,
     );

@@ -46,3 +46,15 @@ export function unlock(pct: Pct, ctid: number): Promise<void> {
     remedy: `See pct config ${ctid}; the lock is taken away by pct unlock ${ctid}.`,
   });
 }
+
+/**
+ * Lets a container go on that a died pct left frozen in the middle of a snapshot; one that runs is left as it is.
+ *
+ * @throws ActionError ROLLBACK_FAILED
+ */
+export function thaw(pct: Pct, ctid: number): Promise<void> {
+  return pct.manage('ROLLBACK_FAILED', ['resume', String(ctid)], {
+    timeoutSeconds: 60,
+    remedy: `It may be frozen, and is let go on by pct resume ${ctid}.`,
+  });
+}

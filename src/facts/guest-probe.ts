@@ -8,12 +8,14 @@ export const GUEST_PROBE = String.raw`
 set -u
 record() { printf '%s' "$1"; shift; for field; do printf '\t%s' "$field"; done; printf '\n'; }
 encoded() { base64 | tr -d '\n'; }
-text_file() { if [ -f "$2" ]; then record "$1" "$2" "$(encoded < "$2")"; fi; }
-# Runs a command and records its exit code and what it printed; a hang is code 124.
+# No file that is asked for is ever that large; a part of one could be taken for the whole.
+text_file() { if [ -f "$2" ] && [ -z "$(find -L "$2" -size +1024k)" ]; then record "$1" "$2" "$(encoded < "$2")"; fi; }
+# Runs a command and records its exit code and the beginning of what it printed; a hang is code 124.
 command_output() {
   name=$1; shift
-  output=$(timeout -k 5 60 "$@" 2>&1; echo "exit=$?")
-  record "$name" "${'$'}{output##*exit=}" "$(printf '%s' "${'$'}{output%exit=*}" | head -c 65536 | encoded)"
+  output=$({ timeout -k 5 60 "$@" 2>&1; echo "exit=$?"; } | { head -c 65536; tail -c 16; } | tr -d '\0')
+  code=${'$'}{output##*exit=}
+  record "$name" "$code" "$(printf '%s' "${'$'}{output%exit=*}" | encoded)"
 }
 
 if [ -r /etc/os-release ]; then text_file os-release /etc/os-release; else text_file os-release /usr/lib/os-release; fi
@@ -86,7 +88,8 @@ done
 
 if command -v nvidia-smi > /dev/null 2>&1; then
   command_output smi-query nvidia-smi --query-gpu=index,uuid,name,driver_version,pci.bus_id,memory.total --format=csv,noheader
-  command_output smi-table nvidia-smi
+  # A hang isn't waited for twice.
+  case $code in 124|137) ;; *) command_output smi-table nvidia-smi ;; esac
 fi
 if [ -n "$1" ] && [ -x "$1/bin/nvcc" ]; then command_output nvcc "$1/bin/nvcc" --version; fi
 record end

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { ActionError, type FailureCode } from '../errors.ts';
 import type { CommandOptions, RunCommand, Stream } from '../system/command.ts';
+import { LastLines } from '../system/lines.ts';
 import { durationText, lastLines } from '../system/text.ts';
 import { END_PROCESSES, MARK } from './end-processes.ts';
 
@@ -34,6 +35,12 @@ const LOCK_WAITS = [2, 5, 10];
 /** Seconds that pct itself may need beside the command: its start-up, and a container that is just being started. */
 const PCT_SECONDS = 60;
 
+/** Lines of one command that are handed on: a container could print for ever, and the runner would keep all of it. */
+const MOST_LINES = 20_000;
+
+/** Characters kept of what a command prints to standard error: its end says what went wrong. */
+const KEPT_ERRORS = 1024 * 1024;
+
 export interface GuestOptions {
   /** Completes "while …" in messages: `installing packages`. */
   purpose: string;
@@ -41,7 +48,7 @@ export interface GuestOptions {
   timeoutSeconds: number;
   /** A file of the host that the command reads as its standard input; else it reads end of file. */
   stdinFile?: string;
-  /** Called with each line that the command prints. Untrusted text. */
+  /** Called with each line that the command prints, up to a number no real one reaches. Untrusted text. */
   onLine?: (line: string, stream: Stream) => void;
   /** For clean-up: it runs even when the run was cancelled, and isn't ended by that. */
   evenIfCancelled?: boolean;
@@ -133,15 +140,16 @@ export class Pct {
     options: { timeoutSeconds: number; remedy: string },
   ): Promise<void> {
     for (let attempt = 0; ; attempt++) {
-      const { exitCode, stderr } = await this.#run(['/usr/sbin/pct', ...argv], {
-        timeoutSeconds: options.timeoutSeconds,
-      });
+      const { timeoutSeconds } = options;
+      const { exitCode, stderr } = await this.#run(['/usr/sbin/pct', ...argv], { timeoutSeconds });
       if (exitCode === 0) return;
       const wait = LOCK_WAITS[attempt];
       if (wait === undefined || !/can't lock file .* got timeout/.test(stderr)) {
         throw new ActionError(
           code,
-          `pct ${argv.join(' ')} failed with exit code ${exitCode}.`,
+          isTimeout(exitCode)
+            ? `pct ${argv.join(' ')} didn't end within ${durationText(timeoutSeconds)} and was ended.`
+            : `pct ${argv.join(' ')} failed with exit code ${exitCode}.`,
           options.remedy,
           lastLines(stderr, 10),
         );
@@ -153,7 +161,8 @@ export class Pct {
   async #exec(word: string, ctid: number, argv: readonly string[], options: GuestOptions): Promise<GuestResult> {
     let began = false;
     let ended: number | null = null;
-    const stderr: string[] = [];
+    const stderr = new LastLines(KEPT_ERRORS);
+    const onLine = firstLines(MOST_LINES, options.onLine);
     const started = performance.now();
 
     const hostOptions: CommandOptions = {
@@ -166,10 +175,10 @@ export class Pct {
           return;
         }
         if (stream === 'stderr') {
-          if (stderr.length < 10_000) stderr.push(line);
+          stderr.add(line);
           if (line === '') return;
         }
-        options.onLine?.(line, stream);
+        onLine(line, stream);
       },
     };
     if (options.stdinFile !== undefined) hostOptions.stdinFile = options.stdinFile;
@@ -193,7 +202,7 @@ export class Pct {
       ],
       hostOptions,
     );
-    const text = stderr.join('\n').trim();
+    const text = stderr.text().trim();
     if (!began) throw neverBegan(ctid, result.exitCode, text, hostOptions.timeoutSeconds, options.purpose);
     if (ended === null) {
       throw new ActionError(
@@ -205,7 +214,7 @@ export class Pct {
     }
     // The same codes can be the command's own (137: the kernel killed it for memory): only a late one is the time limit.
     const late = performance.now() - started >= options.timeoutSeconds * 1000;
-    if (late && (ended === 124 || ended === 137)) {
+    if (late && isTimeout(ended)) {
       throw new ActionError(
         'TIMEOUT',
         `In container ${ctid}, ${options.purpose} didn't end within ${durationText(options.timeoutSeconds)} and was ended.`,
@@ -215,6 +224,21 @@ export class Pct {
     }
     return { exitCode: ended, stdout: result.stdout, stderr: text };
   }
+}
+
+/** An exit code of timeout(1) when the time was up; a command can end with the same by itself. */
+function isTimeout(exitCode: number): boolean {
+  return exitCode === 124 || exitCode === 137;
+}
+
+/** Hands on the first lines of a command and then one that says so. */
+function firstLines(count: number, onLine: GuestOptions['onLine']): NonNullable<GuestOptions['onLine']> {
+  let seen = 0;
+  return (line, stream) => {
+    seen++;
+    if (seen <= count) onLine?.(line, stream);
+    if (seen === count + 1) onLine?.(`(only the first ${count} lines of this command are shown)`, stream);
+  };
 }
 
 /** What it means when `pct exec` came back without having started the command (texts: domain fact pct §5). */
@@ -233,7 +257,7 @@ function neverBegan(ctid: number, exitCode: number, stderr: string, limit: numbe
       lastLines(stderr, 5),
     );
   }
-  if (exitCode === 124 || exitCode === 137) {
+  if (isTimeout(exitCode)) {
     return new ActionError(
       'TIMEOUT',
       `pct exec ${ctid} didn't start anything within ${durationText(limit)} (for ${purpose}).`,

@@ -17,8 +17,8 @@ export const OUTPUTS = [
 ] as const;
 type OutputName = (typeof OUTPUTS)[number];
 
-/** Longest raw text of one container in an output: all outputs of a job together may have 1 MiB. */
-const RAW_LIMIT = 32 * 1024;
+/** Longest raw text of all containers together in an output: all outputs of a job may have 1 MiB, counted as UTF-16. */
+const RAW_LIMIT = 64 * 1024;
 
 /**
  * The step's outputs. For one container `gpus`, `nvidia-smi` and `nvcc` are its own; for several they are JSON by ctid.
@@ -28,6 +28,7 @@ const RAW_LIMIT = 32 * 1024;
 export function renderOutputs(result: RunResult, paths: { plan: string; report: string }): Record<OutputName, string> {
   const { containers } = result;
   const [only] = containers;
+  const raw = (output: string) => printable(output).slice(0, Math.floor(RAW_LIMIT / containers.length));
   const own = (value: (container: ContainerResult) => string): string =>
     only !== undefined && containers.length === 1 ? value(only) : JSON.stringify(byCtid(containers, value));
   const json = (value: (container: ContainerResult) => unknown): string =>
@@ -41,8 +42,8 @@ export function renderOutputs(result: RunResult, paths: { plan: string; report: 
     'driver-version': result.host?.driver?.version ?? '',
     'cuda-version': result.cudaVersion ?? '',
     gpus: json(({ gpus }) => gpus),
-    'nvidia-smi': own(({ nvidiaSmi }) => printable(nvidiaSmi).slice(0, RAW_LIMIT)),
-    nvcc: own(({ nvcc }) => printable(nvcc).slice(0, RAW_LIMIT)),
+    'nvidia-smi': own(({ nvidiaSmi }) => raw(nvidiaSmi)),
+    nvcc: own(({ nvcc }) => raw(nvcc)),
     containers: JSON.stringify(byCtid(containers, containerOutput)),
   };
 }

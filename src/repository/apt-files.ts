@@ -12,7 +12,6 @@ const HEADER = '# Written by proxmox-lxc-nvidia; it is overwritten at its next r
  * libnvidia-container. Not `nvidia-driver*`: that would hit nvidia-driver-pinning-*, which brings no driver.
  */
 const DRIVER_PACKAGES = [
-  'cuda-compat-*',
   'cuda-drivers*',
   'libcuda1',
   'libcuda1-*',
@@ -61,7 +60,6 @@ const DRIVER_PACKAGES = [
   'nvidia-installer-cleanup',
   'nvidia-kernel*',
   'nvidia-legacy*',
-  'nvidia-libopencl1*',
   'nvidia-open*',
   'nvidia-opencl-icd*',
   'nvidia-persistenced*',

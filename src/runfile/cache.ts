@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import * as toolCache from '@actions/tool-cache';
 import * as z from 'zod/mini';
+import { FileLock, type LockOptions } from '../system/lock.ts';
 import type { Architecture } from '../version/architecture.ts';
 import type { DriverVersion } from '../version/driver.ts';
 
@@ -14,6 +15,7 @@ const MANIFEST = 'runfile.json';
 /** What is kept beside a cached runfile: tool-cache itself stores no checksum. */
 const Manifest = z.object({
   version: z.string(),
+  /** Where it came from, as shown: without user name, password and query. */
   url: z.string(),
   name: z.string(),
   sha256: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
@@ -43,6 +45,15 @@ export class RunfileCache {
   /** @param temporary the runner's RUNNER_TEMP: it is emptied by the runner before and after each job. */
   constructor(temporary: string) {
     this.#temporary = temporary;
+  }
+
+  /**
+   * Takes the lock of a version's place, so that runs side by side download it once. It lies beside the tools, because
+   * who shares the cache must share the lock.
+   */
+  lock(version: DriverVersion, architecture: Architecture, options: LockOptions): Promise<FileLock> {
+    const root = process.env['RUNNER_TOOL_CACHE'] || this.#temporary;
+    return FileLock.take(join(root, `${TOOL}-locks`, `${version}-${architecture}.lock`), options);
   }
 
   /** The cached runfile, or null. One whose manifest can't be read counts as not there. */

@@ -4,10 +4,12 @@ import type { Desired } from '../desired/desired.ts';
 import { ActionError } from '../errors.ts';
 import type { RunfileFacts } from '../facts/facts.ts';
 import type { Http } from '../system/http.ts';
+import { type FileLock, ownerNow } from '../system/lock.ts';
 import type { Log } from '../system/log.ts';
-import { bytesText, shownUrl } from '../system/text.ts';
+import { bytesText, durationText, shownUrl } from '../system/text.ts';
 import type { Architecture } from '../version/architecture.ts';
 import type { DriverVersion } from '../version/driver.ts';
+import type { World } from '../world.ts';
 import { parseSha256Sum, runfileAddresses, runfileName } from './address.ts';
 import { type CachedRunfile, hashFile, type RunfileCache } from './cache.ts';
 
@@ -26,9 +28,9 @@ export async function locateRunfile(
   const addresses = runfileAddresses(wish.address, version, architecture);
   const cached = await cache.find(version, architecture);
   // What is cached was checked when it came, so its own checksum will do unless the user names one or another address.
-  if (cached !== null && addresses.includes(cached.url) && (wish.sha256 ?? cached.sha256) === cached.sha256) {
-    const { url, sha256, size } = cached;
-    return { version, url, sha256, size, cached: true };
+  const url = addresses.find((address) => shownUrl(address) === cached?.url);
+  if (cached !== null && url !== undefined && (wish.sha256 ?? cached.sha256) === cached.sha256) {
+    return { version, url, sha256: cached.sha256, size: cached.size, cached: true };
   }
   for (const url of addresses) {
     const size = await http.head(url, 'DOWNLOAD_FAILED');
@@ -64,45 +66,100 @@ async function publishedSha256(http: Http, url: string): Promise<string | null> 
   return sha256;
 }
 
+/** A runfile to obtain; without checksum its own check in the container must do. */
+export interface WantedRunfile {
+  version: DriverVersion;
+  url: string;
+  sha256: string | null;
+}
+
 /**
  * The runfile on this host, checked: from the cache when its bytes are right, else downloaded. A cached or downloaded copy
- * with a wrong checksum is thrown away.
+ * with a wrong checksum is thrown away. Another run that is obtaining the same version is waited for.
  *
- * @returns also whether it was downloaded
- * @throws ActionError RUNFILE_CHECKSUM_MISMATCH, DOWNLOAD_FAILED
+ * @param secondsLeft for all of it; throws when none are left
+ * @throws ActionError RUNFILE_CHECKSUM_MISMATCH, DOWNLOAD_FAILED, TIMEOUT
  */
 export async function obtainRunfile(
-  http: Http,
+  world: Pick<World, 'http' | 'log' | 'runName' | 'cancelled'>,
   cache: RunfileCache,
-  log: Log,
-  wanted: { version: DriverVersion; url: string; sha256: string | null },
+  wanted: WantedRunfile,
   architecture: Architecture,
+  secondsLeft: () => number,
 ): Promise<CachedRunfile> {
-  const { version, url } = wanted;
-  const cached = await cache.find(version, architecture);
-  if (cached !== null) {
-    const sha256 = await hashFile(cached.path);
-    // Without a published checksum only a copy of the same address will do.
-    if (sha256 === (wanted.sha256 ?? (cached.url === url ? cached.sha256 : ''))) {
-      log.info(`The runfile of ${version} comes from the cache (${bytesText(cached.size)}, checksum right).`);
-      return cached;
-    }
-    log.info(`The cached runfile of ${version} doesn't have the wanted checksum: it is thrown away.`);
-    await cache.remove(version, architecture);
+  const lock = await lockCache(world, cache, wanted.version, architecture, secondsLeft());
+  try {
+    return (
+      (await checkedFromCache(world.log, cache, wanted, architecture)) ??
+      (await download(world, cache, wanted, architecture, secondsLeft))
+    );
+  } finally {
+    await lock.release();
   }
+}
+
+function lockCache(
+  { log, runName, cancelled }: Pick<World, 'log' | 'runName' | 'cancelled'>,
+  cache: RunfileCache,
+  version: DriverVersion,
+  architecture: Architecture,
+  waitSeconds: number,
+): Promise<FileLock> {
+  return cache.lock(version, architecture, {
+    owner: ownerNow(runName),
+    waitSeconds,
+    cancelled,
+    onWait: (holder) => log.info(`The runfile of ${version} is being obtained by ${holder}: waiting.`),
+    busy: (holder) =>
+      new ActionError(
+        'TIMEOUT',
+        `The runfile of ${version} is being obtained by ${holder}, for longer than ${durationText(waitSeconds)}.`,
+        'Wait for that run, or cancel it; raise "timeout-minutes" if the download is merely slow.',
+      ),
+  });
+}
+
+async function checkedFromCache(
+  log: Log,
+  cache: RunfileCache,
+  { version, sha256 }: WantedRunfile,
+  architecture: Architecture,
+): Promise<CachedRunfile | null> {
+  const cached = await cache.find(version, architecture);
+  if (cached === null) return null;
+  if ((await hashFile(cached.path)) === (sha256 ?? cached.sha256)) {
+    log.info(`The runfile of ${version} comes from the cache (${bytesText(cached.size)}, checksum right).`);
+    return cached;
+  }
+  log.info(`The cached runfile of ${version} doesn't have the wanted checksum: it is thrown away.`);
+  await cache.remove(version, architecture);
+  return null;
+}
+
+async function download(
+  { http, log }: Pick<World, 'http' | 'log'>,
+  cache: RunfileCache,
+  { version, url, sha256: expected }: WantedRunfile,
+  architecture: Architecture,
+  secondsLeft: () => number,
+): Promise<CachedRunfile> {
   const directory = await cache.workspace();
   try {
     const partial = join(directory, 'partial');
     log.info(`Downloading ${shownUrl(url)}`);
-    const { sha256, size } = await http.download(url, partial, 'DOWNLOAD_FAILED', progress(log));
-    if (wanted.sha256 !== null && sha256 !== wanted.sha256) {
+    const show = progress(log);
+    const { sha256, size } = await http.download(url, partial, 'DOWNLOAD_FAILED', (received, total) => {
+      secondsLeft();
+      show(received, total);
+    });
+    if (expected !== null && sha256 !== expected) {
       throw new ActionError(
         'RUNFILE_CHECKSUM_MISMATCH',
-        `${shownUrl(url)} has sha256 ${sha256}, expected was ${wanted.sha256}.`,
+        `${shownUrl(url)} (${size} bytes) has sha256 ${sha256}, expected was ${expected}.`,
         "Nothing was delivered. Compare the checksum with NVIDIA's .sha256sum; a proxy may have changed the file.",
       );
     }
-    const manifest = { version, url, name: runfileName(version, architecture), sha256, size };
+    const manifest = { version, url: shownUrl(url), name: runfileName(version, architecture), sha256, size };
     return await cache.store(partial, directory, architecture, manifest);
   } finally {
     await rm(directory, { recursive: true, force: true });

@@ -141,7 +141,7 @@ export function createHttp(
           throw new Passing(`${shownUrl(url)} doesn't have the bytes any more that were missing of it.`);
         }
         const complete = await partial.take(message).catch((error: unknown) => {
-          if (isDiskError(error)) throw error;
+          if (error instanceof ActionError || isDiskError(error)) throw error;
           throw new Passing(`${shownUrl(url)} broke off after ${partial.progressText()}: ${reasonOf(error, silence)}.`);
         });
         if (!complete) throw new Passing(`${shownUrl(url)} ended after ${partial.progressText()}.`);

@@ -31,3 +31,24 @@ export class LineSplitter {
     this.#rest = '';
   }
 }
+
+/** Keeps the end of a text that comes in lines, up to a number of characters. */
+export class LastLines {
+  readonly #limit: number;
+  readonly #lines: string[] = [];
+  #size = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  add(line: string): void {
+    this.#lines.push(line);
+    this.#size += line.length + 1;
+    while (this.#size > this.#limit && this.#lines.length > 1) this.#size -= (this.#lines.shift() ?? '').length + 1;
+  }
+
+  text(): string {
+    return this.#lines.join('\n');
+  }
+}

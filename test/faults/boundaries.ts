@@ -43,6 +43,8 @@ export interface Boundary {
   readonly call: Call;
   /** Milliseconds from the begin of the call, for `during`. */
   readonly duringMs?: number;
+  /** When pct is killed there, then while the container is frozen. */
+  readonly killWhenFrozen?: boolean;
   /** A first fault that leads there. */
   readonly provoked?: PctFault;
   /** Only containers on such a storage get there. */
@@ -61,6 +63,7 @@ const repair = { storage: 'dir', provoked: FAILED_INSTALLER } as const;
 
 export const BOUNDARIES: readonly Boundary[] = [
   at('before', 'snapshot', { storage: 'btrfs' }),
+  at('during', 'snapshot', { storage: 'btrfs', duringMs: 20, killWhenFrozen: true }),
   at('after', 'snapshot', { storage: 'btrfs' }),
   at('before', 'setting up apt'),
   at('after', 'setting up apt'),
@@ -79,7 +82,7 @@ export const BOUNDARIES: readonly Boundary[] = [
   at('after', 'clean-up'),
   at('before', 'rehearsing the toolkit'),
   at('before', 'installing the toolkit'),
-  at('during', 'installing the toolkit', { duringMs: 1200 }),
+  at('during', 'installing the toolkit', { duringMs: 700 }),
   at('after', 'installing the toolkit'),
   at('before', 'proof'),
   at('after', 'proof'),

@@ -1,11 +1,13 @@
 import { existsSync, rmSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { Container } from '../lab/container.ts';
 import type { Host } from '../lab/host.ts';
 import { type ActionResult, runAction } from '../lab/runner.ts';
 import type { Boundary } from './boundaries.ts';
-import { CANCEL_FILE, FILLER, type Fault, JOURNAL_FILLER, pctFaults } from './faults.ts';
+import { CANCEL_FILE, type Fault, FILLER, JOURNAL_FILLER, pctFaults } from './faults.ts';
 import { inputs, type Prepared, type Storage } from './prepared.ts';
 import { expectConverged, expectSafe, hostState, logOf } from './state.ts';
 
@@ -37,6 +39,8 @@ export async function runCase(prepared: Prepared, { boundary, fault, storage, po
       ...(fault === 'SIGINT' ? { cancel: { when: cancelAsked(host, ended.signal) } } : {}),
       ...(post ? {} : { action: await scenario.actionWithoutPost() }),
     }).finally(() => ended.abort());
+    expect(await happened(host, boundary), `the fault did not happen\n${logOf(result)}`).toBe(true);
+    if (fault === 'ENOSPC') expect(await filled(container, storage)).toBe(true);
     await host.setSwitches({});
     expectToldApart(result, fault);
     if (post) await expectSafe(prepared, container, result);
@@ -48,8 +52,22 @@ export async function runCase(prepared: Prepared, { boundary, fault, storage, po
     await expectConverged(prepared, container, `${log}\n\nnext run:\n${await cleanRun(prepared, container, log)}`);
   } finally {
     await host.setSwitches({});
+    await host.exec(['rm', '-f', JOURNAL_FILLER]);
     await container.destroy();
   }
+}
+
+/** Whether the last of the faults took place: pct counts the calls that match. */
+async function happened(host: Host, { call, provoked }: Boundary): Promise<boolean> {
+  const counter = join(host.directory, 'counters', provoked ? '2' : '1');
+  const calls = existsSync(counter) ? (await readFile(counter)).length : 0;
+  return calls >= (call.nth ?? 1);
+}
+
+/** Whether the disk was really filled; not to be seen in a container that is stopped. */
+async function filled(container: Container, storage: Storage): Promise<boolean> {
+  if (storage === 'btrfs') return existsSync(container.host.path(JOURNAL_FILLER));
+  return !(await container.isRunning()) || (await container.exec(['test', '-s', FILLER])).exitCode === 0;
 }
 
 /** The next run. A container that is stopped and can't be brought back is refused as such, and then started. */

@@ -13,18 +13,26 @@ export const JOURNAL_FILLER = `${JOURNAL}/filler`;
 /** In the container. */
 export const FILLER = '/filler';
 
+/** Milliseconds; pct's start-up was measured at 650. */
+const ORPHAN_DELAY = 1000;
+
 const ERROR = 'lxc-attach: ../src/lxc/attach.c: 841: Connection reset by peer\n';
 
 /** The faults to ask the lab's pct for, so that one goes wrong at a boundary. */
 export function pctFaults(boundary: Boundary, fault: Fault, ctid: number, fullDisk: 'container' | 'host'): PctFault[] {
-  const { call, moment, duringMs, provoked } = boundary;
+  const { call, moment, duringMs, killWhenFrozen, provoked } = boundary;
   const program = programOf(fault, ctid, fullDisk);
   const effects: Record<typeof moment, Partial<PctFault>> = {
     before: program ? { before: program } : { exitCode: 255, stderr: ERROR },
-    during: { during: program ?? script('kill-pct'), duringMs: duringMs ?? 0 },
+    during: {
+      during: program ?? script('kill-pct', ...(killWhenFrozen ? [String(ctid)] : [])),
+      duringMs: duringMs ?? 0,
+    },
     after: program ? { after: program } : { after: ['true'], exitCode: 255, stderr: ERROR },
   };
-  return [...(provoked ? [provoked] : []), { ...call, ...effects[moment] }];
+  // The real pct takes its time to start: one that lost its action begins its work when the recovery is long under way.
+  const late = fault === 'SIGKILL' && moment === 'before' ? { delayMs: ORPHAN_DELAY } : {};
+  return [...(provoked ? [provoked] : []), { ...call, ...effects[moment], ...late }];
 }
 
 /** What is run on the host for a fault; null: pct itself fails. */

@@ -1,3 +1,4 @@
+import { MATRIX } from './matrix.ts';
 import { matrixTests } from './matrix-tests.ts';
 
-matrixTests(1, 2);
+matrixTests(MATRIX.filter((_, index) => index % 2 === 1));

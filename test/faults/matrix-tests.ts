@@ -1,10 +1,9 @@
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { type Case, caseName, runCase } from './case.ts';
-import { MATRIX } from './matrix.ts';
 import { Prepared } from './prepared.ts';
 
-/** The tests of a part of the matrix: every `of`th case from `part` on. A file of its own for each part runs beside the others. */
-export function matrixTests(part: number, of: number, cases: readonly Case[] = MATRIX): void {
+/** Tests of cells of the matrix, one after the other on one host; files run beside each other. */
+export function matrixTests(cases: readonly Case[]): void {
   let prepared: Prepared;
   beforeAll(async () => {
     prepared = await Prepared.make();
@@ -12,8 +11,6 @@ export function matrixTests(part: number, of: number, cases: readonly Case[] = M
   afterAll(() => prepared?.scenario.end());
 
   describe('fault matrix', () => {
-    for (const entry of cases.filter((_, index) => index % of === part)) {
-      test(caseName(entry), () => runCase(prepared, entry));
-    }
+    for (const entry of cases) test(caseName(entry), () => runCase(prepared, entry));
   });
 }

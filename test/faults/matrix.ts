@@ -11,7 +11,8 @@ export const MATRIX: readonly Case[] = BOUNDARIES.flatMap((boundary, row) =>
   FAULTS.flatMap((fault, column): Case[] => {
     const turn: Storage = boundary.storage ?? ((row + column) % 2 === 0 ? 'btrfs' : 'dir');
     const other: Storage = boundary.storage ?? (turn === 'btrfs' ? 'dir' : 'btrfs');
-    if (fault === 'ENOSPC') return [{ boundary, fault, storage: boundary.storage === 'btrfs' ? 'btrfs' : 'disk', post: true }];
+    if (fault === 'ENOSPC')
+      return [{ boundary, fault, storage: boundary.storage === 'btrfs' ? 'btrfs' : 'disk', post: true }];
     if (fault === 'SIGKILL') {
       return [
         { boundary, fault, storage: turn, post: true },

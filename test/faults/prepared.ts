@@ -1,5 +1,5 @@
-import type { Container } from '../lab/container.ts';
 import { Scenario } from '../e2e/scenario.ts';
+import type { Container } from '../lab/container.ts';
 import { JOURNAL } from './faults.ts';
 
 const OLD_DRIVER = '550.163.01';
@@ -14,7 +14,7 @@ export type Storage = 'btrfs' | 'dir' | 'disk';
 const SOFTWARE = `
 dpkg-query -W -f '\${Package} \${Version} \${db:Status-Abbrev}\\n'
 find /etc/apt -type f | sort | xargs sha256sum
-find /usr/lib /usr/bin \\( -name '*nvidia*' -o -name 'libcuda*' \\) -printf '%p %s %l\\n' | sort
+find /usr/lib /usr/bin ! -type d \\( -name '*nvidia*' -o -name 'libcuda*' \\) -printf '%p %s %l\\n' | sort
 ls -d /usr/local/cuda* 2> /dev/null
 :`;
 
@@ -48,7 +48,9 @@ export class Prepared {
     await host.exec(['mkdir', '-p', JOURNAL]);
     await host.exec(['mount', '-t', 'tmpfs', '-o', 'size=256k,mode=700', 'tmpfs', JOURNAL]);
     const system = await scenario.container({ storage: 'btrfs' });
-    await system.execOk({ script: 'rm -rf /etc/apt/sources.list /var/lib/apt/lists && mkdir -p /var/lib/apt/lists/partial' });
+    await system.execOk({
+      script: 'rm -rf /etc/apt/sources.list /var/lib/apt/lists && mkdir -p /var/lib/apt/lists/partial',
+    });
     await scenario.run({ containers: `${system.ctid}`, 'cuda-version': 'none', 'nvidia-container': 'none' });
     await installDriverPackage(system);
     const was = await softwareOf(system);
@@ -78,7 +80,8 @@ export function inputs(container: Container): Record<string, string> {
 
 /** A package by name only, so that its removal takes no file of the driver's away. */
 async function installDriverPackage(container: Container): Promise<void> {
-  const control = 'Package: libcuda1\nVersion: 550.163.01-1\nArchitecture: amd64\nMaintainer: Lab <lab@lab.test>\nDescription: stand-in\n';
+  const control =
+    'Package: libcuda1\nVersion: 550.163.01-1\nArchitecture: amd64\nMaintainer: Lab <lab@lab.test>\nDescription: stand-in\n';
   const script = `
     set -eu
     directory=$(mktemp -d)

@@ -25,7 +25,10 @@ export async function hostState(container: Container): Promise<HostState> {
   const lockFile = `/run/lock/proxmox-lxc-nvidia/container-${ctid}.lock`;
   return {
     journal: journal.exitCode === 0 ? journal.stdout : null,
-    snapshots: list.split('\n').filter((line) => line.includes('nvidia-')).join('\n'),
+    snapshots: list
+      .split('\n')
+      .filter((line) => line.includes('nvidia-'))
+      .join('\n'),
     lock: /^lock: (.*)$/m.exec(config)?.[1] ?? null,
     busy: (await host.exec(['flock', '--nonblock', lockFile, 'true'])).exitCode !== 0,
     running: await container.isRunning(),
@@ -54,9 +57,10 @@ export async function expectSafe(prepared: Prepared, container: Container, resul
   expect(busy, log).toBe(false);
   const warnings = [...result.annotations, ...(result.post?.annotations ?? [])];
   if (journal !== null) {
-    expect(warnings.map(({ properties }) => properties['title']), log).toContainEqual(
-      expect.stringMatching(/^(RECOVERY|ROLLBACK|SNAPSHOT|CONTAINER)_/),
-    );
+    expect(
+      warnings.map(({ properties }) => properties['title']),
+      log,
+    ).toContainEqual(expect.stringMatching(/^(RECOVERY|ROLLBACK|SNAPSHOT|CONTAINER)_/));
     return;
   }
   await expectNothingLeft(container, log);

@@ -17,6 +17,8 @@ export interface ActionProcessOptions {
   readonly cancel?: { readonly when: RegExp | number | Promise<unknown> };
   /** Called with the process's id when it has been started. */
   readonly onStart?: (pid: number) => void;
+  /** Called at once when it has ended: its id may be another's from then on. */
+  readonly onEnd?: () => void;
   /** Called with the output as it comes. */
   readonly onOutput?: (text: string) => void;
 }
@@ -48,6 +50,7 @@ export async function runActionProcess(
     if (child.exitCode === null && child.signalCode === null) killTree(child.pid);
   };
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  child.once('exit', () => options.onEnd?.());
   const closed = new Promise<void>((resolve, reject) => {
     child.once('close', () => resolve());
     child.once('error', reject);

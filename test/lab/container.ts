@@ -205,7 +205,9 @@ async function makeVolume(host: Host, ctid: number, source: string, options: Con
       await runOk(['cp', '--reflink=always', source, image]);
     } else {
       await runOk(['truncate', '-s', options.disk, image]);
-      await runOk(['mkfs.ext4', '-q', '-F', '-m', '0', '-E', 'lazy_itable_init=1', '-d', source, image]);
+      const { uid, gid } = statSync(source); // mkfs takes over all owners but that of the root directory
+      const extended = `lazy_itable_init=1,root_owner=${uid}:${gid}`;
+      await runOk(['mkfs.ext4', '-q', '-F', '-m', '0', '-E', extended, '-d', source, image]);
     }
     return `${storage}:${ctid}/vm-${ctid}-disk-0.raw,size=${options.disk}`;
   }

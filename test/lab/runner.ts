@@ -22,6 +22,8 @@ export interface RunOptions {
   readonly cancel?: { readonly when: RegExp | number | Promise<unknown> };
   /** Called with the process id of the main phase. */
   readonly onStart?: (pid: number) => void;
+  /** Called at once when the main phase's process has ended. */
+  readonly onEnd?: () => void;
   /** Default 5 minutes. */
   readonly timeoutMs?: number;
   /** Called with the main phase's output as it comes. */
@@ -130,6 +132,7 @@ async function runPhase(
     timeoutMs: options.timeoutMs ?? 5 * 60_000,
     ...(options.cancel && files.endsWith('main') ? { cancel: options.cancel } : {}),
     ...(options.onStart && files.endsWith('main') ? { onStart: options.onStart } : {}),
+    ...(options.onEnd && files.endsWith('main') ? { onEnd: options.onEnd } : {}),
     ...(options.onOutput && files.endsWith('main') ? { onOutput: options.onOutput } : {}),
   });
   const read = (name: (typeof names)[number]) => readFile(join(files, name), 'utf8');

@@ -177,9 +177,10 @@ async function readState(stateDir: string): Promise<ServerState | undefined> {
 async function endServer(stateDir: string): Promise<void> {
   const state = await readState(stateDir);
   if (!state) return;
-  // The number may belong to another process by now: only ours has the server's file on its command line.
+  // The number may belong to another process by now: only ours has the server's file and this state directory on its
+  // command line. The file's folder may be another checkout's.
   const commandLine = await readFile(`/proc/${state.pid}/cmdline`, 'utf8').catch(() => '');
-  if (commandLine.includes(join(import.meta.dirname, 'server.ts'))) {
+  if (commandLine.includes('test/lab/upstream/server.ts') && commandLine.includes(stateDir)) {
     process.kill(state.pid, 'SIGTERM');
     await gone(state.pid);
   }

@@ -25,6 +25,9 @@ it.each([
   expect(APT_GET).toContain(option);
 });
 
+/** What a failed apt-get with this output means. */
+const failed = (purpose: string, stderr: string) => aptFailure(901, purpose, { exitCode: 100, stdout: '', stderr });
+
 describe('installPackages', () => {
   const packages = [
     { name: 'kmod', version: null },
@@ -161,7 +164,7 @@ describe('what a failure of apt-get means', () => {
     ],
     ['silence', 'APT_FAILED', ''],
   ])('%s: %s', (_what, code, text) => {
-    const failure = aptFailure(901, 'install kmod', 100, text);
+    const failure = failed('install kmod', text);
     expect(failure.code).toBe(code);
     expect(failure.message).toContain('901');
     expect(failure.message).toContain('install kmod');
@@ -170,21 +173,75 @@ describe('what a failure of apt-get means', () => {
 
   it('tells the reader of a certificate what to do about it', () => {
     const text = 'E: Failed to fetch https://x  Certificate verification failed: The certificate is NOT trusted.';
-    expect(aptFailure(901, 'x', 100, text).remedy).toContain('certificate');
+    expect(failed('x', text).remedy).toContain('certificate');
   });
 
   it("tells the reader of an old key to use the distribution's own repository", () => {
-    expect(aptFailure(901, 'x', 100, 'SHA1 is not considered secure since 2026-02-01').remedy).toContain('own release');
+    expect(failed('x', 'SHA1 is not considered secure since 2026-02-01').remedy).toContain('own release');
   });
 
   it('keeps the lines that matter, at most 15', () => {
     const text = `Get:1 x\n${Array.from({ length: 20 }, (_, index) => `E: error ${index}`).join('\n')}\nReading package lists...\n`;
-    const lines = aptFailure(901, 'x', 100, text).details?.split('\n') ?? [];
+    const lines = failed('x', text).details?.split('\n') ?? [];
     expect(lines).toHaveLength(15);
     expect(lines.at(-1)).toBe('E: error 19');
-    expect(aptFailure(901, 'x', 100, 'one\ntwo\n').details).toBe('one\ntwo');
-    expect(aptFailure(901, 'x', 100, 'dpkg: error processing package x\nfine\nW: watch out\n').details).toBe(
+    expect(failed('x', 'one\ntwo\n').details).toBe('one\ntwo');
+    expect(failed('x', 'dpkg: error processing package x\nfine\nW: watch out\n').details).toBe(
       'dpkg: error processing package x\nW: watch out',
     );
   });
+});
+
+describe('a mirror that is being synchronised', () => {
+  const MISMATCH =
+    'E: Failed to fetch https://x/Packages.gz  File has unexpected size (1 != 2). Mirror sync in progress?\n';
+  const packages = [{ name: 'kmod', version: null }];
+  const install = (failures: readonly string[]) => {
+    let done = 0;
+    return applyContext(({ argv }) => {
+      if (!argv.includes('install') || argv.includes('-s')) return {};
+      const stderr = failures[done++];
+      return stderr === undefined ? {} : { exitCode: 100, stderr };
+    });
+  };
+  const commands = ({ host }: ReturnType<typeof install>) =>
+    host.calls.map(({ argv }) => (argv.includes('-s') ? 'rehearse' : argv.includes('update') ? 'update' : 'install'));
+
+  it('is asked again, with new lists, after growing waits', async () => {
+    const run = install([MISMATCH, 'E: Failed to fetch https://x/kmod.deb  Hash Sum mismatch\n']);
+    await installPackages(run.context, packages);
+    expect(commands(run)).toEqual(['rehearse', 'install', 'update', 'install', 'update', 'install']);
+    expect(run.waits).toEqual([5, 20]);
+  });
+
+  it('is given up in the end', async () => {
+    const run = install(Array(9).fill(MISMATCH));
+    const failure = await failureOf(() => installPackages(run.context, packages));
+    expect(failure.code).toBe('APT_FAILED');
+    expect(failure.remedy).toContain('later');
+    expect(failure.details).toContain('Mirror sync in progress');
+    expect(run.waits).toEqual([5, 20, 60]);
+  });
+
+  it.each([
+    ['a bad signature', `${MISMATCH}E: The repository 'https://x' is not signed.\n`],
+    ['a file that is not there', `${MISMATCH}E: Failed to fetch https://x/y.deb  404  Not Found [IP: 10.0.0.1 443]\n`],
+    ['another failure', 'E: Unable to locate package kmod\n'],
+    [
+      'words of a package',
+      'Setting up kmod: Hash Sum mismatch\nE: Sub-process /usr/bin/dpkg returned an error code (1)\n',
+    ],
+  ])('does not stand for %s', async (_what, stderr) => {
+    const run = install([stderr]);
+    await failureOf(() => installPackages(run.context, packages));
+    expect(commands(run)).toEqual(['rehearse', 'install']);
+    expect(run.waits).toEqual([]);
+  });
+});
+
+it('a failure with 16 MB of words made for the search is explained in no time', () => {
+  const words = 'Sub-process '.repeat(700_000);
+  const started = performance.now();
+  expect(aptFailure(901, 'x', { exitCode: 100, stdout: words, stderr: words }).code).toBe('APT_FAILED');
+  expect(performance.now() - started).toBeLessThan(2000);
 });

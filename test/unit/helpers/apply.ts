@@ -14,16 +14,18 @@ export const RUNFILE: CachedRunfile = {
   path: `/opt/hostedtoolcache/nvidia-runfile/x/NVIDIA-Linux-x86_64-${DRIVER}.run`,
 };
 
-/** Container 901 on a made-up host, with a log that can be read and an hour left. */
+/** Container 901 on a made-up host, with a log that can be read, an hour left, and waits that are only noted. */
 export function applyContext(answer: (call: GuestCall, index: number) => Answer | Promise<Answer>) {
   const host = new FakeHost(answer);
   const log = new RecordingLog();
+  const waits: number[] = [];
   const context: ApplyContext = {
     ctid: 901,
     pct: pctOf(host.run),
     log,
     secondsLeft: () => 3600,
+    wait: async (seconds) => void waits.push(seconds),
     obtainRunfile: async () => RUNFILE,
   };
-  return { context, host, log };
+  return { context, host, log, waits };
 }

@@ -6,7 +6,6 @@ import { CUDA_KEY, desired } from '../helpers/facts.ts';
 const DRIVER_PACKAGES = [
   'cuda-drivers',
   'cuda-drivers-580',
-  'cuda-compat-12-8',
   'libcuda1',
   'libcuda1-i386',
   'libnvidia-cfg1-580',

@@ -52,11 +52,12 @@ function web(files: Record<string, Buffer | string>): Http {
   };
 }
 
+const world = (http: Http) => ({ http, log, runName: 'unit test', cancelled: new AbortController().signal });
 const wish = desired().runfile;
 const locate = (files: Record<string, Buffer | string>, changes: Partial<typeof wish> = {}) =>
   locateRunfile(web(files), cache, { ...wish, ...changes }, DRIVER, 'x86_64');
 const obtain = (files: Record<string, Buffer | string>, sha256: string | null = SHA256, url = XFREE86) =>
-  obtainRunfile(web(files), cache, log, { version: DRIVER, url, sha256 }, 'x86_64');
+  obtainRunfile(world(web(files)), cache, { version: DRIVER, url, sha256 }, 'x86_64', () => 5);
 
 describe('locateRunfile', () => {
   it('finds runfile and checksum in the first tree', async () => {
@@ -199,7 +200,8 @@ describe('obtainRunfile', () => {
         return http.download(url, file, code, () => {});
       },
     };
-    await obtainRunfile(stepwise, cache, log, { version: DRIVER, url: XFREE86, sha256: SHA256 }, 'x86_64');
+    const wanted = { version: DRIVER, url: XFREE86, sha256: SHA256 };
+    await obtainRunfile(world(stepwise), cache, wanted, 'x86_64', () => 5);
     const shown = log.lines.filter((line) => line.includes('% of'));
     expect(shown).toHaveLength(10);
     expect(shown.at(-1)).toContain('100 % of 976.6 KiB');

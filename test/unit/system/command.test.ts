@@ -79,6 +79,20 @@ describe('runCommand', () => {
     expect(stderr).toContain('/nonexistent/pct');
   });
 
+  it('reads a line of 50 MB in time and memory that a line of 50 bytes has', async () => {
+    const before = process.memoryUsage().rss;
+    const started = performance.now();
+    const lines: string[] = [];
+    const { stdout } = await runCommand(sh('head -c 50000000 /dev/zero | tr "\\0" x; echo; echo end'), {
+      timeoutSeconds: 30,
+      onLine: (line) => lines.push(line),
+    });
+    expect(performance.now() - started).toBeLessThan(5000);
+    expect(process.memoryUsage().rss - before).toBeLessThan(100 * 1024 ** 2);
+    expect(lines.map((line) => line.length)).toEqual([64 * 1024, 3]);
+    expect(new Set(stdout)).toEqual(new Set('x'));
+  });
+
   it('keeps about 8 MiB of each stream and reads the rest', async () => {
     const { exitCode, stdout } = await runCommand(sh('yes "$1" | head -c 12000000; exit 5', 'x'.repeat(999)), {
       timeoutSeconds: 30,

@@ -1,0 +1,3 @@
+import { killTests } from './kill-tests.ts';
+
+killTests(1, 100);
