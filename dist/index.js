@@ -32585,8 +32585,8 @@ const OUTPUTS = (/* unused pure expression or super */ null && ([
     'nvcc',
     'containers',
 ]));
-/** Longest raw text of all containers together in an output: all outputs of a job may have 1 MiB, counted as UTF-16. */
-const RAW_LIMIT = 64 * 1024;
+/** Longest raw text of one container, and of all together, in an output: a job's may have 1 MiB, counted as UTF-16. */
+const RAW_LIMIT = { one: 32 * 1024, all: 128 * 1024 };
 /**
  * The step's outputs. For one container `gpus`, `nvidia-smi` and `nvcc` are its own; for several they are JSON by ctid.
  *
@@ -32595,7 +32595,8 @@ const RAW_LIMIT = 64 * 1024;
 function renderOutputs(result, paths) {
     const { containers } = result;
     const [only] = containers;
-    const raw = (output) => (0,system_text/* printable */.g$)(output).slice(0, Math.floor(RAW_LIMIT / containers.length));
+    const longest = Math.min(RAW_LIMIT.one, Math.floor(RAW_LIMIT.all / containers.length));
+    const raw = (output) => (0,system_text/* printable */.g$)(output).slice(0, longest);
     const own = (value) => only !== undefined && containers.length === 1 ? value(only) : JSON.stringify(byCtid(containers, value));
     const json = (value) => JSON.stringify(only !== undefined && containers.length === 1 ? value(only) : byCtid(containers, value));
     return {

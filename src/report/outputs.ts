@@ -17,8 +17,8 @@ export const OUTPUTS = [
 ] as const;
 type OutputName = (typeof OUTPUTS)[number];
 
-/** Longest raw text of all containers together in an output: all outputs of a job may have 1 MiB, counted as UTF-16. */
-const RAW_LIMIT = 64 * 1024;
+/** Longest raw text of one container, and of all together, in an output: a job's may have 1 MiB, counted as UTF-16. */
+const RAW_LIMIT = { one: 32 * 1024, all: 128 * 1024 };
 
 /**
  * The step's outputs. For one container `gpus`, `nvidia-smi` and `nvcc` are its own; for several they are JSON by ctid.
@@ -28,7 +28,8 @@ const RAW_LIMIT = 64 * 1024;
 export function renderOutputs(result: RunResult, paths: { plan: string; report: string }): Record<OutputName, string> {
   const { containers } = result;
   const [only] = containers;
-  const raw = (output: string) => printable(output).slice(0, Math.floor(RAW_LIMIT / containers.length));
+  const longest = Math.min(RAW_LIMIT.one, Math.floor(RAW_LIMIT.all / containers.length));
+  const raw = (output: string) => printable(output).slice(0, longest);
   const own = (value: (container: ContainerResult) => string): string =>
     only !== undefined && containers.length === 1 ? value(only) : JSON.stringify(byCtid(containers, value));
   const json = (value: (container: ContainerResult) => unknown): string =>

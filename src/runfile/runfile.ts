@@ -39,7 +39,7 @@ export async function locateRunfile(
     if (sha256 === null && wish.integrity !== 'self-check') {
       throw new ActionError(
         'RUNFILE_NO_CHECKSUM',
-        `There is no ${shownUrl(url)}.sha256sum.`,
+        `There is no .sha256sum file beside ${shownUrl(url)}.`,
         'Give the checksum as "runfile-sha256", or accept the runfile\'s own check with "runfile-integrity: self-check".',
       );
     }
@@ -53,13 +53,15 @@ export async function locateRunfile(
 }
 
 async function publishedSha256(http: Http, url: string): Promise<string | null> {
-  const body = await http.get(`${url}.sha256sum`, 'DOWNLOAD_FAILED');
+  const beside = new URL(url);
+  beside.pathname += '.sha256sum';
+  const body = await http.get(beside.href, 'DOWNLOAD_FAILED');
   if (body === null) return null;
   const sha256 = parseSha256Sum(body.toString('latin1'));
   if (sha256 === null) {
     throw new ActionError(
       'DOWNLOAD_FAILED',
-      `${shownUrl(url)}.sha256sum holds no checksum.`,
+      `${shownUrl(beside.href)} holds no checksum.`,
       'A proxy or captive page may have answered: check the address, or give "runfile-sha256".',
     );
   }

@@ -32,15 +32,14 @@ export function killTests(part: number, count: number): void {
 
   describe(`kill -9 at a random time, KILL_SEED=${seed}`, () => {
     for (let number = 1; number <= count; number++) {
-      const part = random();
       const kill: Kill = {
-        part,
+        part: random(),
         storage: random() < 0.5 ? 'btrfs' : 'dir',
         tree: random() < 0.5,
         post: random() < 0.5,
       };
       const { storage, tree, post } = kill;
-      const title = `${number}: at ${(part * 100).toFixed(1)} % (${storage}, ${tree ? 'whole tree' : 'process only'}, ${post ? 'post step' : 'no post step'})`;
+      const title = `${number}: at ${(kill.part * 100).toFixed(1)} % (${storage}, ${tree ? 'whole tree' : 'process only'}, ${post ? 'post step' : 'no post step'})`;
       test(title, () => runKill(prepared, kill, whole));
     }
   });

@@ -5,12 +5,17 @@ export interface WorkflowCommand {
   readonly message: string;
 }
 
-/** The workflow commands in an action's output, as the runner reads them; `stop-commands` is honoured. */
+/**
+ * The workflow commands in an action's output, as the runner reads them, the old form `##[name]` anywhere in a line
+ * included; `stop-commands` is honoured.
+ */
 export function parseWorkflowCommands(output: string): WorkflowCommand[] {
   const commands: WorkflowCommand[] = [];
   let resumeToken: string | undefined;
-  for (const line of output.split(/\r?\n/)) {
-    const match = /^\s*::([A-Za-z-]+|[^:\s]+)(?: ([^:]*(?:%3A[^:]*)*))?::(.*)$/.exec(line);
+  for (const line of output.split(/\r\n?|\n/)) {
+    const match =
+      /^\s*::([A-Za-z-]+|[^:\s]+)(?: ([^:]*(?:%3A[^:]*)*))?::(.*)$/.exec(line) ??
+      /##\[([A-Za-z-]+)(?: ([^\]]*))?\](.*)$/.exec(line);
     if (!match) continue;
     const [, name = '', properties = '', message = ''] = match;
     if (resumeToken !== undefined) {

@@ -131,7 +131,7 @@ describe('recover', () => {
       { entry: { phase: 'proven' }, pct: () => ({ exitCode: 255, stderr: 'busy' }) },
       'SNAPSHOT_FAILED',
     ],
-    ['it was stopped without a snapshot', { entry: { snapshot: null }, running: false }, 'RECOVERY_FAILED'],
+    ['it was stopped without a snapshot', { entry: { snapshot: null }, running: false }, 'CONTAINER_STOPPED'],
     [
       'dpkg can not be repaired',
       { entry: { snapshot: null }, guest: ({ argv }) => (argv.includes(END_PROCESSES) ? {} : { exitCode: 1 }) },
