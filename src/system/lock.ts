@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import * as z from 'zod/mini';
@@ -10,6 +11,8 @@ const Owner = z.object({
   pid: z.number(),
   /** ISO 8601 */
   since: z.string(),
+  /** Of the kernel it ran under: a process number means nothing after a restart of the host. */
+  bootId: z.string(),
 });
 export type Owner = z.infer<typeof Owner>;
 
@@ -61,7 +64,8 @@ export class FileLock {
 
 /** This process as the holder of a lock from now on. */
 export function ownerNow(run: string): Owner {
-  return { run, pid: process.pid, since: new Date().toISOString() };
+  const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  return { run, pid: process.pid, since: new Date().toISOString(), bootId };
 }
 
 /**

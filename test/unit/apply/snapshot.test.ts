@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
-import { dropSnapshot, rollBack, takeSnapshot, unlock } from '../../../src/apply/snapshot.ts';
+import { dropSnapshot, rollBack, takeSnapshot, thaw, unlock } from '../../../src/apply/snapshot.ts';
 import type { Pct } from '../../../src/proxmox/pct.ts';
 import { type Answer, FakeHost } from '../helpers/commands.ts';
 import { failureOf } from '../helpers/failure.ts';
@@ -46,6 +46,7 @@ describe('pct commands', () => {
       ['/usr/sbin/pct rollback 901 nvidia-1', '/usr/sbin/pct start 901'],
     ],
     ['unlock', (pct) => unlock(pct, 901), ['/usr/sbin/pct unlock 901']],
+    ['thaw', (pct) => thaw(pct, 901), ['/usr/sbin/pct resume 901']],
   ])('of %s', async (_what, work, commands) => {
     const made = host();
     await work(made.pct);

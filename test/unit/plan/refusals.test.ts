@@ -158,6 +158,13 @@ describe('checkContainer', () => {
       ['/dev/nvidiactl', 'mode'],
     ],
     [
+      'has a node with the number of another one',
+      'CONTAINER_GPU_NODE_STALE',
+      {},
+      { deviceNodes: [GPU, node('/dev/nvidiactl', 195, 254)] },
+      ['195:254', '195:255'],
+    ],
+    [
       'has a node with an old number',
       'CONTAINER_GPU_NODE_STALE',
       {},

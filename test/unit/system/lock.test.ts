@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { FileLock, type LockOptions, ownerNow } from '../../../src/system/lock.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
-const OWNER = { run: 'run 1', pid: 4711, since: '2026-11-22T22:00:00.000Z' };
+const OWNER = { run: 'run 1', pid: 4711, since: '2026-11-22T22:00:00.000Z', bootId: 'b' };
 
 /** Takes a lock; who is told of a holder, and what is thrown, can be looked at. */
 function take(path: string, changes: Partial<LockOptions> = {}, told: string[] = []): Promise<FileLock> {
