@@ -5,7 +5,7 @@ export default defineConfig({
     // The counts that .ci/run closes with.
     reporters: ['default', ['json', { outputFile: 'test-results/results.json' }]],
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], maxWorkers: 4 } },
       // The repository itself: dist/ is what src/ builds, action.yml says what the code reads and writes.
       { test: { name: 'repository', include: ['test/repository/**/*.test.ts'], testTimeout: 120_000 } },
       {

@@ -32907,7 +32907,11 @@ function annotate({ code, seen, remedy, details }, log) {
 }
 /** JSON for people and programs; addresses in it carry no credentials. */
 function json(value) {
-    const replacer = (_key, part) => (typeof part === 'string' ? (0,system_text/* withoutCredentials */.ri)(part) : part);
+    const replacer = (key, part) => {
+        if (typeof part !== 'string')
+            return part;
+        return key === 'url' ? (0,system_text/* shownUrl */.zA)(part) : (0,system_text/* withoutCredentials */.ri)(part);
+    };
     return `${JSON.stringify(value, replacer, 2)}\n`;
 }
 
@@ -33718,6 +33722,8 @@ cd -- "$directory"
 TMPDIR=$directory; export TMPDIR
 exec sh "./$name" "$@"
 `;
+/** Lines of the installer's errors that are told; the first ones say what was wrong. */
+const MOST_DETAILS = 60;
 const CLEAN_UP = 'rm -rf -- "$1"';
 const INSTALLER_LOG = 'tail -n 200 /var/log/nvidia-installer.log';
 /**
@@ -33750,14 +33756,19 @@ async function installDriver(context, action) {
         await checkInstallation(context, action.version, installed);
     }
     finally {
-        await pct
-            .script(ctid, CLEAN_UP, [directory], {
-            purpose: 'cleaning up',
-            timeoutSeconds: CLEANUP_SECONDS,
-            evenIfCancelled: true,
-        })
-            .catch((error) => log.warning(`${directory} in container ${ctid} could not be removed: ${error}`, 'Left behind'));
+        await removeDirectory(context, directory);
     }
+}
+/** Twice where pct fails: no later run would look for what stays, and it may be gigabytes. Only warns. */
+async function removeDirectory({ ctid, pct, log }, directory) {
+    const remove = () => pct.script(ctid, CLEAN_UP, [directory], {
+        purpose: 'cleaning up',
+        timeoutSeconds: CLEANUP_SECONDS,
+        evenIfCancelled: true,
+    });
+    await remove()
+        .catch(remove)
+        .catch((error) => log.warning(`${directory} in container ${ctid} could not be removed: ${error}`, 'Left behind'));
 }
 /** Where in the container an action works; gone afterwards. */
 function workingPath(action) {
@@ -33804,7 +33815,9 @@ function secondsFor({ secondsLeft }) {
 function installerErrors(output, log) {
     const text = (0,system_text/* printable */.g$)(`${output}\n\n${log}`);
     const errors = text.match(/^ERROR: .*(?:\n(?!\s*$|->|WARNING:|ERROR:|nvidia-installer).*)*/gm) ?? [];
-    return errors.length > 0 ? [...new Set(errors)].join('\n') : (0,system_text/* lastLines */.w$)(text, 20);
+    return errors.length > 0
+        ? [...new Set(errors)].join('\n').split('\n').slice(0, MOST_DETAILS).join('\n')
+        : (0,system_text/* lastLines */.w$)(text, 20);
 }
 /** Exit codes of the runfile beyond 1, seen with real installers (domain fact A10). */
 function installerFailure(ctid, version, exitCode, output, log) {
@@ -34222,12 +34235,17 @@ async function orphansOf(files, ctid) {
     }
     return found;
 }
+/** A container's id counts in its own place only: a time limit in seconds can be the same number. */
 function workOn(argv, ctid) {
-    if (argv.some((word) => word.startsWith(`${MARK}=`)))
-        return argv.includes(ctid) ? 'pct exec' : null;
+    const marked = argv.some((word) => word.startsWith(`${MARK}=`));
+    const attach = argv.indexOf('lxc-attach');
+    if (attach >= 0 && argv[attach + 1] === '-n' && argv[attach + 2] === ctid)
+        return marked ? 'pct exec' : null;
     const pct = argv.indexOf('/usr/sbin/pct');
+    if (pct < 0 || argv[pct + 2] !== ctid)
+        return null;
     const subcommand = argv[pct + 1] ?? '';
-    return pct >= 0 && MANAGING.includes(subcommand) && argv[pct + 2] === ctid ? `pct ${subcommand}` : null;
+    return MANAGING.includes(subcommand) || (subcommand === 'exec' && marked) ? `pct ${subcommand}` : null;
 }
 
 ;// CONCATENATED MODULE: ./build/apply/snapshot.js
@@ -34286,26 +34304,38 @@ function thaw(pct, ctid) {
 
 
 
+
+
 /** Locks that a pct of ours leaves behind when it is killed in the middle. */
 const OWN_LOCKS = ['snapshot', 'snapshot-delete', 'rollback'];
 /** Seconds for `dpkg --configure -a`, which may have a whole toolkit to finish. */
 const REPAIR_SECONDS = 1800;
 /** Seconds that a pct which lost its run may need to end: as long as one that works on volumes may take. */
 const ORPHAN_SECONDS = 300;
-/** Removes what a run leaves in a container, and finishes what dpkg was interrupted in. Argument 1: directory, or empty. */
+/**
+ * Removes what a run leaves in a container, and finishes what dpkg was interrupted in. Argument 1: directory, or empty.
+ *
+ * `dpkg --audit` says nothing of a status that dpkg could not write (full disk): apt finds that by its numbered updates.
+ * A package that was cut off while it was unpacked can't be configured: it is installed anew, or else removed.
+ */
 const REPAIR = `
 set -eu
 rm -rf -- /var/tmp/proxmox-lxc-nvidia /var/tmp/proxmox-lxc-nvidia-apt.*
 if [ -n "$1" ]; then rm -rf -- "$1"; fi
-if [ -n "$(dpkg --audit)" ]; then
-  dpkg --force-confdef --force-confold --configure -a
+interrupted() { [ -n "$(dpkg --audit 2>&1)" ] || ls /var/lib/dpkg/updates | grep -q '^[0-9]'; }
+if interrupted; then dpkg --force-confdef --force-confold --configure -a || :; fi
+if interrupted; then
+  cut_off=$(dpkg-query -W -f '\${db:Status-Eflag} \${binary:Package}\\n' | sed -n 's/^reinstreq //p')
+  ${APT_GET.join(' ')} --no-install-recommends --fix-broken --reinstall install $cut_off || :
+  if interrupted && [ -n "$cut_off" ]; then dpkg --force-remove-reinstreq --remove $cut_off || :; fi
 fi
+if interrupted; then dpkg --audit; exit 1; fi
 `;
 /**
  * Puts right what an interrupted or failed run left of a container: back to the snapshot where there is one, else nothing
  * half done and no leftovers, so that the next plan finds what is missing. Its lock must be held. Can be repeated.
  *
- * @throws ActionError ROLLBACK_FAILED, RECOVERY_FAILED, CONTAINER_STOPPED, with the journal kept for the next try
+ * @throws ActionError ROLLBACK_FAILED, RECOVERY_FAILED, CONTAINER_STOPPED, CONTAINER_SPACE, with the journal kept for the next try
  */
 async function recover({ pct, files, log }, journal, entry) {
     const { ctid, snapshot } = entry;
@@ -34375,7 +34405,10 @@ async function repair(pct, ctid, directory, running, log) {
     });
     if (exitCode === 0)
         return;
-    throw new errors/* ActionError */.lZ('RECOVERY_FAILED', `Container ${ctid} could not be repaired (exit code ${exitCode}).`, `Look inside: pct enter ${ctid}; dpkg --configure -a must succeed.`, `${stdout}\n${stderr}`.trim().split('\n').slice(-15).join('\n'));
+    if (/No space left on device/.test(stdout + stderr)) {
+        throw new errors/* ActionError */.lZ('CONTAINER_SPACE', `Container ${ctid} has no room to finish what was left half done.`, 'Enlarge its disk (pct resize) and run this again: that is repaired first.', (0,system_text/* lastLines */.w$)(`${stdout}\n${stderr}`, 15));
+    }
+    throw new errors/* ActionError */.lZ('RECOVERY_FAILED', `Container ${ctid} could not be repaired (exit code ${exitCode}).`, `Look inside: pct enter ${ctid}; dpkg --configure -a must succeed.`, (0,system_text/* lastLines */.w$)(`${stdout}\n${stderr}`, 15));
 }
 
 ;// CONCATENATED MODULE: ./build/apply/protection.js
@@ -35129,7 +35162,10 @@ function base64(text) {
 const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
 // EXTERNAL MODULE: external "node:events"
 var external_node_events_ = __nccwpck_require__(8474);
+;// CONCATENATED MODULE: external "node:fs"
+const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
 ;// CONCATENATED MODULE: ./build/system/lock.js
+
 
 
 
@@ -35141,6 +35177,8 @@ const Owner = schemas/* object */.Ikc({
     pid: schemas/* number */.aig(),
     /** ISO 8601 */
     since: schemas/* string */.YjP(),
+    /** Of the kernel it ran under: a process number means nothing after a restart of the host. */
+    bootId: schemas/* string */.YjP(),
 });
 /**
  * A lock among the processes of this host: flock(2) on an open file, so the kernel releases it when this process ends,
@@ -35177,7 +35215,8 @@ class FileLock {
 }
 /** This process as the holder of a lock from now on. */
 function ownerNow(run) {
-    return { run, pid: process.pid, since: new Date().toISOString() };
+    const bootId = (0,external_node_fs_namespaceObject.readFileSync)('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    return { run, pid: process.pid, since: new Date().toISOString(), bootId };
 }
 /**
  * Node has no flock(2). flock(1) locks the open file it inherits; the lock belongs to that open file, so it stays when
@@ -35252,8 +35291,6 @@ function parseSha256Sum(text) {
     return /^([0-9a-fA-F]{64})(?:\s|$)/.exec(text.trimStart())?.[1]?.toLowerCase() ?? null;
 }
 
-;// CONCATENATED MODULE: external "node:fs"
-const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
 ;// CONCATENATED MODULE: external "node:stream/promises"
 const external_node_stream_promises_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:stream/promises");
 // EXTERNAL MODULE: ./node_modules/@actions/core/lib/core.js + 8 modules
@@ -36203,19 +36240,21 @@ async function locateRunfile(http, cache, wish, version, architecture) {
             continue;
         const sha256 = wish.sha256 ?? (await publishedSha256(http, url));
         if (sha256 === null && wish.integrity !== 'self-check') {
-            throw new errors/* ActionError */.lZ('RUNFILE_NO_CHECKSUM', `There is no ${(0,system_text/* shownUrl */.zA)(url)}.sha256sum.`, 'Give the checksum as "runfile-sha256", or accept the runfile\'s own check with "runfile-integrity: self-check".');
+            throw new errors/* ActionError */.lZ('RUNFILE_NO_CHECKSUM', `There is no .sha256sum file beside ${(0,system_text/* shownUrl */.zA)(url)}.`, 'Give the checksum as "runfile-sha256", or accept the runfile\'s own check with "runfile-integrity: self-check".');
         }
         return { version, url, sha256, size, cached: cached !== null && sha256 === cached.sha256 };
     }
     throw new errors/* ActionError */.lZ('RUNFILE_NOT_FOUND', `Driver ${version} is not at ${addresses.map(system_text/* shownUrl */.zA).join(' nor at ')}.`, 'Give its address as "runfile-url" (vGPU and distribution drivers are not published there).');
 }
 async function publishedSha256(http, url) {
-    const body = await http.get(`${url}.sha256sum`, 'DOWNLOAD_FAILED');
+    const beside = new URL(url);
+    beside.pathname += '.sha256sum';
+    const body = await http.get(beside.href, 'DOWNLOAD_FAILED');
     if (body === null)
         return null;
     const sha256 = parseSha256Sum(body.toString('latin1'));
     if (sha256 === null) {
-        throw new errors/* ActionError */.lZ('DOWNLOAD_FAILED', `${(0,system_text/* shownUrl */.zA)(url)}.sha256sum holds no checksum.`, 'A proxy or captive page may have answered: check the address, or give "runfile-sha256".');
+        throw new errors/* ActionError */.lZ('DOWNLOAD_FAILED', `${(0,system_text/* shownUrl */.zA)(beside.href)} holds no checksum.`, 'A proxy or captive page may have answered: check the address, or give "runfile-sha256".');
     }
     return sha256;
 }
@@ -36245,11 +36284,13 @@ function lockCache({ log, runName, cancelled }, cache, version, architecture, wa
         busy: (holder) => new errors/* ActionError */.lZ('TIMEOUT', `The runfile of ${version} is being obtained by ${holder}, for longer than ${(0,system_text/* durationText */.S5)(waitSeconds)}.`, 'Wait for that run, or cancel it; raise "timeout-minutes" if the download is merely slow.'),
     });
 }
-async function checkedFromCache(log, cache, { version, sha256 }, architecture) {
+async function checkedFromCache(log, cache, { version, url, sha256 }, architecture) {
     const cached = await cache.find(version, architecture);
     if (cached === null)
         return null;
-    if ((await hashFile(cached.path)) === (sha256 ?? cached.sha256)) {
+    // Without a published checksum only a copy from the same address is what was asked for.
+    const wanted = sha256 ?? (cached.url === (0,system_text/* shownUrl */.zA)(url) ? cached.sha256 : null);
+    if (wanted !== null && (await hashFile(cached.path)) === wanted) {
         log.info(`The runfile of ${version} comes from the cache (${(0,system_text/* bytesText */.pV)(cached.size)}, checksum right).`);
         return cached;
     }

@@ -28599,7 +28599,7 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3360);
-/* harmony import */ var _put_right_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(1458);
+/* harmony import */ var _put_right_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5777);
 /* harmony import */ var _system_command_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6105);
 /* harmony import */ var _system_files_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2211);
 /* harmony import */ var _system_runner_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(3876);
@@ -28618,7 +28618,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 1458:
+/***/ 5777:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -35584,7 +35584,7 @@ function _function(params) {
  *
  * Everything else that is thrown is a bug of this action and is reported as `BUG` with its stack.
  */
-class ActionError extends Error {
+class errors_ActionError extends Error {
     code;
     /** What was observed, with the offending value. */
     seen;
@@ -35603,7 +35603,7 @@ class ActionError extends Error {
 }
 /** Turns any thrown value into a {@link Failure}; what is not an {@link ActionError} is a bug of ours. */
 function toFailure(error) {
-    if (error instanceof ActionError) {
+    if (error instanceof errors_ActionError) {
         const { code, seen, remedy, details } = error;
         return details === undefined ? { code, seen, remedy } : { code, seen, remedy, details };
     }
@@ -35743,7 +35743,7 @@ class Journal {
         }
         catch (error) {
             await (0,promises_.rm)(partial, { force: true });
-            throw new ActionError('JOURNAL_FAILED', `The journal ${this.#path} could not be written: ${messageOf(error)}.`, "Nothing is changed that isn't written down first: make room on this host's disk and run this again.");
+            throw new errors_ActionError('JOURNAL_FAILED', `The journal ${this.#path} could not be written: ${messageOf(error)}.`, "Nothing is changed that isn't written down first: make room on this host's disk and run this again.");
         }
     }
     async remove() {
@@ -35868,7 +35868,7 @@ const PVE = '/etc/pve';
 async function nodeName(files) {
     const local = await files.link(`${PVE}/local`);
     if (local === null) {
-        throw new ActionError('HOST_NOT_PROXMOX', `${PVE}/local is not there.`, 'Run this step on a self-hosted runner on a Proxmox VE host whose pve-cluster service runs.');
+        throw new errors_ActionError('HOST_NOT_PROXMOX', `${PVE}/local is not there.`, 'Run this step on a self-hosted runner on a Proxmox VE host whose pve-cluster service runs.');
     }
     return local.replace(/^nodes\//, '');
 }
@@ -35912,6 +35912,232 @@ async function presenceElsewhere(files, ctid) {
 async function isRunning(files, ctid) {
     const sockets = (await files.read('/proc/net/unix')) ?? '';
     return sockets.split('\n').some((line) => line.endsWith(` @/var/lib/lxc/${ctid}/command`));
+}
+
+// EXTERNAL MODULE: ./build/system/text.js
+var system_text = __nccwpck_require__(6605);
+;// CONCATENATED MODULE: ./build/repository/apt-files.js
+/** The one source file this action owns in a container. */
+const SOURCES_PATH = '/etc/apt/sources.list.d/proxmox-lxc-nvidia.sources';
+/** The one preferences file this action owns in a container. */
+const PIN_PATH = '/etc/apt/preferences.d/proxmox-lxc-nvidia';
+const HEADER = '# Written by proxmox-lxc-nvidia; it is overwritten at its next run.\n';
+/**
+ * Packages that bring a driver (domain fact C6), as apt's preferences know globs. Not `libnvidia-*`: that would hit
+ * libnvidia-container. Not `nvidia-driver*`: that would hit nvidia-driver-pinning-*, which brings no driver.
+ */
+const DRIVER_PACKAGES = [
+    'cuda-drivers*',
+    'libcuda1',
+    'libcuda1-*',
+    'libcudadebugger1*',
+    'libegl-nvidia*',
+    'libgl1-nvidia*',
+    'libgles-nvidia*',
+    'libglx-nvidia*',
+    'libnvcuvid1*',
+    'libnvidia-allocator*',
+    'libnvidia-api*',
+    'libnvidia-cfg*',
+    'libnvidia-common*',
+    'libnvidia-compute*',
+    'libnvidia-decode*',
+    'libnvidia-eglcore*',
+    'libnvidia-encode*',
+    'libnvidia-extra*',
+    'libnvidia-fbc*',
+    'libnvidia-gl*',
+    'libnvidia-gpucomp*',
+    'libnvidia-ml*',
+    'libnvidia-ngx*',
+    'libnvidia-nvvm*',
+    'libnvidia-opticalflow*',
+    'libnvidia-pkcs11*',
+    'libnvidia-present*',
+    'libnvidia-ptxjitcompiler*',
+    'libnvidia-rtcore*',
+    'libnvidia-sandboxutils*',
+    'libnvidia-tileiras*',
+    'libnvidia-vksc*',
+    'libnvoptix1*',
+    'nvidia-alternative*',
+    'nvidia-compute-utils*',
+    'nvidia-dkms*',
+    'nvidia-driver',
+    'nvidia-driver-[0-9]*',
+    'nvidia-driver-bin*',
+    'nvidia-driver-cuda*',
+    'nvidia-driver-full*',
+    'nvidia-driver-libs*',
+    'nvidia-egl-*',
+    'nvidia-firmware*',
+    'nvidia-headless*',
+    'nvidia-installer-cleanup',
+    'nvidia-kernel*',
+    'nvidia-legacy*',
+    'nvidia-open*',
+    'nvidia-opencl-icd*',
+    'nvidia-persistenced*',
+    'nvidia-smi*',
+    'nvidia-utils*',
+    'nvidia-vdpau-driver*',
+    'nvidia-vulkan-*',
+    'xserver-xorg-video-nvidia*',
+];
+const DRIVER_PATTERN = new RegExp(`^(?:${DRIVER_PACKAGES.map((glob) => glob.replaceAll('*', '.*')).join('|')})$`);
+/** True for a package that brings NVIDIA's user space or kernel module and so must never come by apt. */
+function apt_files_isDriverPackage(name) {
+    return DRIVER_PATTERN.test(name);
+}
+/**
+ * Preferences with which apt never chooses a driver package, whatever recommends it and whoever asks: the version must
+ * be the host's, which only the runfile gives (apt_preferences(5): priority < 0 prevents installation).
+ */
+const PIN_TEXT = (/* unused pure expression or super */ null && (`${HEADER}# The driver's user space comes from the runfile and equals the host's kernel module: apt must not bring another.
+Package: ${DRIVER_PACKAGES.join(' ')}
+Pin: release *
+Pin-Priority: -1
+`));
+/** The source file for the given repositories, in deb822 form (sources.list(5)); `Suites: /` means a flat repository. */
+function sourcesText(repositories) {
+    const stanzas = repositories.map(({ uri, keyring }) => `Types: deb\nURIs: ${uri}\nSuites: /\nSigned-By: ${keyring}\n`);
+    return [HEADER, ...stanzas].join('\n');
+}
+
+;// CONCATENATED MODULE: ./build/apply/apt.js
+
+
+
+
+/**
+ * apt-get without questions: a busy dpkg lock is waited for, a configuration file that was changed is kept, and an index
+ * that can't be fetched is an error. No word holds a blank: fixed scripts take them as they are.
+ */
+const APT_GET = [
+    'apt-get',
+    '-y',
+    '-o',
+    'DPkg::Lock::Timeout=300',
+    '-o',
+    'Acquire::Retries=3',
+    '-o',
+    'APT::Update::Error-Mode=any',
+    '-o',
+    'Dpkg::Use-Pty=0',
+    '-o',
+    'Dpkg::Options::=--force-confdef',
+    '-o',
+    'Dpkg::Options::=--force-confold',
+];
+/** Which failure a text of apt or dpkg means; the first that matches. */
+const CAUSES = [
+    {
+        pattern: /No space left on device|You don't have enough free space/,
+        code: 'CONTAINER_SPACE',
+        remedy: "Enlarge the container's disk (pct resize) and run this again.",
+    },
+    {
+        pattern: /SHA1 is not considered secure/,
+        code: 'APT_SIGNATURE',
+        remedy: "The repository is signed by a key that this distribution no longer accepts: use the repository of the container's own release.",
+    },
+    {
+        pattern: /NO_PUBKEY|is not signed|BADSIG|EXPKEYSIG|REVKEYSIG|invalid signature|Sub-process .*sqv/i,
+        code: 'APT_SIGNATURE',
+        remedy: "The repository isn't signed by the key that was set up: a mirror may be stale or tampered with.",
+    },
+    {
+        pattern: /Certificate verification failed|certificate is NOT trusted|No system certificates/i,
+        code: 'APT_FAILED',
+        remedy: "The container doesn't trust the server's certificate: put your CA into /usr/local/share/ca-certificates there and run update-ca-certificates.",
+    },
+    {
+        pattern: /Could not get lock|Unable to acquire the dpkg frontend lock/,
+        code: 'APT_LOCKED',
+        remedy: 'Another apt or dpkg runs in the container (unattended-upgrades?): wait for it, then run this again.',
+    },
+];
+/**
+ * apt's words for a mirror whose index and files don't belong together, which is what one that is being synchronised looks
+ * like. At the beginning of a line stand apt's own messages only.
+ */
+const OUT_OF_SYNC = /^[EW]: .*(?:File has unexpected size|Hash Sum mismatch|Mirror sync in progress)/m;
+const NOT_FOUND = /^[EW]: .*\b404\b/m;
+/** Waits between tries while a mirror is synchronised, in seconds. */
+const MIRROR_WAITS = (/* unused pure expression or super */ null && ([5, 20, 60]));
+/** Characters of output, from its end, in which the cause of a failure is looked for. */
+const SEARCHED = (/* unused pure expression or super */ null && (1024 * 1024));
+/**
+ * Installs packages with exactly the versions named, never a recommended one, never a driver.
+ *
+ * @throws ActionError APT_DRIVER_PULLED before anything is changed; APT_… and CONTAINER_SPACE otherwise
+ */
+async function installPackages(context, packages) {
+    const wanted = packages.map(packageText);
+    const install = [...APT_GET, '--no-install-recommends', 'install'];
+    const rehearsal = await aptGet(context, [...install, '-s', ...wanted], 'rehearse the installation', false);
+    const drivers = [...rehearsal.stdout.matchAll(/^Inst (\S+)/gm)].flatMap(([, name]) => name !== undefined && isDriverPackage(name.replace(/:.*/, '')) ? [name] : []);
+    if (drivers.length > 0) {
+        throw new ActionError('APT_DRIVER_PULLED', `Installing ${wanted.join(', ')} in container ${context.ctid} would bring driver packages: ${drivers.join(', ')}.`, 'Nothing was installed. See what in the container allows them: apt-cache policy, /etc/apt/preferences.d.');
+    }
+    await aptGet(context, [...install, ...wanted], `install ${wanted.join(', ')}`, true);
+}
+/** Removes packages with their configuration. @throws ActionError APT_… */
+async function removePackages(context, packages) {
+    await aptGet(context, [...APT_GET, 'purge', ...packages], `remove ${packages.join(', ')}`, true);
+}
+async function aptGet(context, argv, purpose, shown) {
+    const { ctid, pct, log, secondsLeft } = context;
+    const run = (words) => pct.exec(ctid, words, {
+        purpose: `apt-get: ${purpose}`,
+        timeoutSeconds: secondsLeft(),
+        ...(shown ? { onLine: (line) => log.foreign(String(ctid), line) } : {}),
+    });
+    const result = await untilMirrorIsInSync(context, () => run(argv), () => run([...APT_GET, 'update']));
+    if (result.exitCode !== 0)
+        throw aptFailure(ctid, purpose, result);
+    return result;
+}
+/**
+ * Runs apt until it doesn't fail for a mirror in the middle of its synchronisation: a few times, with growing waits. Every
+ * other failure is left as it is.
+ *
+ * @param beforeRetry what is done before another try, however it ends
+ */
+async function untilMirrorIsInSync({ ctid, log, wait }, run, beforeRetry = async () => { }) {
+    for (const seconds of MIRROR_WAITS) {
+        const result = await run();
+        if (result.exitCode === 0 || !mayPass(endOf(result)))
+            return result;
+        log.info(`Container ${ctid}: a mirror is being synchronised, next try in ${seconds} s.`);
+        await wait(seconds);
+        await beforeRetry();
+    }
+    return run();
+}
+function mayPass(text) {
+    return OUT_OF_SYNC.test(text) && !NOT_FOUND.test(text) && causeOf(text) === undefined;
+}
+function causeOf(text) {
+    return CAUSES.find(({ pattern }) => pattern.test(text));
+}
+/** The end of a command's output with its lines cut to a length that is searched in no time, whatever it holds. */
+function endOf({ stdout, stderr }) {
+    return printable(`${stdout.slice(-SEARCHED)}\n${stderr.slice(-SEARCHED)}`);
+}
+/** What a failed apt-get means, with the lines of its output that matter. */
+function aptFailure(ctid, purpose, result) {
+    const text = endOf(result);
+    const cause = causeOf(text);
+    return new ActionError(cause?.code ?? 'APT_FAILED', `In container ${ctid}, apt-get could not ${purpose} (exit code ${result.exitCode}).`, cause?.remedy ??
+        (mayPass(text)
+            ? "The mirror's index and files don't belong together, also after several tries: run this again later."
+            : "See apt's own words below."), errorLines(text));
+}
+/** apt's errors and warnings, or the last lines where it printed none. */
+function errorLines(text) {
+    const errors = text.split('\n').filter((line) => /^(?:E|W|Err|dpkg): ?/.test(line));
+    return lastLines(errors.length > 0 ? errors.join('\n') : text, 15);
 }
 
 ;// CONCATENATED MODULE: ./build/proxmox/end-processes.js
@@ -35970,12 +36196,17 @@ async function orphansOf(files, ctid) {
     }
     return found;
 }
+/** A container's id counts in its own place only: a time limit in seconds can be the same number. */
 function workOn(argv, ctid) {
-    if (argv.some((word) => word.startsWith(`${MARK}=`)))
-        return argv.includes(ctid) ? 'pct exec' : null;
+    const marked = argv.some((word) => word.startsWith(`${MARK}=`));
+    const attach = argv.indexOf('lxc-attach');
+    if (attach >= 0 && argv[attach + 1] === '-n' && argv[attach + 2] === ctid)
+        return marked ? 'pct exec' : null;
     const pct = argv.indexOf('/usr/sbin/pct');
+    if (pct < 0 || argv[pct + 2] !== ctid)
+        return null;
     const subcommand = argv[pct + 1] ?? '';
-    return pct >= 0 && MANAGING.includes(subcommand) && argv[pct + 2] === ctid ? `pct ${subcommand}` : null;
+    return MANAGING.includes(subcommand) || (subcommand === 'exec' && marked) ? `pct ${subcommand}` : null;
 }
 
 ;// CONCATENATED MODULE: ./build/apply/snapshot.js
@@ -36034,26 +36265,38 @@ function thaw(pct, ctid) {
 
 
 
+
+
 /** Locks that a pct of ours leaves behind when it is killed in the middle. */
 const OWN_LOCKS = ['snapshot', 'snapshot-delete', 'rollback'];
 /** Seconds for `dpkg --configure -a`, which may have a whole toolkit to finish. */
 const REPAIR_SECONDS = 1800;
 /** Seconds that a pct which lost its run may need to end: as long as one that works on volumes may take. */
 const ORPHAN_SECONDS = 300;
-/** Removes what a run leaves in a container, and finishes what dpkg was interrupted in. Argument 1: directory, or empty. */
+/**
+ * Removes what a run leaves in a container, and finishes what dpkg was interrupted in. Argument 1: directory, or empty.
+ *
+ * `dpkg --audit` says nothing of a status that dpkg could not write (full disk): apt finds that by its numbered updates.
+ * A package that was cut off while it was unpacked can't be configured: it is installed anew, or else removed.
+ */
 const REPAIR = `
 set -eu
 rm -rf -- /var/tmp/proxmox-lxc-nvidia /var/tmp/proxmox-lxc-nvidia-apt.*
 if [ -n "$1" ]; then rm -rf -- "$1"; fi
-if [ -n "$(dpkg --audit)" ]; then
-  dpkg --force-confdef --force-confold --configure -a
+interrupted() { [ -n "$(dpkg --audit 2>&1)" ] || ls /var/lib/dpkg/updates | grep -q '^[0-9]'; }
+if interrupted; then dpkg --force-confdef --force-confold --configure -a || :; fi
+if interrupted; then
+  cut_off=$(dpkg-query -W -f '\${db:Status-Eflag} \${binary:Package}\\n' | sed -n 's/^reinstreq //p')
+  ${APT_GET.join(' ')} --no-install-recommends --fix-broken --reinstall install $cut_off || :
+  if interrupted && [ -n "$cut_off" ]; then dpkg --force-remove-reinstreq --remove $cut_off || :; fi
 fi
+if interrupted; then dpkg --audit; exit 1; fi
 `;
 /**
  * Puts right what an interrupted or failed run left of a container: back to the snapshot where there is one, else nothing
  * half done and no leftovers, so that the next plan finds what is missing. Its lock must be held. Can be repeated.
  *
- * @throws ActionError ROLLBACK_FAILED, RECOVERY_FAILED, CONTAINER_STOPPED, with the journal kept for the next try
+ * @throws ActionError ROLLBACK_FAILED, RECOVERY_FAILED, CONTAINER_STOPPED, CONTAINER_SPACE, with the journal kept for the next try
  */
 async function recover({ pct, files, log }, journal, entry) {
     const { ctid, snapshot } = entry;
@@ -36104,7 +36347,7 @@ async function endOrphans(pct, files, ctid) {
             return;
         if (performance.now() > end) {
             const names = orphans.map(({ pid, what }) => `${what} (process ${pid})`);
-            throw new ActionError('RECOVERY_FAILED', `Container ${ctid} is still being worked on by what an earlier run started: ${names.join(', ')}.`, 'See what it waits for, or end it; then run this again.');
+            throw new errors_ActionError('RECOVERY_FAILED', `Container ${ctid} is still being worked on by what an earlier run started: ${names.join(', ')}.`, 'See what it waits for, or end it; then run this again.');
         }
         if (orphans.some(({ what }) => what === 'pct exec'))
             await pct.endProcesses(ctid, 'any');
@@ -36113,7 +36356,7 @@ async function endOrphans(pct, files, ctid) {
 }
 async function repair(pct, ctid, directory, running, log) {
     if (!running) {
-        throw new ActionError('CONTAINER_STOPPED', `Container ${ctid} was stopped while it was being changed, and is not running.`, `Start it (pct start ${ctid}) and run this again: what was left half done is repaired first.`);
+        throw new errors_ActionError('CONTAINER_STOPPED', `Container ${ctid} was stopped while it was being changed, and is not running.`, `Start it (pct start ${ctid}) and run this again: what was left half done is repaired first.`);
     }
     const { exitCode, stdout, stderr } = await pct.script(ctid, REPAIR, [directory ?? ''], {
         purpose: 'repairing what was left half done',
@@ -36123,14 +36366,20 @@ async function repair(pct, ctid, directory, running, log) {
     });
     if (exitCode === 0)
         return;
-    throw new ActionError('RECOVERY_FAILED', `Container ${ctid} could not be repaired (exit code ${exitCode}).`, `Look inside: pct enter ${ctid}; dpkg --configure -a must succeed.`, `${stdout}\n${stderr}`.trim().split('\n').slice(-15).join('\n'));
+    if (/No space left on device/.test(stdout + stderr)) {
+        throw new errors_ActionError('CONTAINER_SPACE', `Container ${ctid} has no room to finish what was left half done.`, 'Enlarge its disk (pct resize) and run this again: that is repaired first.', (0,system_text/* lastLines */.w$)(`${stdout}\n${stderr}`, 15));
+    }
+    throw new errors_ActionError('RECOVERY_FAILED', `Container ${ctid} could not be repaired (exit code ${exitCode}).`, `Look inside: pct enter ${ctid}; dpkg --configure -a must succeed.`, (0,system_text/* lastLines */.w$)(`${stdout}\n${stderr}`, 15));
 }
 
 ;// CONCATENATED MODULE: external "node:child_process"
 const external_node_child_process_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:child_process");
 // EXTERNAL MODULE: external "node:events"
 var external_node_events_ = __nccwpck_require__(8474);
+;// CONCATENATED MODULE: external "node:fs"
+const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("node:fs");
 ;// CONCATENATED MODULE: ./build/system/lock.js
+
 
 
 
@@ -36142,6 +36391,8 @@ const Owner = object({
     pid: schemas_number(),
     /** ISO 8601 */
     since: schemas_string(),
+    /** Of the kernel it ran under: a process number means nothing after a restart of the host. */
+    bootId: schemas_string(),
 });
 /**
  * A lock among the processes of this host: flock(2) on an open file, so the kernel releases it when this process ends,
@@ -36178,7 +36429,8 @@ class FileLock {
 }
 /** This process as the holder of a lock from now on. */
 function ownerNow(run) {
-    return { run, pid: process.pid, since: new Date().toISOString() };
+    const bootId = (0,external_node_fs_namespaceObject.readFileSync)('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    return { run, pid: process.pid, since: new Date().toISOString(), bootId };
 }
 /**
  * Node has no flock(2). flock(1) locks the open file it inherits; the lock belongs to that open file, so it stays when
@@ -36210,8 +36462,6 @@ async function holderOf(path) {
     }
 }
 
-// EXTERNAL MODULE: ./build/system/text.js
-var system_text = __nccwpck_require__(6605);
 ;// CONCATENATED MODULE: ./build/proxmox/lock.js
 
 
@@ -36228,7 +36478,7 @@ function takeContainerLock(ctid, runName, options, directory = lock_DIRECTORY) {
     return FileLock.take((0,external_node_path_namespaceObject.join)(directory, `container-${ctid}.lock`), {
         ...options,
         owner: ownerNow(runName),
-        busy: (holder) => new ActionError('CONTAINER_BUSY', `Container ${ctid} is being worked on by ${holder}, for longer than ${(0,system_text/* durationText */.S5)(options.waitSeconds)}.`, 'Wait for that run, or cancel it; "lock-wait-minutes" says how long to wait.'),
+        busy: (holder) => new errors_ActionError('CONTAINER_BUSY', `Container ${ctid} is being worked on by ${holder}, for longer than ${(0,system_text/* durationText */.S5)(options.waitSeconds)}.`, 'Wait for that run, or cancel it; "lock-wait-minutes" says how long to wait.'),
     });
 }
 
@@ -36314,7 +36564,7 @@ class Pct {
         }
         catch (error) {
             this.#cancelled.throwIfAborted();
-            if (error instanceof ActionError && error.code === 'TIMEOUT')
+            if (error instanceof errors_ActionError && error.code === 'TIMEOUT')
                 await this.endProcesses(ctid, word);
             throw error;
         }
@@ -36355,7 +36605,7 @@ class Pct {
                 return;
             const wait = LOCK_WAITS[attempt];
             if (wait === undefined || !/can't lock file .* got timeout/.test(stderr)) {
-                throw new ActionError(code, isTimeout(exitCode)
+                throw new errors_ActionError(code, isTimeout(exitCode)
                     ? `pct ${argv.join(' ')} didn't end within ${(0,system_text/* durationText */.S5)(timeoutSeconds)} and was ended.`
                     : `pct ${argv.join(' ')} failed with exit code ${exitCode}.`, options.remedy, (0,system_text/* lastLines */.w$)(stderr, 10));
             }
@@ -36410,12 +36660,12 @@ class Pct {
         if (!began)
             throw neverBegan(ctid, result.exitCode, text, hostOptions.timeoutSeconds, options.purpose);
         if (ended === null) {
-            throw new ActionError('PCT_FAILED', `Container ${ctid} ended while ${options.purpose} (pct exec exited with ${result.exitCode}).`, "Something stopped the container or killed the command: check the host's task log, then run this again.", (0,system_text/* lastLines */.w$)(text, 20));
+            throw new errors_ActionError('PCT_FAILED', `Container ${ctid} ended while ${options.purpose} (pct exec exited with ${result.exitCode}).`, "Something stopped the container or killed the command: check the host's task log, then run this again.", (0,system_text/* lastLines */.w$)(text, 20));
         }
         // The same codes can be the command's own (137: the kernel killed it for memory): only a late one is the time limit.
         const late = performance.now() - started >= options.timeoutSeconds * 1000;
         if (late && isTimeout(ended)) {
-            throw new ActionError('TIMEOUT', `In container ${ctid}, ${options.purpose} didn't end within ${(0,system_text/* durationText */.S5)(options.timeoutSeconds)} and was ended.`, 'See the last lines for what it waited for; raise "timeout-minutes" if it was merely slow.', (0,system_text/* lastLines */.w$)(`${result.stdout}\n${text}`, 20));
+            throw new errors_ActionError('TIMEOUT', `In container ${ctid}, ${options.purpose} didn't end within ${(0,system_text/* durationText */.S5)(options.timeoutSeconds)} and was ended.`, 'See the last lines for what it waited for; raise "timeout-minutes" if it was merely slow.', (0,system_text/* lastLines */.w$)(`${result.stdout}\n${text}`, 20));
         }
         return { exitCode: ended, stdout: result.stdout, stderr: text };
     }
@@ -36438,18 +36688,18 @@ function firstLines(count, onLine) {
 /** What it means when `pct exec` came back without having started the command (texts: domain fact pct §5). */
 function neverBegan(ctid, exitCode, stderr, limit, purpose) {
     if (/^container '\d+' not running!/m.test(stderr)) {
-        return new ActionError('CONTAINER_STOPPED', `Container ${ctid} is not running.`, `Start it: pct start ${ctid}.`);
+        return new errors_ActionError('CONTAINER_STOPPED', `Container ${ctid} is not running.`, `Start it: pct start ${ctid}.`);
     }
     if (/Configuration file '.*' does not exist/.test(stderr)) {
-        return new ActionError('CONTAINER_NOT_FOUND', `Container ${ctid} does not exist on this host.`, 'See pct list.');
+        return new errors_ActionError('CONTAINER_NOT_FOUND', `Container ${ctid} does not exist on this host.`, 'See pct list.');
     }
     if (stderr.includes('ipcc_send_rec')) {
-        return new ActionError('HOST_NOT_ROOT', 'pct could not talk to the cluster file system.', 'pct works for root only and needs a running pve-cluster service.', (0,system_text/* lastLines */.w$)(stderr, 5));
+        return new errors_ActionError('HOST_NOT_ROOT', 'pct could not talk to the cluster file system.', 'pct works for root only and needs a running pve-cluster service.', (0,system_text/* lastLines */.w$)(stderr, 5));
     }
     if (isTimeout(exitCode)) {
-        return new ActionError('TIMEOUT', `pct exec ${ctid} didn't start anything within ${(0,system_text/* durationText */.S5)(limit)} (for ${purpose}).`, "The container may be frozen, being snapshotted or still starting: check pct status and the host's task log.", (0,system_text/* lastLines */.w$)(stderr, 10));
+        return new errors_ActionError('TIMEOUT', `pct exec ${ctid} didn't start anything within ${(0,system_text/* durationText */.S5)(limit)} (for ${purpose}).`, "The container may be frozen, being snapshotted or still starting: check pct status and the host's task log.", (0,system_text/* lastLines */.w$)(stderr, 10));
     }
-    return new ActionError('PCT_FAILED', `pct exec ${ctid} failed with exit code ${exitCode} before anything ran in the container.`, "The text below is pct's own; check the container with pct status and pct enter.", (0,system_text/* lastLines */.w$)(stderr, 10));
+    return new errors_ActionError('PCT_FAILED', `pct exec ${ctid} failed with exit code ${exitCode} before anything ran in the container.`, "The text below is pct's own; check the container with pct status and pct enter.", (0,system_text/* lastLines */.w$)(stderr, 10));
 }
 
 ;// CONCATENATED MODULE: ./build/put-right.js

@@ -31,6 +31,9 @@ TMPDIR=$directory; export TMPDIR
 exec sh "./$name" "$@"
 `;
 
+/** Lines of the installer's errors that are told; the first ones say what was wrong. */
+const MOST_DETAILS = 60;
+
 const CLEAN_UP = 'rm -rf -- "$1"';
 const INSTALLER_LOG = 'tail -n 200 /var/log/nvidia-installer.log';
 
@@ -67,16 +70,23 @@ export async function installDriver(
     });
     await checkInstallation(context, action.version, installed);
   } finally {
-    await pct
-      .script(ctid, CLEAN_UP, [directory], {
-        purpose: 'cleaning up',
-        timeoutSeconds: CLEANUP_SECONDS,
-        evenIfCancelled: true,
-      })
-      .catch((error: unknown) =>
-        log.warning(`${directory} in container ${ctid} could not be removed: ${error}`, 'Left behind'),
-      );
+    await removeDirectory(context, directory);
   }
+}
+
+/** Twice where pct fails: no later run would look for what stays, and it may be gigabytes. Only warns. */
+async function removeDirectory({ ctid, pct, log }: ApplyContext, directory: string): Promise<void> {
+  const remove = () =>
+    pct.script(ctid, CLEAN_UP, [directory], {
+      purpose: 'cleaning up',
+      timeoutSeconds: CLEANUP_SECONDS,
+      evenIfCancelled: true,
+    });
+  await remove()
+    .catch(remove)
+    .catch((error: unknown) =>
+      log.warning(`${directory} in container ${ctid} could not be removed: ${error}`, 'Left behind'),
+    );
 }
 
 /** Where in the container an action works; gone afterwards. */
@@ -140,7 +150,9 @@ function secondsFor({ secondsLeft }: ApplyContext): number {
 function installerErrors(output: string, log: string): string {
   const text = printable(`${output}\n\n${log}`);
   const errors = text.match(/^ERROR: .*(?:\n(?!\s*$|->|WARNING:|ERROR:|nvidia-installer).*)*/gm) ?? [];
-  return errors.length > 0 ? [...new Set(errors)].join('\n') : lastLines(text, 20);
+  return errors.length > 0
+    ? [...new Set(errors)].join('\n').split('\n').slice(0, MOST_DETAILS).join('\n')
+    : lastLines(text, 20);
 }
 
 /** Exit codes of the runfile beyond 1, seen with real installers (domain fact A10). */

@@ -27,9 +27,13 @@ export async function orphansOf(files: HostFiles, ctid: number): Promise<PctProc
   return found;
 }
 
+/** A container's id counts in its own place only: a time limit in seconds can be the same number. */
 function workOn(argv: readonly string[], ctid: string): string | null {
-  if (argv.some((word) => word.startsWith(`${MARK}=`))) return argv.includes(ctid) ? 'pct exec' : null;
+  const marked = argv.some((word) => word.startsWith(`${MARK}=`));
+  const attach = argv.indexOf('lxc-attach');
+  if (attach >= 0 && argv[attach + 1] === '-n' && argv[attach + 2] === ctid) return marked ? 'pct exec' : null;
   const pct = argv.indexOf('/usr/sbin/pct');
+  if (pct < 0 || argv[pct + 2] !== ctid) return null;
   const subcommand = argv[pct + 1] ?? '';
-  return pct >= 0 && MANAGING.includes(subcommand) && argv[pct + 2] === ctid ? `pct ${subcommand}` : null;
+  return MANAGING.includes(subcommand) || (subcommand === 'exec' && marked) ? `pct ${subcommand}` : null;
 }

@@ -4,6 +4,8 @@ import { observeContainer } from '../proxmox/node.ts';
 import type { Pct } from '../proxmox/pct.ts';
 import type { HostFiles } from '../system/files.ts';
 import type { Log } from '../system/log.ts';
+import { lastLines } from '../system/text.ts';
+import { APT_GET } from './apt.ts';
 import type { Journal, JournalEntry } from './journal.ts';
 import { orphansOf } from './orphans.ts';
 import { dropSnapshot, rollBack, thaw, unlock } from './snapshot.ts';
@@ -17,14 +19,24 @@ const REPAIR_SECONDS = 1800;
 /** Seconds that a pct which lost its run may need to end: as long as one that works on volumes may take. */
 const ORPHAN_SECONDS = 300;
 
-/** Removes what a run leaves in a container, and finishes what dpkg was interrupted in. Argument 1: directory, or empty. */
+/**
+ * Removes what a run leaves in a container, and finishes what dpkg was interrupted in. Argument 1: directory, or empty.
+ *
+ * `dpkg --audit` says nothing of a status that dpkg could not write (full disk): apt finds that by its numbered updates.
+ * A package that was cut off while it was unpacked can't be configured: it is installed anew, or else removed.
+ */
 const REPAIR = `
 set -eu
 rm -rf -- /var/tmp/proxmox-lxc-nvidia /var/tmp/proxmox-lxc-nvidia-apt.*
 if [ -n "$1" ]; then rm -rf -- "$1"; fi
-if [ -n "$(dpkg --audit)" ]; then
-  dpkg --force-confdef --force-confold --configure -a
+interrupted() { [ -n "$(dpkg --audit 2>&1)" ] || ls /var/lib/dpkg/updates | grep -q '^[0-9]'; }
+if interrupted; then dpkg --force-confdef --force-confold --configure -a || :; fi
+if interrupted; then
+  cut_off=$(dpkg-query -W -f '\${db:Status-Eflag} \${binary:Package}\\n' | sed -n 's/^reinstreq //p')
+  ${APT_GET.join(' ')} --no-install-recommends --fix-broken --reinstall install $cut_off || :
+  if interrupted && [ -n "$cut_off" ]; then dpkg --force-remove-reinstreq --remove $cut_off || :; fi
 fi
+if interrupted; then dpkg --audit; exit 1; fi
 `;
 
 /** How a container was put right. */
@@ -34,7 +46,7 @@ export type Recovery = 'rolled-back' | 'repaired' | 'completed';
  * Puts right what an interrupted or failed run left of a container: back to the snapshot where there is one, else nothing
  * half done and no leftovers, so that the next plan finds what is missing. Its lock must be held. Can be repeated.
  *
- * @throws ActionError ROLLBACK_FAILED, RECOVERY_FAILED, CONTAINER_STOPPED, with the journal kept for the next try
+ * @throws ActionError ROLLBACK_FAILED, RECOVERY_FAILED, CONTAINER_STOPPED, CONTAINER_SPACE, with the journal kept for the next try
  */
 export async function recover(
   { pct, files, log }: { pct: Pct; files: HostFiles; log: Log },
@@ -112,10 +124,18 @@ async function repair(pct: Pct, ctid: number, directory: string | null, running:
     onLine: (line) => log.foreign(String(ctid), line),
   });
   if (exitCode === 0) return;
+  if (/No space left on device/.test(stdout + stderr)) {
+    throw new ActionError(
+      'CONTAINER_SPACE',
+      `Container ${ctid} has no room to finish what was left half done.`,
+      'Enlarge its disk (pct resize) and run this again: that is repaired first.',
+      lastLines(`${stdout}\n${stderr}`, 15),
+    );
+  }
   throw new ActionError(
     'RECOVERY_FAILED',
     `Container ${ctid} could not be repaired (exit code ${exitCode}).`,
     `Look inside: pct enter ${ctid}; dpkg --configure -a must succeed.`,
-    `${stdout}\n${stderr}`.trim().split('\n').slice(-15).join('\n'),
+    lastLines(`${stdout}\n${stderr}`, 15),
   );
 }

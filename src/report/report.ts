@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as core from '@actions/core';
 import type { Failure } from '../errors.ts';
 import type { Log } from '../system/log.ts';
-import { lastLines, printable, withoutCredentials } from '../system/text.ts';
+import { lastLines, printable, shownUrl, withoutCredentials } from '../system/text.ts';
 import { renderOutputs } from './outputs.ts';
 import { firstFailure, type RunResult } from './result.ts';
 import { renderSummary } from './summary.ts';
@@ -42,6 +42,9 @@ function annotate({ code, seen, remedy, details }: Failure, log: Log): void {
 
 /** JSON for people and programs; addresses in it carry no credentials. */
 function json(value: unknown): string {
-  const replacer = (_key: string, part: unknown) => (typeof part === 'string' ? withoutCredentials(part) : part);
+  const replacer = (key: string, part: unknown) => {
+    if (typeof part !== 'string') return part;
+    return key === 'url' ? shownUrl(part) : withoutCredentials(part);
+  };
   return `${JSON.stringify(value, replacer, 2)}\n`;
 }

@@ -124,12 +124,14 @@ function lockCache(
 async function checkedFromCache(
   log: Log,
   cache: RunfileCache,
-  { version, sha256 }: WantedRunfile,
+  { version, url, sha256 }: WantedRunfile,
   architecture: Architecture,
 ): Promise<CachedRunfile | null> {
   const cached = await cache.find(version, architecture);
   if (cached === null) return null;
-  if ((await hashFile(cached.path)) === (sha256 ?? cached.sha256)) {
+  // Without a published checksum only a copy from the same address is what was asked for.
+  const wanted = sha256 ?? (cached.url === shownUrl(url) ? cached.sha256 : null);
+  if (wanted !== null && (await hashFile(cached.path)) === wanted) {
     log.info(`The runfile of ${version} comes from the cache (${bytesText(cached.size)}, checksum right).`);
     return cached;
   }

@@ -71,6 +71,24 @@ describe('kinds of containers', () => {
   });
 });
 
+describe('versions of Proxmox VE', () => {
+  test.each([7, 8, 9] as const)('%i: the command runs in a clean environment, whatever pct passes on', async (pve) => {
+    const host = await Scenario.start({ driver: '580.159.04', pve });
+    try {
+      const container = await host.container();
+      // A program that the probe calls tells what it was given.
+      await container.execOk(['mv', '/usr/bin/df', '/usr/bin/df.real']);
+      await container.writeFile('/usr/bin/df', '#!/bin/sh\nenv > /seen\nexec /usr/bin/df.real "$@"\n', '0755');
+      await host.run({ containers: `${container.ctid}`, 'cuda-version': 'none', 'nvidia-container': 'none' });
+      const seen = await container.readFile('/seen');
+      expect(seen).toContain('HOME=/root');
+      expect(seen).not.toMatch(/^(INPUT_|GITHUB_|RUNNER_|ACTIONS_|NODE_)/m);
+    } finally {
+      await host.end();
+    }
+  });
+});
+
 describe('what a container may already have', () => {
   test('a driver from apt packages: they go, the runfile comes', async () => {
     const container = await scenario.container({ base: 'debian12' });

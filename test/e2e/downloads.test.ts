@@ -56,7 +56,9 @@ class Download {
   /** What was asked of the runfile itself. */
   async gets(): Promise<LoggedRequest[]> {
     const requests = await this.scenario.upstream.requests();
-    return requests.filter(({ method, path }) => method === 'GET' && path === this.path);
+    return requests.filter(
+      ({ method, host, path }) => method === 'GET' && host === 'mirror.lab.test' && path === this.path,
+    );
   }
 
   async cached(): Promise<string[]> {
@@ -88,7 +90,7 @@ function downloadTest(
 
 const DROPPED_AFTER = 3_000_000;
 
-describe('a runfile whose download', () => {
+describe.concurrent('a runfile whose download', () => {
   downloadTest('breaks off goes on where it was', ['nvidia', '590.48.01'], async (download, expect) => {
     await download.run([download.fault({ kind: 'drop', afterBytes: DROPPED_AFTER }, { times: 1 })]);
     expect(await libraryVersions(download.container)).toEqual(['590.48.01']);
@@ -186,7 +188,7 @@ describe('a runfile whose download', () => {
   );
 });
 
-describe("a runfile's checksum file", () => {
+describe.concurrent("a runfile's checksum file", () => {
   downloadTest(
     'that is missing or holds none: nothing is downloaded',
     ['nvidia', '550.163.01'],
@@ -217,7 +219,7 @@ describe("a runfile's checksum file", () => {
   });
 });
 
-describe("a repository's files", () => {
+describe.concurrent("a repository's files", () => {
   const packages = '/cuda/debian12/x86_64/Packages.gz';
   const keyring = '/cuda/debian12/x86_64/cuda-keyring_1.1-1_all.deb';
   const location = 'https://developer.download.nvidia.com/compute/cuda/repos/debian12/x86_64';

@@ -63,7 +63,7 @@ afterAll(async () => {
 /** A program that stands before the real one, or in its place, and prints what is hostile first. */
 async function disguise(container: Container, path: string, then: string): Promise<void> {
   await container.writeFile(HOSTILE_FILE, HOSTILE);
-  const program = `#!/bin/sh\ncat ${HOSTILE_FILE}\ncat ${HOSTILE_FILE} >&2\n${then}\n`;
+  const program = `#!/bin/sh\ncat ${HOSTILE_FILE}\ncat ${HOSTILE_FILE} >&2\necho; echo >&2\n${then}\n`;
   await container.writeFile(path, program, '0755');
 }
 
@@ -131,7 +131,11 @@ test('programs that print what is hostile while everything else works: the same 
   expect(expected.length).toBeGreaterThan(5);
 
   const container = await scenario.container();
-  await disguise(container, '/usr/local/sbin/apt-get', `/usr/bin/apt-get "$@"; code=$?; ${LONG_LINE}; exit $code`);
+  await disguise(
+    container,
+    '/usr/local/sbin/apt-get',
+    `/usr/bin/apt-get "$@"; code=$?; case $* in *update) ${LONG_LINE} ;; esac; exit $code`,
+  );
   await disguise(container, '/usr/local/sbin/nvidia-smi', '/usr/bin/nvidia-smi "$@"');
   const result = await run(container);
   expect(result.outputs['result']).toBe('changed');
@@ -153,7 +157,7 @@ test('programs that print what is hostile while everything else works: the same 
         : > "$directory/$(printf '\\377\\376.list')"
       done
       mkdir -p "$(printf '/usr/local/cuda-9\\n::error::pwned/bin')" && cp /bin/true "$(printf '/usr/local/cuda-9\\n::error::pwned/bin/nvcc')"
-      printf 'deb https://developer.download.nvidia.com/%b ./\\n::error::pwned\\n' "$1" > /etc/apt/sources.list.d/nvidia.list`,
+      printf 'deb https://developer.download.nvidia.com/compute/cuda/%b ./\\n::error::pwned\\n' "$1" > /etc/apt/sources.list.d/nvidia.list`,
     args: [WORD],
   });
   const again = await run(container);

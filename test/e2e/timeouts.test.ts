@@ -41,7 +41,7 @@ async function left(container: Container): Promise<number> {
   return Number(await container.execOk({ script }));
 }
 
-describe('what hangs in a container is ended there and told', () => {
+describe.concurrent('what hangs in a container is ended there and told', () => {
   hangTest(
     "NVIDIA's installer: the container goes back to its snapshot",
     'btrfs',
@@ -97,7 +97,7 @@ describe('what hangs in a container is ended there and told', () => {
   });
 });
 
-describe('a pct that hangs is ended and told', () => {
+describe.concurrent('a pct that hangs is ended and told', () => {
   hangTest('before it starts anything', 'dir', async (scenario, container, expect) => {
     await scenario.host.setSwitches({ faults: [{ subcommand: 'exec', hang: true, nth: 1 }] });
     const failure = await pctOf(scenario)

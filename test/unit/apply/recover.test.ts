@@ -84,6 +84,12 @@ describe('recover', () => {
       ['unlock 901', `delsnapshot 901 ${SNAPSHOT}`],
     ],
     [
+      'a container that a killed snapshot left frozen',
+      { config: `lock: snapshot\n${INCOMPLETE}` },
+      'completed',
+      ['unlock 901', 'resume 901', `delsnapshot 901 ${SNAPSHOT} --force 1`],
+    ],
+    [
       'no snapshot: what is half done is repaired',
       { entry: { snapshot: null } },
       'repaired',

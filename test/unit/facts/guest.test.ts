@@ -213,6 +213,23 @@ describe('the probe itself', () => {
     expect(facts.nvcc).toEqual({ exitCode: 0, output: 'release 13.0, V13.0.88\n' });
   });
 
+  it.each([65_520, 65_530, 65_536, 65_540, 50_000_000])(
+    'keeps the beginning of %d bytes without line feed, and the exit code',
+    async (size) => {
+      const facts = await probe({ 'nvidia-smi': `head -c ${size} /dev/zero | tr '\\0' x; exit 7` });
+      expect(facts.nvidiaSmi.query?.exitCode).toBe(7);
+      const output = facts.nvidiaSmi.query?.output ?? '';
+      expect(new Set(output)).toEqual(new Set('x'));
+      expect(output.length).toBeGreaterThanOrEqual(Math.min(size, 65_536));
+      expect(output.length).toBeLessThanOrEqual(65_552);
+    },
+  );
+
+  it('does not wait twice for an nvidia-smi that hangs', async () => {
+    const facts = await probe({ 'nvidia-smi': 'echo waiting', timeout: 'shift 3; "$@"; exit 124' });
+    expect(facts.nvidiaSmi).toEqual({ query: { exitCode: 124, output: 'waiting\n' }, table: null });
+  });
+
   it("asks the loader's cache what the libraries are", async () => {
     const target = join(temporaryDirectory(), 'libcuda.so.580.159.04');
     writeFileSync(target, '');

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { ActionError } from '../../../src/errors.ts';
+import { END_PROCESSES } from '../../../src/proxmox/end-processes.ts';
 import type { Pct } from '../../../src/proxmox/pct.ts';
 import type { RunCommand, Stream } from '../../../src/system/command.ts';
 import { runCommand } from '../../../src/system/command.ts';
@@ -240,5 +242,102 @@ describe('the wrapper in a real shell', () => {
 
   it('tells a command that was not found from pct that failed', async () => {
     expect(await pctOf(here).exec(901, ['no-such-command'], OPTIONS)).toMatchObject({ exitCode: 127 });
+  });
+});
+
+describe('a command that prints without end', () => {
+  it('is shown in its first 20,000 lines, and says so', async () => {
+    const lines: string[] = [];
+    const host = new FakeHost(() => ({ stdout: 'y\n'.repeat(30_000) }));
+    await pctOf(host.run).exec(901, ['yes'], { ...OPTIONS, onLine: (line) => lines.push(line) });
+    expect(lines).toHaveLength(20_001);
+    expect(lines.at(-1)).toBe('(only the first 20000 lines of this command are shown)');
+  });
+
+  it('is remembered by the end of its errors', async () => {
+    const host = new FakeHost(() => ({ exitCode: 1, stderr: `${`${'x'.repeat(9999)}\n`.repeat(500)}the cause` }));
+    const { stderr } = await pctOf(host.run).exec(901, ['x'], OPTIONS);
+    expect(stderr.endsWith('the cause')).toBe(true);
+    expect(stderr.length).toBeLessThanOrEqual(1024 * 1024);
+  });
+});
+
+describe('manage', () => {
+  it.each([124, 137])('tells a pct that hangs (%d) from one that fails', async (exitCode) => {
+    const options = { timeoutSeconds: 300, remedy: 'Look.' };
+    const hanging = await failureOf(() =>
+      failing({ exitCode }).manage('SNAPSHOT_FAILED', ['snapshot', '901', 'x'], options),
+    );
+    expect(hanging.code).toBe('SNAPSHOT_FAILED');
+    expect(hanging.seen).toBe("pct snapshot 901 x didn't end within 5 min 0 s and was ended.");
+    const failed = await failureOf(() =>
+      failing({ exitCode: 2 }).manage('SNAPSHOT_FAILED', ['snapshot', '901', 'x'], options),
+    );
+    expect(failed.seen).toContain('exit code 2');
+  });
+});
+
+describe('a run that is cancelled', () => {
+  const reason = new ActionError('CANCELLED', 'It was cancelled.', 'x');
+
+  /** Cancels while a command runs, which goes on until something ends it. */
+  function cancelling() {
+    const controller = new AbortController();
+    let finish = (_answer: Answer) => {};
+    const host = new FakeHost(({ argv }) => {
+      if (argv.includes(END_PROCESSES)) {
+        finish({ exitCode: 143 });
+        return {};
+      }
+      controller.abort(reason);
+      return new Promise<Answer>((resolve) => {
+        finish = resolve;
+      });
+    });
+    return { host, controller, pct: pctOf(host.run, controller.signal) };
+  }
+
+  it('ends the command in the container, by its own mark, and throws the reason', async () => {
+    const { host, pct } = cancelling();
+    expect(await failureOf(() => pct.exec(901, ['apt-get', 'install'], OPTIONS))).toBe(reason);
+    const [command, end] = host.raw;
+    if (command === undefined || end === undefined) throw new Error('calls are missing');
+    expect(host.calls[1]?.argv).toEqual([
+      '/bin/sh',
+      '-c',
+      END_PROCESSES,
+      'proxmox-lxc-nvidia',
+      takeApart(command).word,
+    ]);
+    expect(host.calls[1]?.ctid).toBe(901);
+  });
+
+  it('starts nothing more in containers but what cleans up', async () => {
+    const host = new FakeHost(() => ({ stdout: 'done\n' }));
+    const pct = pctOf(host.run, AbortSignal.abort(reason));
+    expect(await failureOf(() => pct.exec(901, ['true'], OPTIONS))).toBe(reason);
+    expect(host.calls).toHaveLength(0);
+    expect(await pct.exec(901, ['true'], { ...OPTIONS, evenIfCancelled: true })).toMatchObject({ stdout: 'done\n' });
+  });
+
+  it('ends what a command left behind whose time was up', async () => {
+    const ended: boolean[] = [];
+    const pct = pctOf(async (argv, options) => {
+      const { word, argv: command } = takeApart({ argv, options });
+      ended.push(command.includes(END_PROCESSES));
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      return play({ argv, options }, { exitCode: 124, stderr: `${word} began\n\n${word} ended 124\n` });
+    });
+    const failure = await failureOf(() => pct.exec(901, ['x'], { ...OPTIONS, timeoutSeconds: 0.02 }));
+    expect(failure.code).toBe('TIMEOUT');
+    expect(ended).toEqual([false, true]);
+  });
+
+  it('is told when not everything could be ended', async () => {
+    const stays = new FakeHost(() => ({ exitCode: 1 }));
+    expect(await pctOf(stays.run).endProcesses(901, 'any')).toBe(false);
+    expect(await failing({ exitCode: 255, stderr: "container '901' not running!" }).endProcesses(901, 'x')).toBe(false);
+    const gone = new FakeHost(() => ({}));
+    expect(await pctOf(gone.run).endProcesses(901, 'any')).toBe(true);
   });
 });

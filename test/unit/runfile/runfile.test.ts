@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { ActionError } from '../../../src/errors.ts';
 import { RunfileCache } from '../../../src/runfile/cache.ts';
 import { locateRunfile, obtainRunfile } from '../../../src/runfile/runfile.ts';
 import type { Http } from '../../../src/system/http.ts';
@@ -206,4 +208,64 @@ describe('obtainRunfile', () => {
     expect(shown).toHaveLength(10);
     expect(shown.at(-1)).toContain('100 % of 976.6 KiB');
   });
+});
+
+describe('runs side by side', () => {
+  const side = (http: Http, secondsLeft: () => number) =>
+    obtainRunfile(world(http), cache, { version: DRIVER, url: XFREE86, sha256: SHA256 }, 'x86_64', secondsLeft);
+
+  it('download it once: the second one waits and takes it from the cache', async () => {
+    const http = web({ [XFREE86]: BYTES });
+    const slow: Http = {
+      ...http,
+      download: async (...args) => {
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        return http.download(...args);
+      },
+    };
+    const [first, second] = await Promise.all([side(slow, () => 5), side(slow, () => 5)]);
+    expect(second).toEqual(first);
+    expect(asked).toEqual([`DOWNLOAD ${XFREE86}`]);
+    expect(log.lines.join('\n')).toContain('is being obtained by unit test (process');
+  });
+
+  it('wait no longer than there is time, and name who has it', async () => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const http = web({ [XFREE86]: BYTES });
+    const stuck: Http = { ...http, download: (...args) => promise.then(() => http.download(...args)) };
+    const first = side(stuck, () => 5);
+    await new Promise((wait) => setTimeout(wait, 200));
+    const failure = await failureOf(() => side(http, () => 0.1));
+    expect(failure.code).toBe('TIMEOUT');
+    expect(failure.seen).toContain('by unit test');
+    resolve();
+    await first;
+  });
+
+  it('end a download that takes too long', async () => {
+    let calls = 0;
+    const over = () => {
+      if (calls++ > 0) throw new ActionError('TIMEOUT', 'It took too long.', '');
+      return 5;
+    };
+    expect((await failureOf(() => side(web({ [XFREE86]: BYTES }), over))).code).toBe('TIMEOUT');
+    expect(readdirSync(temporary)).toEqual([]);
+  });
+});
+
+it('the cache keeps no password or query of an address, and knows it again without', async () => {
+  const url = `https://me:s3cret@mirror.example/${NAME}?signature=s3cret`;
+  const { path } = await obtain({ [url]: BYTES }, SHA256, url);
+  expect(readFileSync(join(dirname(path), 'runfile.json'), 'utf8')).not.toContain('s3cret');
+  asked = [];
+  const address = { kind: 'template', url, source: 'x' } as const;
+  expect(await locate({}, { address })).toMatchObject({ url, cached: true });
+  expect(asked).toEqual([]);
+});
+
+it('the checksum file lies beside the runfile, also where the address has a query', async () => {
+  const url = `https://mirror.example/${NAME}?signature=x`;
+  const files = { [url]: BYTES, [`https://mirror.example/${NAME}.sha256sum?signature=x`]: SHA256 };
+  const address = { kind: 'template', url, source: 'x' } as const;
+  expect(await locate(files, { address })).toMatchObject({ url, sha256: SHA256 });
 });

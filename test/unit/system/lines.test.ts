@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { LineSplitter } from '../../../src/system/lines.ts';
+import { LastLines, LineSplitter } from '../../../src/system/lines.ts';
 
 function split(...chunks: (string | Buffer)[]): string[] {
   const lines: string[] = [];
@@ -58,5 +58,31 @@ describe('LineSplitter', () => {
         expect(split(...chunks)).toEqual(expected);
       }),
     );
+  });
+});
+
+describe('LastLines', () => {
+  it('keeps the end, in whole lines', () => {
+    const lines = new LastLines(20);
+    for (const line of ['the first', 'the second', 'the third']) lines.add(line);
+    expect(lines.text()).toBe('the third');
+    lines.add('four');
+    expect(lines.text()).toBe('the third\nfour');
+  });
+
+  it('keeps a line that is longer than that, and forgets it with the next one', () => {
+    const lines = new LastLines(20);
+    lines.add('x'.repeat(100));
+    expect(lines.text()).toHaveLength(100);
+    lines.add('end');
+    expect(lines.text()).toBe('end');
+  });
+
+  it('takes a million lines in no time', () => {
+    const lines = new LastLines(1024);
+    const started = performance.now();
+    for (let line = 0; line < 1_000_000; line++) lines.add('');
+    expect(performance.now() - started).toBeLessThan(2000);
+    expect(lines.text()).toHaveLength(1023);
   });
 });

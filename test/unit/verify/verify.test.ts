@@ -137,6 +137,12 @@ describe('L2: nvidia-smi', () => {
     for (const uuid of extra) expect(findings[0]?.message).toContain(uuid);
   });
 
+  it('goes by the UUID alone where the host knows it: another GPU may be at the same address', () => {
+    const other = 'GPU-00000000-0000-0000-0000-000000000000';
+    const found = judge({ container: { passedGpus: [0] }, guest: smi(0, smiQuery([other])) }).level('L2');
+    expect(found).toMatchObject({ status: 'fail', failure: { code: 'VERIFY_GPU_MISSING' } });
+  });
+
   it('goes by the PCI address as long as the host does not know the UUID', () => {
     const gpus = hostFacts().gpus.map((gpu) => ({ ...gpu, uuid: null }));
     expect(judge({ host: { gpus } }).level('L2').status).toBe('pass');
