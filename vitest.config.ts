@@ -5,14 +5,23 @@ export default defineConfig({
     // The counts that .ci/run closes with.
     reporters: ['default', ['json', { outputFile: 'test-results/results.json' }]],
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], maxWorkers: 4 } },
+      // Groups run one after the other: what is quick to fail comes first.
+      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'], maxWorkers: 4, sequence: { groupOrder: 0 } } },
       // The repository itself: dist/ is what src/ builds, action.yml says what the code reads and writes.
-      { test: { name: 'repository', include: ['test/repository/**/*.test.ts'], testTimeout: 120_000 } },
+      {
+        test: {
+          name: 'repository',
+          include: ['test/repository/**/*.test.ts'],
+          testTimeout: 120_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
       {
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           globalSetup: 'test/e2e/setup.ts',
+          sequence: { groupOrder: 2 },
           testTimeout: 300_000,
           hookTimeout: 600_000,
           // Each file works with containers of its own; two cores don't carry more at once.
@@ -25,6 +34,7 @@ export default defineConfig({
           name: 'faults',
           include: ['test/faults/**/*.test.ts'],
           globalSetup: 'test/e2e/setup.ts',
+          sequence: { groupOrder: 2 },
           testTimeout: 300_000,
           hookTimeout: 600_000,
           maxWorkers: 2,
