@@ -1,31 +1,32 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { build } from '../../scripts/build.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const run = promisify(execFile);
 
 test('dist/ is what src/ builds', async () => {
-  const copy = await mkdtemp(join(tmpdir(), 'proxmox-lxc-nvidia-build-'));
+  const directory = await mkdtemp(join(tmpdir(), 'proxmox-lxc-nvidia-dist-'));
   try {
-    for (const name of ['src', 'package.json', 'tsconfig.json', 'tsconfig.build.json']) {
-      await cp(join(ROOT, name), join(copy, name), { recursive: true });
-    }
-    await symlink(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
-    await run('npm', ['run', 'build'], { cwd: copy });
-    const names = await readdir(join(copy, 'dist'));
-    expect((await readdir(join(ROOT, 'dist'))).sort()).toEqual(names.sort());
-    for (const name of names) {
+    await build(directory);
+    const files = async (path: string) =>
+      (await readdir(path, { recursive: true, withFileTypes: true }))
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name).slice(path.length))
+        .sort();
+    expect(await files(join(ROOT, 'dist'))).toEqual(await files(directory));
+    for (const name of await files(directory)) {
       const [committed, built] = await Promise.all(
-        [ROOT, copy].map((root) => readFile(join(root, 'dist', name), 'utf8')),
+        [join(ROOT, 'dist'), directory].map((path) => readFile(join(path, name))),
       );
-      expect(committed === built, `dist/${name} is stale: npm run build`).toBe(true);
+      expect(committed?.equals(built ?? Buffer.alloc(0)), `dist${name} is stale: npm run build`).toBe(true);
     }
   } finally {
-    await rm(copy, { recursive: true, force: true });
+    await rm(directory, { recursive: true, force: true });
   }
 });
 
