@@ -32942,7 +32942,7 @@ const SOURCES_PATH = '/etc/apt/sources.list.d/proxmox-lxc-nvidia.sources';
 const PIN_PATH = '/etc/apt/preferences.d/proxmox-lxc-nvidia';
 const HEADER = '# Written by proxmox-lxc-nvidia; it is overwritten at its next run.\n';
 /**
- * Packages that bring a driver (domain fact C6), as apt's preferences know globs. Not `libnvidia-*`: that would hit
+ * Packages that bring a driver (docs/facts.md, C6), as apt's preferences know globs. Not `libnvidia-*`: that would hit
  * libnvidia-container. Not `nvidia-driver*`: that would hit nvidia-driver-pinning-*, which brings no driver.
  */
 const DRIVER_PACKAGES = [
@@ -33593,7 +33593,7 @@ var cuda = __nccwpck_require__(2680);
 
 /**
  * What a container must have before NVIDIA's software: the installer refuses without kmod's tools even when no module is
- * installed (domain fact A4), nvcc needs a host compiler when it is used, apt needs certificates and keys.
+ * installed (docs/facts.md, A4), nvcc needs a host compiler when it is used, apt needs certificates and keys.
  */
 const PREREQUISITES = ['kmod', 'ca-certificates', 'gnupg', 'curl', 'wget', 'build-essential'];
 const NVIDIA_CONTAINER_PACKAGES = {
@@ -33711,7 +33711,7 @@ stat -c %s -- "$1/$2"
 sha256sum -- "$1/$2" | cut -d ' ' -f 1
 `;
 /**
- * Runs the runfile. TMPDIR, not --tmpdir, because the decompressor inside heeds only that (domain fact A10).
+ * Runs the runfile. TMPDIR, not --tmpdir, because the decompressor inside heeds only that (docs/facts.md, A10).
  * The log is the installer's usual one, which also holds what an earlier run left: it is removed first.
  */
 const INSTALL = `
@@ -33730,7 +33730,7 @@ const INSTALLER_LOG = 'tail -n 200 /var/log/nvidia-installer.log';
  * Delivers the runfile into the container, runs its installer and proves that it did what it should. Whatever happens,
  * the working directory is removed.
  *
- * Neither exit code 0 nor the installer's log is proof (domain fact A10): what counts is that both libraries resolve to
+ * Neither exit code 0 nor the installer's log is proof (docs/facts.md, A10): what counts is that both libraries resolve to
  * exactly this version and that no file of another version is left.
  *
  * @throws ActionError DELIVERY_FAILED, INSTALLER_…, CONTAINER_SPACE, and what obtaining the runfile throws
@@ -33819,7 +33819,7 @@ function installerErrors(output, log) {
         ? [...new Set(errors)].join('\n').split('\n').slice(0, MOST_DETAILS).join('\n')
         : (0,system_text/* lastLines */.w$)(text, 20);
 }
-/** Exit codes of the runfile beyond 1, seen with real installers (domain fact A10). */
+/** Exit codes of the runfile beyond 1, seen with real installers (docs/facts.md, A10). */
 function installerFailure(ctid, version, exitCode, output, log) {
     const details = installerErrors(output, log);
     const name = `NVIDIA's installer of ${version}`;
@@ -34104,7 +34104,7 @@ function parseStorageTypes(text) {
 }
 /**
  * Why Proxmox would refuse to snapshot a container, or null when it wouldn't: every volume must lie on a storage that
- * can, and bind and device mounts never can (domain fact: pct §9).
+ * can, and bind and device mounts never can (docs/facts.md, P9).
  */
 function snapshotObstacle({ values }, storageTypes) {
     for (const [key, value] of values) {
@@ -34186,7 +34186,7 @@ const MARK = 'PROXMOX_LXC_NVIDIA';
  * Ends processes in a container that carry the mark, with all their children: first kindly, after two seconds not.
  * Argument 1: the mark's value, or `any` for every one but this script's own. Exits with 1 when some are left.
  *
- * Killing `pct exec` doesn't end what it started (domain fact: pct §6), and through sudo it couldn't even be killed.
+ * Killing `pct exec` doesn't end what it started (docs/facts.md, P6), and through sudo it couldn't even be killed.
  */
 const END_PROCESSES = String.raw `
 set -u
@@ -34253,7 +34253,7 @@ function workOn(argv, ctid) {
 const VOLUME_SECONDS = 300;
 /**
  * Seconds for the start after a rollback: on an ext4 volume that was snapshotted while it ran, the kernel waits about 45
- * for the volume's multiple mount protection (domain fact: pct, trap 9).
+ * for the volume's multiple mount protection (docs/facts.md, P9).
  */
 const START_SECONDS = 180;
 /** Takes a snapshot. @throws ActionError SNAPSHOT_FAILED */
@@ -34497,7 +34497,7 @@ class Protection {
 }
 
 ;// CONCATENATED MODULE: ./build/plan/distribution.js
-/** Keys that sign NVIDIA's CUDA repositories, per distribution (domain fact: C2). */
+/** Keys that sign NVIDIA's CUDA repositories, per distribution (docs/facts.md, C2). */
 const CUDATOOLS = 'EB693B3035CD5710E231E123A4B469963BF863CC';
 const DEBIAN13 = '02182E60104FCDC26EAE1B8597A5D4CB8793F200';
 const UBUNTU2604 = '14BAFBC7562AD710CA04E69905FBB6DA60DF8A40';
@@ -34544,7 +34544,7 @@ function multiarchTriplet(architecture) {
 ;// CONCATENATED MODULE: ./build/repository/repositories.js
 
 
-/** The CUDA repository (layout: domain fact C1). */
+/** The CUDA repository (layout: docs/facts.md, C1). */
 function cudaRepository(wish, distribution, architecture) {
     const uri = `${wish.base}/${distribution.cudaName}/${cudaRepositoryArchitecture(architecture)}/`;
     return {
@@ -34559,7 +34559,7 @@ function cudaRepository(wish, distribution, architecture) {
         keyring: '/etc/apt/keyrings/proxmox-lxc-nvidia-cuda.gpg',
     };
 }
-/** The repository of libnvidia-container and the container toolkit, one for all distributions (domain fact C4). */
+/** The repository of libnvidia-container and the container toolkit, one for all distributions (docs/facts.md, C4). */
 function nvidiaContainerRepository(wish, architecture) {
     return {
         name: 'nvidia-container',
@@ -34896,9 +34896,9 @@ function sizeWithDependencies(packages, name) {
 
 /** A runfile's size where the server doesn't tell: the largest published so far is about this. */
 const ASSUMED_RUNFILE = 450 * 1024 * 1024;
-/** Unpacked, a runfile of 398 MB is 1.5 GB; installed it is not more (domain fact A8). */
+/** Unpacked, a runfile of 398 MB is 1.5 GB; installed it is not more (docs/facts.md, A8). */
 const UNPACKED_FACTOR = 4;
-/** Directories to work in, best first. Never /tmp: on Debian 13 it lies in memory (domain fact A8). */
+/** Directories to work in, best first. Never /tmp: on Debian 13 it lies in memory (docs/facts.md, A8). */
 const WORKING_DIRECTORIES = ['/var/tmp', '/root', '/opt'];
 /**
  * The directory that a runfile is delivered to and unpacked in: executable, and not in memory.
@@ -34962,7 +34962,7 @@ function checkSpace(ctid, guest, needs) {
 
 
 
-/** Below this a real runfile's unpacking was seen to be killed (domain fact A8, ProxMenux' threshold). */
+/** Below this a real runfile's unpacking was seen to be killed (docs/facts.md, A8). */
 const LITTLE_MEMORY_MIB = 2048;
 function assess(desired, host, container) {
     const driver = checkHost(desired, host);
@@ -35276,7 +35276,7 @@ function runfileName(version, architecture) {
 }
 /**
  * Where a version's runfile may be, in the order to try. NVIDIA keeps two trees that differ: some versions are only in
- * the data centre tree, others only in the first one (domain fact B).
+ * the data centre tree, others only in the first one (docs/facts.md, B).
  */
 function runfileAddresses(address, version, architecture) {
     if (address.kind === 'template') {
@@ -36765,7 +36765,7 @@ function software(guest) {
 /**
  * The loaded kernel module from /proc/driver/nvidia/version, or null when the text isn't its.
  *
- * Two forms exist (domain fact: E1): `… x86_64 Kernel Module  580.95.05  date` and
+ * Two forms exist (docs/facts.md, E1): `… x86_64 Kernel Module  580.95.05  date` and
  * `… Open Kernel Module for x86_64  580.95.05  Release Build …`.
  */
 function parseKernelModule(text) {
@@ -36991,7 +36991,7 @@ const ENVIRONMENT = [
 ];
 /**
  * Runs inside the container around every command: says that it began and how it ended, because the exit codes of pct,
- * lxc-attach and the command overlap (domain fact: pct §5, §6), and ends the command when its time is up.
+ * lxc-attach and the command overlap (docs/facts.md, P5 and P6), and ends the command when its time is up.
  * Arguments: a word nobody else knows, seconds, the command.
  */
 const WRAPPER = String.raw `
@@ -37173,7 +37173,7 @@ function firstLines(count, onLine) {
             onLine?.(`(only the first ${count} lines of this command are shown)`, stream);
     };
 }
-/** What it means when `pct exec` came back without having started the command (texts: domain fact pct §5). */
+/** What it means when `pct exec` came back without having started the command (texts: docs/facts.md, P5). */
 function neverBegan(ctid, exitCode, stderr, limit, purpose) {
     if (/^container '\d+' not running!/m.test(stderr)) {
         return new errors/* ActionError */.lZ('CONTAINER_STOPPED', `Container ${ctid} is not running.`, `Start it: pct start ${ctid}.`);
@@ -37279,7 +37279,7 @@ function overall(statuses) {
 
 /** Output kept of one stream of a command; what comes after is read and dropped. */
 const KEPT_BYTES = 8 * 1024 * 1024;
-/** What a command on the host gets. Nothing of the runner's environment: it holds tokens (domain fact: pct passes it on). */
+/** What a command on the host gets. Nothing of the runner's environment: it holds tokens (docs/facts.md, P3). */
 const ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' };
 /**
  * Redirects standard input from a file and becomes the command; everything else arrives as positional arguments.
@@ -37290,7 +37290,7 @@ const FROM_FILE = 'file=$1; shift; exec "$@" < "$file"';
  * {@link RunCommand} for real: @actions/exec, silent, with a clean environment.
  *
  * `timeout` (coreutils) is what ends a command, because it signals the whole process group: a signal to `pct exec` alone
- * leaves the process in the container running (domain fact: pct §6).
+ * leaves the process in the container running (docs/facts.md, P6).
  */
 const runCommand = async (argv, options) => {
     const kept = { stdout: [], stderr: [] };
@@ -37954,7 +37954,7 @@ function parseCudaVersion(text) {
 function cudaText({ major, minor }) {
     return `${major}.${minor}`;
 }
-/** `cuda-toolkit-12-8`: the only toolkit package that never depends on a driver (domain fact: C6). */
+/** `cuda-toolkit-12-8`: the only toolkit package that never depends on a driver (docs/facts.md, C6). */
 function toolkitPackage({ major, minor }) {
     return `cuda-toolkit-${major}-${minor}`;
 }

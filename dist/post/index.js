@@ -35839,7 +35839,7 @@ function parseStorageTypes(text) {
 }
 /**
  * Why Proxmox would refuse to snapshot a container, or null when it wouldn't: every volume must lie on a storage that
- * can, and bind and device mounts never can (domain fact: pct §9).
+ * can, and bind and device mounts never can (docs/facts.md, P9).
  */
 function snapshotObstacle({ values }, storageTypes) {
     for (const [key, value] of values) {
@@ -35923,7 +35923,7 @@ const SOURCES_PATH = '/etc/apt/sources.list.d/proxmox-lxc-nvidia.sources';
 const PIN_PATH = '/etc/apt/preferences.d/proxmox-lxc-nvidia';
 const HEADER = '# Written by proxmox-lxc-nvidia; it is overwritten at its next run.\n';
 /**
- * Packages that bring a driver (domain fact C6), as apt's preferences know globs. Not `libnvidia-*`: that would hit
+ * Packages that bring a driver (docs/facts.md, C6), as apt's preferences know globs. Not `libnvidia-*`: that would hit
  * libnvidia-container. Not `nvidia-driver*`: that would hit nvidia-driver-pinning-*, which brings no driver.
  */
 const DRIVER_PACKAGES = [
@@ -36147,7 +36147,7 @@ const MARK = 'PROXMOX_LXC_NVIDIA';
  * Ends processes in a container that carry the mark, with all their children: first kindly, after two seconds not.
  * Argument 1: the mark's value, or `any` for every one but this script's own. Exits with 1 when some are left.
  *
- * Killing `pct exec` doesn't end what it started (domain fact: pct §6), and through sudo it couldn't even be killed.
+ * Killing `pct exec` doesn't end what it started (docs/facts.md, P6), and through sudo it couldn't even be killed.
  */
 const END_PROCESSES = String.raw `
 set -u
@@ -36214,7 +36214,7 @@ function workOn(argv, ctid) {
 const VOLUME_SECONDS = 300;
 /**
  * Seconds for the start after a rollback: on an ext4 volume that was snapshotted while it ran, the kernel waits about 45
- * for the volume's multiple mount protection (domain fact: pct, trap 9).
+ * for the volume's multiple mount protection (docs/facts.md, P9).
  */
 const START_SECONDS = 180;
 /** Takes a snapshot. @throws ActionError SNAPSHOT_FAILED */
@@ -36503,7 +36503,7 @@ const ENVIRONMENT = [
 ];
 /**
  * Runs inside the container around every command: says that it began and how it ended, because the exit codes of pct,
- * lxc-attach and the command overlap (domain fact: pct §5, §6), and ends the command when its time is up.
+ * lxc-attach and the command overlap (docs/facts.md, P5 and P6), and ends the command when its time is up.
  * Arguments: a word nobody else knows, seconds, the command.
  */
 const WRAPPER = String.raw `
@@ -36685,7 +36685,7 @@ function firstLines(count, onLine) {
             onLine?.(`(only the first ${count} lines of this command are shown)`, stream);
     };
 }
-/** What it means when `pct exec` came back without having started the command (texts: domain fact pct §5). */
+/** What it means when `pct exec` came back without having started the command (texts: docs/facts.md, P5). */
 function neverBegan(ctid, exitCode, stderr, limit, purpose) {
     if (/^container '\d+' not running!/m.test(stderr)) {
         return new errors_ActionError('CONTAINER_STOPPED', `Container ${ctid} is not running.`, `Start it: pct start ${ctid}.`);
@@ -36762,7 +36762,7 @@ async function putRight(ctids, world) {
 
 /** Output kept of one stream of a command; what comes after is read and dropped. */
 const KEPT_BYTES = 8 * 1024 * 1024;
-/** What a command on the host gets. Nothing of the runner's environment: it holds tokens (domain fact: pct passes it on). */
+/** What a command on the host gets. Nothing of the runner's environment: it holds tokens (docs/facts.md, P3). */
 const ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' };
 /**
  * Redirects standard input from a file and becomes the command; everything else arrives as positional arguments.
@@ -36773,7 +36773,7 @@ const FROM_FILE = 'file=$1; shift; exec "$@" < "$file"';
  * {@link RunCommand} for real: @actions/exec, silent, with a clean environment.
  *
  * `timeout` (coreutils) is what ends a command, because it signals the whole process group: a signal to `pct exec` alone
- * leaves the process in the container running (domain fact: pct §6).
+ * leaves the process in the container running (docs/facts.md, P6).
  */
 const runCommand = async (argv, options) => {
     const kept = { stdout: [], stderr: [] };

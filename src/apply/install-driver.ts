@@ -19,7 +19,7 @@ sha256sum -- "$1/$2" | cut -d ' ' -f 1
 `;
 
 /**
- * Runs the runfile. TMPDIR, not --tmpdir, because the decompressor inside heeds only that (domain fact A10).
+ * Runs the runfile. TMPDIR, not --tmpdir, because the decompressor inside heeds only that (docs/facts.md, A10).
  * The log is the installer's usual one, which also holds what an earlier run left: it is removed first.
  */
 const INSTALL = `
@@ -41,7 +41,7 @@ const INSTALLER_LOG = 'tail -n 200 /var/log/nvidia-installer.log';
  * Delivers the runfile into the container, runs its installer and proves that it did what it should. Whatever happens,
  * the working directory is removed.
  *
- * Neither exit code 0 nor the installer's log is proof (domain fact A10): what counts is that both libraries resolve to
+ * Neither exit code 0 nor the installer's log is proof (docs/facts.md, A10): what counts is that both libraries resolve to
  * exactly this version and that no file of another version is left.
  *
  * @throws ActionError DELIVERY_FAILED, INSTALLER_…, CONTAINER_SPACE, and what obtaining the runfile throws
@@ -155,7 +155,7 @@ function installerErrors(output: string, log: string): string {
     : lastLines(text, 20);
 }
 
-/** Exit codes of the runfile beyond 1, seen with real installers (domain fact A10). */
+/** Exit codes of the runfile beyond 1, seen with real installers (docs/facts.md, A10). */
 function installerFailure(ctid: number, version: string, exitCode: number, output: string, log: string): ActionError {
   const details = installerErrors(output, log);
   const name = `NVIDIA's installer of ${version}`;

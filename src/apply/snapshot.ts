@@ -5,7 +5,7 @@ const VOLUME_SECONDS = 300;
 
 /**
  * Seconds for the start after a rollback: on an ext4 volume that was snapshotted while it ran, the kernel waits about 45
- * for the volume's multiple mount protection (domain fact: pct, trap 9).
+ * for the volume's multiple mount protection (docs/facts.md, P9).
  */
 const START_SECONDS = 180;
 

@@ -5,7 +5,7 @@ import type { HostFacts, HostGpu } from './facts.ts';
 /**
  * The loaded kernel module from /proc/driver/nvidia/version, or null when the text isn't its.
  *
- * Two forms exist (domain fact: E1): `… x86_64 Kernel Module  580.95.05  date` and
+ * Two forms exist (docs/facts.md, E1): `… x86_64 Kernel Module  580.95.05  date` and
  * `… Open Kernel Module for x86_64  580.95.05  Release Build …`.
  */
 export function parseKernelModule(text: string): HostFacts['driver'] {

@@ -82,7 +82,7 @@ export interface GuestFacts {
   packages: GuestPackage[];
   /** Broken packages as `dpkg --audit` tells; empty: healthy. */
   dpkgAudit: string;
-  /** /usr/lib/nvidia/alternate-install-present or -available exists (domain fact: A6). */
+  /** /usr/lib/nvidia/alternate-install-present or -available exists (docs/facts.md, A6). */
   alternateInstall: boolean;
   /** Text of every apt source file. */
   aptSources: GuestFile[];

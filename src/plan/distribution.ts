@@ -1,6 +1,6 @@
 import type { GuestFacts } from '../facts/facts.ts';
 
-/** Keys that sign NVIDIA's CUDA repositories, per distribution (domain fact: C2). */
+/** Keys that sign NVIDIA's CUDA repositories, per distribution (docs/facts.md, C2). */
 const CUDATOOLS = 'EB693B3035CD5710E231E123A4B469963BF863CC';
 const DEBIAN13 = '02182E60104FCDC26EAE1B8597A5D4CB8793F200';
 const UBUNTU2604 = '14BAFBC7562AD710CA04E69905FBB6DA60DF8A40';

@@ -8,7 +8,7 @@ import type { DriverVersion } from '../version/driver.ts';
 
 /**
  * What a container must have before NVIDIA's software: the installer refuses without kmod's tools even when no module is
- * installed (domain fact A4), nvcc needs a host compiler when it is used, apt needs certificates and keys.
+ * installed (docs/facts.md, A4), nvcc needs a host compiler when it is used, apt needs certificates and keys.
  */
 const PREREQUISITES = ['kmod', 'ca-certificates', 'gnupg', 'curl', 'wget', 'build-essential'];
 

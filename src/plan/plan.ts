@@ -14,7 +14,7 @@ import { installerFlags } from './installer-flags.ts';
 import { checkContainer, checkHost, type ReadyContainer } from './refusals.ts';
 import { checkSpace, compilerNeeds, driverNeeds, toolkitNeeds, workingDirectory } from './space.ts';
 
-/** Below this a real runfile's unpacking was seen to be killed (domain fact A8, ProxMenux' threshold). */
+/** Below this a real runfile's unpacking was seen to be killed (docs/facts.md, A8). */
 const LITTLE_MEMORY_MIB = 2048;
 
 /** What is already known before anything was looked up on the web. */

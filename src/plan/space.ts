@@ -6,10 +6,10 @@ import { bytesText } from '../system/text.ts';
 /** A runfile's size where the server doesn't tell: the largest published so far is about this. */
 const ASSUMED_RUNFILE = 450 * 1024 * 1024;
 
-/** Unpacked, a runfile of 398 MB is 1.5 GB; installed it is not more (domain fact A8). */
+/** Unpacked, a runfile of 398 MB is 1.5 GB; installed it is not more (docs/facts.md, A8). */
 const UNPACKED_FACTOR = 4;
 
-/** Directories to work in, best first. Never /tmp: on Debian 13 it lies in memory (domain fact A8). */
+/** Directories to work in, best first. Never /tmp: on Debian 13 it lies in memory (docs/facts.md, A8). */
 const WORKING_DIRECTORIES = ['/var/tmp', '/root', '/opt'];
 
 interface Need {

@@ -5,7 +5,7 @@ export const MARK = 'PROXMOX_LXC_NVIDIA';
  * Ends processes in a container that carry the mark, with all their children: first kindly, after two seconds not.
  * Argument 1: the mark's value, or `any` for every one but this script's own. Exits with 1 when some are left.
  *
- * Killing `pct exec` doesn't end what it started (domain fact: pct §6), and through sudo it couldn't even be killed.
+ * Killing `pct exec` doesn't end what it started (docs/facts.md, P6), and through sudo it couldn't even be killed.
  */
 export const END_PROCESSES = String.raw`
 set -u

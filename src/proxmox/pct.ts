@@ -17,7 +17,7 @@ const ENVIRONMENT = [
 
 /**
  * Runs inside the container around every command: says that it began and how it ended, because the exit codes of pct,
- * lxc-attach and the command overlap (domain fact: pct §5, §6), and ends the command when its time is up.
+ * lxc-attach and the command overlap (docs/facts.md, P5 and P6), and ends the command when its time is up.
  * Arguments: a word nobody else knows, seconds, the command.
  */
 const WRAPPER = String.raw`
@@ -241,7 +241,7 @@ function firstLines(count: number, onLine: GuestOptions['onLine']): NonNullable<
   };
 }
 
-/** What it means when `pct exec` came back without having started the command (texts: domain fact pct §5). */
+/** What it means when `pct exec` came back without having started the command (texts: docs/facts.md, P5). */
 function neverBegan(ctid: number, exitCode: number, stderr: string, limit: number, purpose: string): ActionError {
   if (/^container '\d+' not running!/m.test(stderr)) {
     return new ActionError('CONTAINER_STOPPED', `Container ${ctid} is not running.`, `Start it: pct start ${ctid}.`);

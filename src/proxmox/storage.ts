@@ -18,7 +18,7 @@ export function parseStorageTypes(text: string): Map<string, string> {
 
 /**
  * Why Proxmox would refuse to snapshot a container, or null when it wouldn't: every volume must lie on a storage that
- * can, and bind and device mounts never can (domain fact: pct §9).
+ * can, and bind and device mounts never can (docs/facts.md, P9).
  */
 export function snapshotObstacle(
   { values }: ContainerConfig,

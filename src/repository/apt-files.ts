@@ -8,7 +8,7 @@ export const PIN_PATH = '/etc/apt/preferences.d/proxmox-lxc-nvidia';
 const HEADER = '# Written by proxmox-lxc-nvidia; it is overwritten at its next run.\n';
 
 /**
- * Packages that bring a driver (domain fact C6), as apt's preferences know globs. Not `libnvidia-*`: that would hit
+ * Packages that bring a driver (docs/facts.md, C6), as apt's preferences know globs. Not `libnvidia-*`: that would hit
  * libnvidia-container. Not `nvidia-driver*`: that would hit nvidia-driver-pinning-*, which brings no driver.
  */
 const DRIVER_PACKAGES = [

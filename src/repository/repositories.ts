@@ -17,7 +17,7 @@ export interface Repository {
   keyring: string;
 }
 
-/** The CUDA repository (layout: domain fact C1). */
+/** The CUDA repository (layout: docs/facts.md, C1). */
 export function cudaRepository(
   wish: RepositoryWish,
   distribution: Distribution,
@@ -37,7 +37,7 @@ export function cudaRepository(
   };
 }
 
-/** The repository of libnvidia-container and the container toolkit, one for all distributions (domain fact C4). */
+/** The repository of libnvidia-container and the container toolkit, one for all distributions (docs/facts.md, C4). */
 export function nvidiaContainerRepository(wish: RepositoryWish, architecture: Architecture): Repository {
   return {
     name: 'nvidia-container',

@@ -11,7 +11,7 @@ export function runfileName(version: DriverVersion, architecture: Architecture):
 
 /**
  * Where a version's runfile may be, in the order to try. NVIDIA keeps two trees that differ: some versions are only in
- * the data centre tree, others only in the first one (domain fact B).
+ * the data centre tree, others only in the first one (docs/facts.md, B).
  */
 export function runfileAddresses(
   address: RunfileAddress,

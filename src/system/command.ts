@@ -4,7 +4,7 @@ import { LineSplitter } from './lines.ts';
 /** Output kept of one stream of a command; what comes after is read and dropped. */
 const KEPT_BYTES = 8 * 1024 * 1024;
 
-/** What a command on the host gets. Nothing of the runner's environment: it holds tokens (domain fact: pct passes it on). */
+/** What a command on the host gets. Nothing of the runner's environment: it holds tokens (docs/facts.md, P3). */
 const ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' };
 
 /**
@@ -38,7 +38,7 @@ export type RunCommand = (argv: readonly [string, ...string[]], options: Command
  * {@link RunCommand} for real: @actions/exec, silent, with a clean environment.
  *
  * `timeout` (coreutils) is what ends a command, because it signals the whole process group: a signal to `pct exec` alone
- * leaves the process in the container running (domain fact: pct §6).
+ * leaves the process in the container running (docs/facts.md, P6).
  */
 export const runCommand: RunCommand = async (argv, options) => {
   const kept: Record<Stream, Buffer[]> = { stdout: [], stderr: [] };

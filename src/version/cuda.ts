@@ -15,7 +15,7 @@ export function cudaText({ major, minor }: CudaVersion): string {
   return `${major}.${minor}`;
 }
 
-/** `cuda-toolkit-12-8`: the only toolkit package that never depends on a driver (domain fact: C6). */
+/** `cuda-toolkit-12-8`: the only toolkit package that never depends on a driver (docs/facts.md, C6). */
 export function toolkitPackage({ major, minor }: CudaVersion): string {
   return `cuda-toolkit-${major}-${minor}`;
 }

@@ -6,7 +6,7 @@ import type { Container, ContainerOptions, Program } from '../lab/container.ts';
 import type { Host } from '../lab/host.ts';
 import { Lab } from '../lab/lab.ts';
 
-/** What real installers did in containers (domain facts §A10): the stand-in runfile must do the same. */
+/** What real installers did in containers (docs/facts.md, A10): the stand-in runfile must do the same. */
 
 let lab: Lab;
 let host: Host;

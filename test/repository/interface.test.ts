@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -47,4 +47,17 @@ test('every action in a workflow is pinned by its full SHA', async () => {
   const uses = [...(await text('.github/workflows/ci.yml')).matchAll(/uses: (\S+)/g)].map(([, name]) => name ?? '');
   expect(uses.length).toBeGreaterThan(0);
   for (const name of uses) expect(name).toMatch(/@[0-9a-f]{40}$/);
+});
+
+test('docs/facts.md has every paragraph that comments name', async () => {
+  const facts = [...(await text('docs/facts.md')).matchAll(/^\*\*([A-Z]\d*) /gm)].map(([, label]) => label);
+  const folder = join(ROOT, 'src');
+  const sources = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.ts'));
+  const named = (await Promise.all(sources.map((name) => readFile(join(folder, name), 'utf8')))).flatMap((source) =>
+    [...source.matchAll(/docs\/facts\.md, ([A-Z]\d*)(?: and ([A-Z]\d*))?/g)].flatMap(([, ...labels]) =>
+      labels.filter(Boolean),
+    ),
+  );
+  expect(named.length).toBeGreaterThan(10);
+  expect(facts).toEqual(expect.arrayContaining(named));
 });

@@ -2,7 +2,7 @@
 CRCsum=0000000000
 MD5=00000000000000000000000000000000
 # Stand-in for the shell stub at the head of NVIDIA's .run files (their makeself 1.6.0-nv2). Written anew; the behaviour,
-# texts and exit codes are those of domain facts §A8 and §A10. The sums above cover everything from line 4 on.
+# texts and exit codes are those of docs/facts.md, A8 and A10. The sums above cover everything from line 4 on.
 # Differences: no --add-this-kernel and --apply-patch; the decompressor is a script and always the embedded one.
 skip=@SKIP@
 skip_decompress=@SKIP_DECOMPRESS@

@@ -23,7 +23,7 @@ sleep 10
 kill $PPID
 `;
 
-/** Packages that bring a driver into a container (domain facts §C6), traps for an apt call that isn't careful. */
+/** Packages that bring a driver into a container (docs/facts.md, C6), traps for an apt call that isn't careful. */
 export async function driverPackages(libraries: Libraries): Promise<DebPackage[]> {
   const version = `${PACKAGED_DRIVER}-1`;
   const same = (name: string) => `${name} (= ${version})`;

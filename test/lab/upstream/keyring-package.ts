@@ -1,6 +1,6 @@
 import type { DebPackage } from './deb.ts';
 
-/** `cuda-<distro>.pin`: prefers everything of NVIDIA's repository, its driver packages included (domain facts §C1). */
+/** `cuda-<distro>.pin`: prefers everything of NVIDIA's repository, its driver packages included (docs/facts.md, C1). */
 export const CUDA_PIN = `Package: nsight-compute
 Pin: origin *ubuntu.com*
 Pin-Priority: -1

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { installerFlags } from '../../../src/plan/installer-flags.ts';
 import { REAL_DRIVER_VERSIONS } from '../helpers/driver-versions.ts';
 
-/** The first version whose option_table.h knows an option (domain fact A2); the others are known since 390.12. */
+/** The first version whose option_table.h knows an option (docs/facts.md, A2); the others are known since 390.12. */
 const SINCE: Record<string, string> = {
   '--skip-depmod': '418.30',
   '--no-systemd': '465.19.01',

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Stand-in of the lab for nvidia-installer @VERSION@: its options, texts, order, exit codes and traces in the file system as
-# far as a container shows them (domain facts §A2–A6, §A10). It installs user space only: no kernel module is ever built.
+# far as a container shows them (docs/facts.md, A2 to A10). It installs user space only: no kernel module is ever built.
 # Switch: /etc/proxmox-lxc-nvidia-lab/installer-delay holds "SECONDS [STAGE]"; it sleeps there. Stages: before-removal (of
 # the old driver), after-removal, copying (the default: some of the new files are there, their links not yet).
 LC_ALL=C

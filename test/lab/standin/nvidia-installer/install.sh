@@ -6,7 +6,7 @@ pause_at() {
     if [ "${stage:-copying}" = "$1" ]; then sleep "$seconds" </dev/null >/dev/null 2>&1; fi
 }
 
-# Under --silent a failed step is answered "continue": exit 0 doesn't mean that everything is there (§A5).
+# Under --silent a failed step is answered "continue": exit 0 doesn't mean that everything is there (docs/facts.md, A5).
 continue_after_error() {
     error "$1"
     log "-> $2 (Answer: Continue installation)"
