@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { Pct } from '../proxmox/pct.ts';
 
 /** Seconds for one pct call that works on volumes. */
@@ -8,6 +9,9 @@ const VOLUME_SECONDS = 300;
  * for the volume's multiple mount protection (docs/facts.md, P9).
  */
 const START_SECONDS = 180;
+
+/** Milliseconds in which the processes of a container that is being frozen have come to rest. */
+const FREEZING_MS = 1000;
 
 /** Takes a snapshot. @throws ActionError SNAPSHOT_FAILED */
 export function takeSnapshot(pct: Pct, ctid: number, name: string, run: string): Promise<void> {
@@ -48,13 +52,19 @@ export function unlock(pct: Pct, ctid: number): Promise<void> {
 }
 
 /**
- * Lets a container go on that a died pct left frozen in the middle of a snapshot; one that runs is left as it is.
+ * Lets a container go on that a died pct left frozen in the middle of a snapshot; one that runs is left as it is. Asked
+ * twice: liblxc passes over a container that is still being frozen, and says that all went well (lxc_unfreeze looks for
+ * FROZEN only, not for FREEZING).
  *
  * @throws ActionError ROLLBACK_FAILED
  */
-export function thaw(pct: Pct, ctid: number): Promise<void> {
-  return pct.manage('ROLLBACK_FAILED', ['resume', String(ctid)], {
-    timeoutSeconds: 60,
-    remedy: `It may be frozen, and is let go on by pct resume ${ctid}.`,
-  });
+export async function thaw(pct: Pct, ctid: number): Promise<void> {
+  const resume = () =>
+    pct.manage('ROLLBACK_FAILED', ['resume', String(ctid)], {
+      timeoutSeconds: 60,
+      remedy: `It may be frozen, and is let go on by pct resume ${ctid}.`,
+    });
+  await resume();
+  await setTimeout(FREEZING_MS);
+  await resume();
 }
