@@ -33091,9 +33091,13 @@ const SEARCHED = 1024 * 1024;
 /**
  * Installs packages with exactly the versions named, never a recommended one, never a driver.
  *
+ * @param update fetches the package lists first
+ *
  * @throws ActionError APT_DRIVER_PULLED before anything is changed; APT_… and CONTAINER_SPACE otherwise
  */
-async function installPackages(context, packages) {
+async function installPackages(context, packages, update) {
+    if (update)
+        await aptGet(context, [...APT_GET, 'update'], 'fetch its package lists', true);
     const wanted = packages.map(plan_actions/* packageText */.qg);
     const install = [...APT_GET, '--no-install-recommends', 'install'];
     const rehearsal = await aptGet(context, [...install, '-s', ...wanted], 'rehearse the installation', false);
@@ -33872,7 +33876,7 @@ function applyAction(action, context) {
         case 'remove-packages':
             return removePackages(context, action.packages);
         case 'install-packages':
-            return installPackages(context, action.packages);
+            return installPackages(context, action.packages, action.update);
         case 'install-driver':
             return installDriver(context, action);
     }
@@ -34249,6 +34253,7 @@ function workOn(argv, ctid) {
 }
 
 ;// CONCATENATED MODULE: ./build/apply/snapshot.js
+
 /** Seconds for one pct call that works on volumes. */
 const VOLUME_SECONDS = 300;
 /**
@@ -34256,6 +34261,8 @@ const VOLUME_SECONDS = 300;
  * for the volume's multiple mount protection (docs/facts.md, P9).
  */
 const START_SECONDS = 180;
+/** Milliseconds in which the processes of a container that is being frozen have come to rest. */
+const FREEZING_MS = 2000;
 /** Takes a snapshot. @throws ActionError SNAPSHOT_FAILED */
 function takeSnapshot(pct, ctid, name, run) {
     return pct.manage('SNAPSHOT_FAILED', ['snapshot', String(ctid), name, '--description', `proxmox-lxc-nvidia: ${run}`], {
@@ -34287,12 +34294,15 @@ function unlock(pct, ctid) {
     });
 }
 /**
- * Lets a container go on that a died pct left frozen in the middle of a snapshot; one that runs is left as it is.
+ * Lets a container go on that a died pct left frozen in the middle of a snapshot; one that runs is left as it is. Not at
+ * once: freezing that was begun goes on, and would win (seen in the kill loop: `pct resume` was content, the container
+ * frozen afterwards).
  *
  * @throws ActionError ROLLBACK_FAILED
  */
-function thaw(pct, ctid) {
-    return pct.manage('ROLLBACK_FAILED', ['resume', String(ctid)], {
+async function thaw(pct, ctid) {
+    await (0,promises_.setTimeout)(FREEZING_MS);
+    await pct.manage('ROLLBACK_FAILED', ['resume', String(ctid)], {
         timeoutSeconds: 60,
         remedy: `It may be frozen, and is let go on by pct resume ${ctid}.`,
     });
@@ -35007,8 +35017,15 @@ function makePlan(desired, { host, container, upstream }) {
         ...gaps.nvidiaContainer.map((name) => ({ name, version: offeredVersion(upstream.nvidiaContainer, name) })),
     ];
     const missing = missingText(packages.map(({ name }) => name));
-    if (missing !== null)
-        actions.push({ kind: 'install-packages', reason: missing, purpose: 'prerequisites', packages });
+    if (missing !== null) {
+        actions.push({
+            kind: 'install-packages',
+            reason: missing,
+            purpose: 'prerequisites',
+            packages,
+            update: !fetchesLists(actions),
+        });
+    }
     if (gaps.prerequisites.includes('build-essential'))
         needs.push(...compilerNeeds());
     if (gaps.driverPackages.length > 0) {
@@ -35045,6 +35062,7 @@ function makePlan(desired, { host, container, upstream }) {
             reason: gaps.toolkit,
             purpose: 'toolkit',
             packages: [{ name, version: found.version }],
+            update: !fetchesLists(actions),
         });
     }
     checkSpace(ctid, guest, needs);
@@ -35054,6 +35072,10 @@ function makePlan(desired, { host, container, upstream }) {
         safety: safety(desired, container, actions),
         warnings: warnings(desired, { host, container, upstream }, driver, actions),
     };
+}
+/** Whether an action fetches apt's package lists already. */
+function fetchesLists(actions) {
+    return actions.some(({ kind }) => kind === 'configure-apt' || kind === 'install-packages');
 }
 /** @throws ActionError SNAPSHOT_IMPOSSIBLE when a snapshot is required */
 function safety(desired, container, actions) {

@@ -36070,9 +36070,13 @@ const SEARCHED = (/* unused pure expression or super */ null && (1024 * 1024));
 /**
  * Installs packages with exactly the versions named, never a recommended one, never a driver.
  *
+ * @param update fetches the package lists first
+ *
  * @throws ActionError APT_DRIVER_PULLED before anything is changed; APT_… and CONTAINER_SPACE otherwise
  */
-async function installPackages(context, packages) {
+async function installPackages(context, packages, update) {
+    if (update)
+        await aptGet(context, [...APT_GET, 'update'], 'fetch its package lists', true);
     const wanted = packages.map(packageText);
     const install = [...APT_GET, '--no-install-recommends', 'install'];
     const rehearsal = await aptGet(context, [...install, '-s', ...wanted], 'rehearse the installation', false);
@@ -36210,6 +36214,7 @@ function workOn(argv, ctid) {
 }
 
 ;// CONCATENATED MODULE: ./build/apply/snapshot.js
+
 /** Seconds for one pct call that works on volumes. */
 const VOLUME_SECONDS = 300;
 /**
@@ -36217,6 +36222,8 @@ const VOLUME_SECONDS = 300;
  * for the volume's multiple mount protection (docs/facts.md, P9).
  */
 const START_SECONDS = 180;
+/** Milliseconds in which the processes of a container that is being frozen have come to rest. */
+const FREEZING_MS = 2000;
 /** Takes a snapshot. @throws ActionError SNAPSHOT_FAILED */
 function takeSnapshot(pct, ctid, name, run) {
     return pct.manage('SNAPSHOT_FAILED', ['snapshot', String(ctid), name, '--description', `proxmox-lxc-nvidia: ${run}`], {
@@ -36248,12 +36255,15 @@ function unlock(pct, ctid) {
     });
 }
 /**
- * Lets a container go on that a died pct left frozen in the middle of a snapshot; one that runs is left as it is.
+ * Lets a container go on that a died pct left frozen in the middle of a snapshot; one that runs is left as it is. Not at
+ * once: freezing that was begun goes on, and would win (seen in the kill loop: `pct resume` was content, the container
+ * frozen afterwards).
  *
  * @throws ActionError ROLLBACK_FAILED
  */
-function thaw(pct, ctid) {
-    return pct.manage('ROLLBACK_FAILED', ['resume', String(ctid)], {
+async function thaw(pct, ctid) {
+    await (0,external_node_timers_promises_namespaceObject.setTimeout)(FREEZING_MS);
+    await pct.manage('ROLLBACK_FAILED', ['resume', String(ctid)], {
         timeoutSeconds: 60,
         remedy: `It may be frozen, and is let go on by pct resume ${ctid}.`,
     });

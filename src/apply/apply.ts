@@ -51,7 +51,7 @@ function applyAction(action: Action, context: ApplyContext): Promise<void> {
     case 'remove-packages':
       return removePackages(context, action.packages);
     case 'install-packages':
-      return installPackages(context, action.packages);
+      return installPackages(context, action.packages, action.update);
     case 'install-driver':
       return installDriver(context, action);
   }

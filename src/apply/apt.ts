@@ -74,9 +74,16 @@ const SEARCHED = 1024 * 1024;
 /**
  * Installs packages with exactly the versions named, never a recommended one, never a driver.
  *
+ * @param update fetches the package lists first
+ *
  * @throws ActionError APT_DRIVER_PULLED before anything is changed; APT_… and CONTAINER_SPACE otherwise
  */
-export async function installPackages(context: ApplyContext, packages: readonly PackageVersion[]): Promise<void> {
+export async function installPackages(
+  context: ApplyContext,
+  packages: readonly PackageVersion[],
+  update: boolean,
+): Promise<void> {
+  if (update) await aptGet(context, [...APT_GET, 'update'], 'fetch its package lists', true);
   const wanted = packages.map(packageText);
   const install = [...APT_GET, '--no-install-recommends', 'install'];
   const rehearsal = await aptGet(context, [...install, '-s', ...wanted], 'rehearse the installation', false);

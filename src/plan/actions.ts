@@ -27,7 +27,14 @@ export type Action =
       after: FileChange[];
     }
   | { kind: 'remove-packages'; reason: string; packages: string[] }
-  | { kind: 'install-packages'; reason: string; purpose: 'prerequisites' | 'toolkit'; packages: PackageVersion[] }
+  | {
+      kind: 'install-packages';
+      reason: string;
+      purpose: 'prerequisites' | 'toolkit';
+      packages: PackageVersion[];
+      /** The package lists are fetched first: they may be old, or were cleaned away, and nothing else in the plan does it. */
+      update: boolean;
+    }
   | {
       kind: 'install-driver';
       reason: string;

@@ -77,7 +77,15 @@ export function makePlan(desired: Desired, { host, container, upstream }: Facts)
     ...gaps.nvidiaContainer.map((name) => ({ name, version: offeredVersion(upstream.nvidiaContainer, name) })),
   ];
   const missing = missingText(packages.map(({ name }) => name));
-  if (missing !== null) actions.push({ kind: 'install-packages', reason: missing, purpose: 'prerequisites', packages });
+  if (missing !== null) {
+    actions.push({
+      kind: 'install-packages',
+      reason: missing,
+      purpose: 'prerequisites',
+      packages,
+      update: !fetchesLists(actions),
+    });
+  }
   if (gaps.prerequisites.includes('build-essential')) needs.push(...compilerNeeds());
 
   if (gaps.driverPackages.length > 0) {
@@ -117,6 +125,7 @@ export function makePlan(desired: Desired, { host, container, upstream }: Facts)
       reason: gaps.toolkit,
       purpose: 'toolkit',
       packages: [{ name, version: found.version }],
+      update: !fetchesLists(actions),
     });
   }
   checkSpace(ctid, guest, needs);
@@ -126,6 +135,11 @@ export function makePlan(desired: Desired, { host, container, upstream }: Facts)
     safety: safety(desired, container, actions),
     warnings: warnings(desired, { host, container, upstream }, driver, actions),
   };
+}
+
+/** Whether an action fetches apt's package lists already. */
+function fetchesLists(actions: readonly Action[]): boolean {
+  return actions.some(({ kind }) => kind === 'configure-apt' || kind === 'install-packages');
 }
 
 /** @throws ActionError SNAPSHOT_IMPOSSIBLE when a snapshot is required */

@@ -38,7 +38,7 @@ describe('installPackages', () => {
     const { context, host } = applyContext((_call, index) =>
       index === 0 ? rehearsal('kmod', 'cuda-toolkit-12-8') : {},
     );
-    await installPackages(context, packages);
+    await installPackages(context, packages, false);
     const install = [...APT_GET, '--no-install-recommends', 'install'];
     expect(host.calls.map(({ argv }) => argv)).toEqual([
       [...install, '-s', 'kmod', 'cuda-toolkit-12-8=12.8.1-1'],
@@ -54,7 +54,7 @@ describe('installPackages', () => {
     const { context, log } = applyContext((_call, index) =>
       index === 0 ? rehearsal('kmod') : { stdout: 'Setting up kmod\n', stderr: 'W: ::error::x' },
     );
-    await installPackages(context, packages);
+    await installPackages(context, packages, false);
     expect(log.lines).toEqual(['foreign 901 Setting up kmod', 'foreign 901 W: ::error::x']);
   });
 
@@ -62,7 +62,7 @@ describe('installPackages', () => {
     'installs nothing when %s would come with it',
     async (driver) => {
       const { context, host } = applyContext(() => rehearsal('kmod', driver, 'libnvidia-container1'));
-      const failure = await failureOf(() => installPackages(context, packages));
+      const failure = await failureOf(() => installPackages(context, packages, false));
       expect(failure.code).toBe('APT_DRIVER_PULLED');
       expect(failure.message).toContain(`driver packages: ${driver}.`);
       expect(host.calls).toHaveLength(1);
@@ -73,7 +73,7 @@ describe('installPackages', () => {
     const { context, host } = applyContext(() =>
       rehearsal('libnvidia-container1', 'nvidia-container-toolkit', 'cuda-nvcc-12-8'),
     );
-    await installPackages(context, packages);
+    await installPackages(context, packages, false);
     expect(host.calls).toHaveLength(2);
   });
 
@@ -83,7 +83,7 @@ describe('installPackages', () => {
         ? { exitCode: 100, stderr: 'E: Unable to locate package cuda-toolkit-12-8\n' }
         : rehearsal('cuda-toolkit-12-8'),
     );
-    const failure = await failureOf(() => installPackages(context, packages));
+    const failure = await failureOf(() => installPackages(context, packages, false));
     expect(failure.code).toBe('APT_FAILED');
     expect(failure.details).toBe('E: Unable to locate package cuda-toolkit-12-8');
     expect(host.calls).toHaveLength(failing + 1);
@@ -209,14 +209,14 @@ describe('a mirror that is being synchronised', () => {
 
   it('is asked again, with new lists, after growing waits', async () => {
     const run = install([MISMATCH, 'E: Failed to fetch https://x/kmod.deb  Hash Sum mismatch\n']);
-    await installPackages(run.context, packages);
+    await installPackages(run.context, packages, false);
     expect(commands(run)).toEqual(['rehearse', 'install', 'update', 'install', 'update', 'install']);
     expect(run.waits).toEqual([5, 20]);
   });
 
   it('is given up in the end', async () => {
     const run = install(Array(9).fill(MISMATCH));
-    const failure = await failureOf(() => installPackages(run.context, packages));
+    const failure = await failureOf(() => installPackages(run.context, packages, false));
     expect(failure.code).toBe('APT_FAILED');
     expect(failure.remedy).toContain('later');
     expect(failure.details).toContain('Mirror sync in progress');
@@ -233,7 +233,7 @@ describe('a mirror that is being synchronised', () => {
     ],
   ])('does not stand for %s', async (_what, stderr) => {
     const run = install([stderr]);
-    await failureOf(() => installPackages(run.context, packages));
+    await failureOf(() => installPackages(run.context, packages, false));
     expect(commands(run)).toEqual(['rehearse', 'install']);
     expect(run.waits).toEqual([]);
   });

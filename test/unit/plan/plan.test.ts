@@ -367,11 +367,12 @@ describe('titles', () => {
         reason: '',
         purpose: 'toolkit',
         packages: [{ name: 'cuda-toolkit-12-8', version: '12.8.1-1' }],
+        update: false,
       },
       'install cuda-toolkit-12-8=12.8.1-1',
     ],
     [
-      { kind: 'install-packages', reason: '', purpose: 'prerequisites', packages: [] },
+      { kind: 'install-packages', reason: '', purpose: 'prerequisites', packages: [], update: false },
       'install prerequisites and NVIDIA container packages',
     ],
   ])('%j', (action, title) => {
