@@ -122,6 +122,14 @@ describe('what a container may already have', () => {
     await container.execOk(['apt-get', 'update']);
   });
 
+  test('package lists that were cleaned away: they are fetched before anything is installed', async () => {
+    const container = await scenario.container({ base: 'debian12' });
+    await scenario.run({ containers: `${container.ctid}`, 'cuda-version': '12.6' });
+    await container.execOk({ script: 'rm -rf /var/lib/apt/lists/*' });
+    const { outputs } = await scenario.run({ containers: `${container.ctid}`, 'cuda-version': '12.8' });
+    expect(outputs).toMatchObject({ result: 'changed', 'cuda-version': '12.8' });
+  });
+
   test('a toolkit that recommends a driver comes without it', async () => {
     const container = await scenario.container({ base: 'debian12' });
     await scenario.run({ containers: `${container.ctid}`, 'cuda-version': '12.9' });

@@ -50,6 +50,13 @@ describe('installPackages', () => {
     ]);
   });
 
+  it('fetches the package lists first where the plan says so', async () => {
+    const { context, host } = applyContext((_call, index) => (index === 1 ? rehearsal('kmod') : {}));
+    await installPackages(context, packages, true);
+    expect(host.calls[0]?.argv).toEqual([...APT_GET, 'update']);
+    expect(host.calls).toHaveLength(3);
+  });
+
   it("shows apt's words of the installation as the container's, not those of the rehearsal", async () => {
     const { context, log } = applyContext((_call, index) =>
       index === 0 ? rehearsal('kmod') : { stdout: 'Setting up kmod\n', stderr: 'W: ::error::x' },

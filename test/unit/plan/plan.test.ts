@@ -61,6 +61,21 @@ describe('a container that is as wanted', () => {
   });
 });
 
+describe('a container whose sources are in place', () => {
+  it('fetches the package lists before the first installation: they may be old, or cleaned away', () => {
+    const guest = guestFacts({
+      packages: guestFacts().packages.filter(({ name }) => !['kmod', 'cuda-toolkit-12-8'].includes(name)),
+    });
+    const updates = planFor(guest).actions.flatMap((action) =>
+      action.kind === 'install-packages' ? [[action.purpose, action.update]] : [],
+    );
+    expect(updates).toEqual([
+      ['prerequisites', true],
+      ['toolkit', false],
+    ]);
+  });
+});
+
 describe('a bare container', () => {
   const { actions, warnings } = planFor(bareGuest());
 
@@ -72,6 +87,11 @@ describe('a bare container', () => {
       'install-packages',
     ]);
     expect(warnings).toEqual([]);
+  });
+
+  it('fetches package lists once: with the sources, not again for each installation', () => {
+    const updates = actions.flatMap((action) => (action.kind === 'install-packages' ? [action.update] : []));
+    expect(updates).toEqual([false, false]);
   });
 
   it('gets a reason with each', () => {
