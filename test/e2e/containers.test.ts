@@ -35,8 +35,7 @@ describe('kinds of containers', () => {
 
   test('packages and toolkit from a mirror: NVIDIA is not asked for either', async () => {
     const container = await scenario.container({ base: 'debian12' });
-    await scenario.upstream.clearRequests();
-    const { outputs } = await scenario.run({
+    const { outputs, stdout } = await scenario.run({
       containers: `${container.ctid}`,
       'cuda-version': '12.8',
       'cuda-repository': 'https://mirror.lab.test/cuda',
@@ -45,15 +44,18 @@ describe('kinds of containers', () => {
       'runfile-url': 'https://mirror.lab.test/nvidia/{version}/NVIDIA-Linux-{arch}-{version}.run',
     });
     expect(outputs['result']).toBe('changed');
-    const hosts = new Set((await scenario.upstream.requests()).map(({ host }) => host));
-    expect([...hosts]).toEqual(['mirror.lab.test']);
+    // What the host and the container's apt fetched is in the log; other files ask the same servers meanwhile.
+    expect(stdout).toContain('https://mirror.lab.test/nvidia/');
+    expect(stdout).not.toMatch(/nvidia\.(com|github\.io)/);
+    const sources = await container.execOk({ script: 'cat /etc/apt/sources.list.d/*' });
+    expect(sources).not.toMatch(/nvidia\.(com|github\.io)/);
     const installed = await container.execOk(['dpkg-query', '-W', '-f', '${Package} ${db:Status-Status}\n']);
     expect(installed).toContain('nvidia-container-toolkit installed');
   });
 
   test('two containers in one step: one download, results by container', async () => {
     const [first, second] = [await scenario.container(), await scenario.container({ gpus: [1] })];
-    await scenario.host.setDriver('535.261.03', 'proprietary');
+    await scenario.host.setDriver('590.48.01', 'open');
     await scenario.upstream.clearRequests();
     const { outputs } = await scenario.run({
       containers: `${first.ctid}, ${second.ctid}`,
@@ -61,8 +63,10 @@ describe('kinds of containers', () => {
       'nvidia-container': 'none',
     });
     await scenario.host.setDriver('580.159.04', 'open');
+    // A version that no other file downloads from there: they all ask the same servers.
     const downloads = (await scenario.upstream.requests()).filter(
-      ({ method, path }) => method === 'GET' && path.endsWith('.run'),
+      ({ method, host, path }) =>
+        method === 'GET' && host === 'us.download.nvidia.com' && path.endsWith('/NVIDIA-Linux-x86_64-590.48.01.run'),
     );
     expect(downloads).toHaveLength(1);
     const gpus = JSON.parse(outputs['gpus'] ?? '');

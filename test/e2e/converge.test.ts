@@ -115,7 +115,9 @@ describe('one container on its way with its host', () => {
     await scenario.upstream.clearRequests();
     const { stdout } = await scenario.run({ ...inputs, containers: `${second.ctid}` });
     expect(stdout).toContain('comes from the cache');
-    const downloads = (await scenario.upstream.requests()).filter(({ path }) => path.endsWith('580.142.run'));
+    const downloads = (await scenario.upstream.requests()).filter(
+      ({ host, path }) => host === 'us.download.nvidia.com' && path.endsWith('580.142.run'),
+    );
     expect(downloads).toEqual([]);
     expect(await libraryVersions(second)).toEqual(['580.142']);
   });

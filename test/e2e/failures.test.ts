@@ -55,13 +55,13 @@ describe('the runfile', () => {
   });
 
   test('is fetched at the second try when the first one breaks off', async () => {
-    await scenario.host.setDriver('535.261.03', 'open');
+    await scenario.host.setDriver('470.256.02', 'open');
     const container = await scenario.container();
     await scenario.upstream.setFaults([
-      { path: '/XFree86/**/*535.261.03.run', method: 'GET', times: 1, action: { kind: 'drop', afterBytes: 1_000_000 } },
+      { path: '/XFree86/**/*470.256.02.run', method: 'GET', times: 1, action: { kind: 'drop', afterBytes: 1_000_000 } },
     ]);
     await scenario.run(driverOnly(container.ctid));
-    expect(await libraryVersions(container)).toEqual(['535.261.03']);
+    expect(await libraryVersions(container)).toEqual(['470.256.02']);
     await scenario.host.setDriver('550.163.01', 'open');
   });
 
