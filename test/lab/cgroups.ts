@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rmdir } from 'node:fs/promises';
+import { readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -19,6 +19,7 @@ export async function killContainers(): Promise<void> {
     if (round === 250) throw new Error(`These cgroups of dead containers can't be removed: ${groups.join(', ')}.`);
     for (const group of groups) {
       for (const pid of await processesOf(group)) kill(pid);
+      await thaw(group);
       await rmdir(group).catch(() => {}); // busy until its processes are gone: next round
     }
     await sleep(20);
@@ -44,6 +45,16 @@ async function withChildren(group: string): Promise<string[]> {
     below.filter((entry) => entry.isDirectory()).map((entry) => withChildren(join(group, entry.name))),
   );
   return [...children.flat(), group];
+}
+
+/** A frozen container, as a snapshot that was killed leaves it, doesn't die before it is let go on. */
+async function thaw(group: string): Promise<void> {
+  for (const [file, state] of [
+    ['freezer.state', 'THAWED'],
+    ['cgroup.freeze', '0'],
+  ] as const) {
+    if (existsSync(join(group, file))) await writeFile(join(group, file), state).catch(() => {});
+  }
 }
 
 async function processesOf(group: string): Promise<number[]> {
