@@ -45,7 +45,8 @@ describe('kinds of containers', () => {
     });
     expect(outputs['result']).toBe('changed');
     // What the host and the container's apt fetched is in the log; other files ask the same servers meanwhile.
-    expect(stdout).toContain('https://mirror.lab.test/nvidia/');
+    expect(stdout).toContain('https://mirror.lab.test/cuda/');
+    expect(stdout).toContain('https://mirror.lab.test/libnvidia-container/');
     expect(stdout).not.toMatch(/nvidia\.(com|github\.io)/);
     const sources = await container.execOk({ script: 'cat /etc/apt/sources.list.d/*' });
     expect(sources).not.toMatch(/nvidia\.(com|github\.io)/);
