@@ -31868,7 +31868,92 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 
 /***/ }),
 
-/***/ 1637:
+/***/ 4845:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   L8: () => (/* binding */ isCtid),
+/* harmony export */   VA: () => (/* binding */ selectContainers),
+/* harmony export */   vI: () => (/* binding */ parseContainerList)
+/* harmony export */ });
+/* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(9473);
+
+/** A tag as Proxmox takes it (pve-common, `pve-tag`). */
+const TAG = /^[a-z0-9_][a-z0-9_.+-]*$/i;
+/** Most containers one step may name: a slip such as `100-99999` is an error, not a fleet. */
+const MOST = 256;
+/** Proxmox' own bounds of a container id (pve-common, `pve-vmid`): 100 to 999999999, no leading zero. */
+const CTID = /^[1-9]\d{2,8}$/;
+/** True for the text of a container id. */
+function isCtid(text) {
+    return CTID.test(text);
+}
+/**
+ * The containers of a list such as `901, 903-905, tag:gpu`, separated by commas or white space.
+ *
+ * @throws ActionError CONTAINER_LIST_INVALID, CONTAINER_NAMED_TWICE, CONTAINER_RANGE_TOO_LARGE (more than 256 containers)
+ */
+function parseContainerList(text) {
+    const found = new Set();
+    const tags = new Set();
+    for (const item of text.split(/[\s,]+/).filter((part) => part !== '')) {
+        if (item.startsWith('tag:')) {
+            const tag = item.slice('tag:'.length).toLowerCase();
+            if (!TAG.test(tag))
+                throw invalid(`"${item}" in input "containers" is no tag.`, 'Write it as in Proxmox: tag:gpu.');
+            if (tags.has(tag))
+                throw twice(item);
+            tags.add(tag);
+            continue;
+        }
+        for (const ctid of parseItem(item)) {
+            if (found.has(ctid))
+                throw twice(String(ctid));
+            found.add(ctid);
+            if (found.size > MOST) {
+                throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .ActionError */ .lZ('CONTAINER_RANGE_TOO_LARGE', `Input "containers" names more than ${MOST} containers.`, 'Check the ranges, or split the step.');
+            }
+        }
+    }
+    return { ctids: [...found].sort((a, b) => a - b), tags: [...tags].sort() };
+}
+/**
+ * The ids that a selection means, ascending: those it names, and the known containers with one of its tags.
+ *
+ * @param known every container of the host, where the selection has tags
+ * @throws ActionError SELECTION_EMPTY for a tag that no container has
+ */
+function selectContainers({ ctids, tags }, known) {
+    const tagged = tags.flatMap((tag) => {
+        const having = known.filter((container) => container.tags.includes(tag)).map(({ ctid }) => ctid);
+        if (having.length > 0)
+            return having;
+        throw new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .ActionError */ .lZ('SELECTION_EMPTY', `No container of this host has the tag "${tag}".`, `Check the tag; a container gets it with: pct set CTID --tags ${tag}.`);
+    });
+    return [...new Set([...ctids, ...tagged])].sort((a, b) => a - b);
+}
+function* parseItem(item) {
+    const [first = '', last = first, ...more] = item.split('-');
+    if (!isCtid(first) || !isCtid(last) || more.length > 0) {
+        throw invalid(`"${item}" in input "containers" is not a container id.`, 'Write ids from 100 to 999999999, ranges or tags, separated by commas, spaces or lines: 901, 903-905, tag:gpu.');
+    }
+    if (Number(first) > Number(last)) {
+        throw invalid(`The range "${item}" in "containers" runs backwards.`, `Write ${last}-${first}.`);
+    }
+    for (let ctid = Number(first); ctid <= Number(last); ctid++)
+        yield ctid;
+}
+function twice(item) {
+    return new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .ActionError */ .lZ('CONTAINER_NAMED_TWICE', `"${item}" is named twice in input "containers".`, 'Name each container once.');
+}
+function invalid(seen, remedy) {
+    return new _errors_js__WEBPACK_IMPORTED_MODULE_0__/* .ActionError */ .lZ('CONTAINER_LIST_INVALID', seen, remedy);
+}
+
+
+/***/ }),
+
+/***/ 139:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -31887,53 +31972,11 @@ var system_text = __nccwpck_require__(6605);
 var cuda = __nccwpck_require__(2680);
 // EXTERNAL MODULE: ./build/version/driver.js
 var driver = __nccwpck_require__(1937);
-;// CONCATENATED MODULE: ./build/desired/containers.js
-
-/** Most containers one step may name: a slip such as `100-99999` is an error, not a fleet. */
-const MOST = 256;
-/** Proxmox' own bounds of a container id (pve-common, `pve-vmid`): 100 to 999999999, no leading zero. */
-const CTID = /^[1-9]\d{2,8}$/;
-/** True for the text of a container id. */
-function isCtid(text) {
-    return CTID.test(text);
-}
-/**
- * The container ids of a list such as `901, 903-905`, separated by commas or white space, in ascending order.
- *
- * @throws ActionError CONTAINER_LIST_INVALID for anything else, an id named twice, or more than 256 containers.
- */
-function parseContainerList(text) {
-    const found = new Set();
-    for (const item of text.split(/[\s,]+/).filter((part) => part !== '')) {
-        for (const ctid of parseItem(item)) {
-            if (found.has(ctid))
-                throw invalid(`Container ${ctid} is named twice in "containers".`, 'Name each container once.');
-            found.add(ctid);
-            if (found.size > MOST) {
-                throw invalid(`Input "containers" names more than ${MOST} containers.`, 'Check the ranges, or split the step.');
-            }
-        }
-    }
-    return [...found].sort((a, b) => a - b);
-}
-function* parseItem(item) {
-    const [first = '', last = first, ...more] = item.split('-');
-    if (!isCtid(first) || !isCtid(last) || more.length > 0) {
-        throw invalid(`"${item}" in input "containers" is not a container id.`, 'Write ids from 100 to 999999999 or ranges, separated by commas, spaces or lines: 901, 903-905.');
-    }
-    if (Number(first) > Number(last)) {
-        throw invalid(`The range "${item}" in "containers" runs backwards.`, `Write ${last}-${first}.`);
-    }
-    for (let ctid = Number(first); ctid <= Number(last); ctid++)
-        yield ctid;
-}
-function invalid(seen, remedy) {
-    return new errors/* ActionError */.lZ('CONTAINER_LIST_INVALID', seen, remedy);
-}
-
+// EXTERNAL MODULE: ./build/desired/containers.js
+var containers = __nccwpck_require__(4845);
 ;// CONCATENATED MODULE: ./build/desired/desired.js
-/** `plan` says what would be done; `apply` does it. */
-const MODES = ['apply', 'plan'];
+/** `facts` says what is, `plan` what would be done; `apply` does it; `verify` says whether all is still as wanted. */
+const MODES = ['apply', 'plan', 'verify', 'facts'];
 /** Which of libnvidia-container's packages a container gets; `toolkit` is for Docker inside the container. */
 const NVIDIA_CONTAINER = ['library', 'toolkit', 'none'];
 /** How far a container is proven: the user space alone, or the toolkit as well. */
@@ -31942,147 +31985,18 @@ const VERIFY_LEVELS = ['driver', 'toolkit'];
 const RUNFILE_INTEGRITY = ['checksum', 'self-check'];
 /** Whether a snapshot is taken to go back to: where storage can, always (else refuse), or never. */
 const ROLLBACK = ['auto', 'require', 'never'];
+/** What to do when a container fails: start no other, or go on. */
+const ON_FAILURE = ['stop', 'continue'];
 
-// EXTERNAL MODULE: ./node_modules/zod/v4/core/core.js
-var core = __nccwpck_require__(8532);
-// EXTERNAL MODULE: ./node_modules/zod/v4/mini/schemas.js + 5 modules
-var schemas = __nccwpck_require__(8395);
-// EXTERNAL MODULE: ./node_modules/zod/v4/core/util.js
-var util = __nccwpck_require__(4723);
-;// CONCATENATED MODULE: ./node_modules/zod/v4/locales/en.js
-
-const error = () => {
-    const Sizable = {
-        string: { unit: "characters", verb: "to have" },
-        file: { unit: "bytes", verb: "to have" },
-        array: { unit: "items", verb: "to have" },
-        set: { unit: "items", verb: "to have" },
-        map: { unit: "entries", verb: "to have" },
-    };
-    function getSizing(origin) {
-        return Sizable[origin] ?? null;
-    }
-    const FormatDictionary = {
-        regex: "input",
-        email: "email address",
-        url: "URL",
-        emoji: "emoji",
-        uuid: "UUID",
-        uuidv4: "UUIDv4",
-        uuidv6: "UUIDv6",
-        nanoid: "nanoid",
-        guid: "GUID",
-        cuid: "cuid",
-        cuid2: "cuid2",
-        ulid: "ULID",
-        xid: "XID",
-        ksuid: "KSUID",
-        datetime: "ISO datetime",
-        date: "ISO date",
-        time: "ISO time",
-        duration: "ISO duration",
-        ipv4: "IPv4 address",
-        ipv6: "IPv6 address",
-        mac: "MAC address",
-        cidrv4: "IPv4 range",
-        cidrv6: "IPv6 range",
-        base64: "base64-encoded string",
-        base64url: "base64url-encoded string",
-        json_string: "JSON string",
-        e164: "E.164 number",
-        currency_code: "currency code",
-        credit_card: "credit card number",
-        iban: "IBAN",
-        jwt: "JWT",
-        template_literal: "input",
-    };
-    // type names: missing keys = do not translate (use raw value via ?? fallback)
-    const TypeDictionary = {
-        // Compatibility: "nan" -> "NaN" for display
-        nan: "NaN",
-        // All other type names omitted - they fall back to raw values via ?? operator
-    };
-    function getTypeName(type, input) {
-        if (type === "number" && typeof input === "number" && !Number.isFinite(input)) {
-            return String(input);
-        }
-        return TypeDictionary[type] ?? type;
-    }
-    return (issue) => {
-        switch (issue.code) {
-            case "invalid_type": {
-                const expected = getTypeName(issue.expected);
-                const receivedType = util/* parsedType */.GW(issue.input);
-                const received = getTypeName(receivedType, issue.input);
-                return `Invalid input: expected ${expected}, received ${received}`;
-            }
-            case "invalid_value":
-                if (issue.values.length === 1)
-                    return `Invalid input: expected ${util/* stringifyPrimitive */.B7(issue.values[0])}`;
-                return `Invalid option: expected one of ${util/* joinValues */.jw(issue.values, "|")}`;
-            case "too_big": {
-                const adj = issue.exact ? "exactly " : issue.inclusive ? "<=" : "<";
-                const sizing = getSizing(issue.origin);
-                if (sizing)
-                    return `Too big: expected ${issue.origin ?? "value"} to have ${adj}${issue.maximum.toString()} ${sizing.unit ?? "elements"}`;
-                return `Too big: expected ${issue.origin ?? "value"} to be ${adj}${issue.maximum.toString()}`;
-            }
-            case "too_small": {
-                const adj = issue.exact ? "exactly " : issue.inclusive ? ">=" : ">";
-                const sizing = getSizing(issue.origin);
-                if (sizing) {
-                    return `Too small: expected ${issue.origin} to have ${adj}${issue.minimum.toString()} ${sizing.unit}`;
-                }
-                return `Too small: expected ${issue.origin} to be ${adj}${issue.minimum.toString()}`;
-            }
-            case "invalid_format": {
-                const _issue = issue;
-                if (_issue.format === "starts_with") {
-                    return `Invalid string: must start with "${_issue.prefix}"`;
-                }
-                if (_issue.format === "ends_with")
-                    return `Invalid string: must end with "${_issue.suffix}"`;
-                if (_issue.format === "includes")
-                    return `Invalid string: must include "${_issue.includes}"`;
-                if (_issue.format === "regex")
-                    return `Invalid string: must match pattern ${_issue.pattern}`;
-                return `Invalid ${FormatDictionary[_issue.format] ?? issue.format}`;
-            }
-            case "not_multiple_of":
-                return `Invalid number: must be a multiple of ${issue.divisor}`;
-            case "unrecognized_keys":
-                return `Unrecognized key${issue.keys.length > 1 ? "s" : ""}: ${util/* joinValues */.jw(issue.keys, ", ")}`;
-            case "invalid_key":
-                return `Invalid key in ${issue.origin}`;
-            case "invalid_union":
-                if (issue.options && Array.isArray(issue.options) && issue.options.length > 0) {
-                    const opts = issue.options.map((o) => `'${o}'`).join(" | ");
-                    return `Invalid discriminator value. Expected ${opts}`;
-                }
-                if (issue.inclusive === false) {
-                    return "Invalid input: more than one option matched";
-                }
-                return "Invalid input";
-            case "invalid_element":
-                return `Invalid value in ${issue.origin}`;
-            default:
-                return `Invalid input`;
-        }
-    };
-};
-/* harmony default export */ function en() {
-    return {
-        localeError: error(),
-    };
-}
-
+// EXTERNAL MODULE: ./node_modules/zod/v4/mini/schemas.js + 2 modules
+var schemas = __nccwpck_require__(5395);
+// EXTERNAL MODULE: ./build/system/json.js + 1 modules
+var json = __nccwpck_require__(2231);
 ;// CONCATENATED MODULE: ./build/desired/phoenix.js
 
 
 
 
-// zod/mini comes without words: without a locale every message reads "Invalid input".
-core/* config */.$W(en());
 /** A key may be missing: whether that is an error depends on what the inputs already say. Unknown keys are left alone. */
 const phoenix_text = schemas/* optional */.lqM(schemas/* nullable */.mee(schemas/* string */.YjP()));
 /** The part of Phoenix Hypervisor's `phoenix_lxc_configs.json` that this action reads. */
@@ -32140,22 +32054,30 @@ class PhoenixFiles {
         const { path, config } = this.#lxc;
         if (config.lxc_configs === undefined)
             throw missing([`${path}: lxc_configs`]);
-        const wrong = Object.keys(config.lxc_configs).find((ctid) => !isCtid(ctid));
+        const wrong = Object.keys(config.lxc_configs).find((ctid) => !(0,containers/* isCtid */.L8)(ctid));
         if (wrong !== undefined) {
             throw new errors/* ActionError */.lZ('PHOENIX_FILE_INVALID', `${path}: lxc_configs has the key "${wrong}", which is no container id.`, 'Container ids are numbers from 100 to 999999999.');
         }
-        return Object.keys(config.lxc_configs)
-            .filter((ctid) => (this.gpus(Number(ctid)) ?? []).length > 0)
-            .map(Number)
+        return Object.entries(this.gpuAssignments())
+            .filter(([, gpus]) => gpus.length > 0)
+            .map(([ctid]) => Number(ctid))
             .sort((a, b) => a - b);
+    }
+    /** Minor numbers of the assigned GPUs of every container the file speaks of, by its id. @throws ActionError PHOENIX_FILE_INVALID */
+    gpuAssignments() {
+        const ctids = Object.keys(this.#lxc?.config.lxc_configs ?? {});
+        return Object.fromEntries(ctids.flatMap((ctid) => {
+            const gpus = this.#gpus(ctid);
+            return gpus === null ? [] : [[ctid, gpus]];
+        }));
     }
     /**
      * Minor numbers of the GPUs assigned to a container; null when no file says anything of it.
      *
      * The form is Phoenix' own: `none`, or numbers separated by commas. @throws ActionError PHOENIX_FILE_INVALID
      */
-    gpus(ctid) {
-        const assignment = this.#lxc?.config.lxc_configs?.[String(ctid)]?.gpu_assignment;
+    #gpus(ctid) {
+        const assignment = this.#lxc?.config.lxc_configs?.[ctid]?.gpu_assignment;
         if (assignment === undefined)
             return null;
         if (assignment === 'none')
@@ -32205,19 +32127,7 @@ async function load(path, schema, read) {
     catch (error) {
         throw new errors/* ActionError */.lZ('PHOENIX_FILE_UNREADABLE', `${path} can't be read: ${(0,errors/* messageOf */.bD)(error)}.`, 'Check the path: it is relative to the workspace, so the repository must be checked out first.');
     }
-    let data;
-    try {
-        data = JSON.parse(content);
-    }
-    catch (error) {
-        throw new errors/* ActionError */.lZ('PHOENIX_FILE_INVALID', `${path} is not JSON: ${(0,errors/* messageOf */.bD)(error)}.`, 'Correct the file.');
-    }
-    const result = schema.safeParse(data);
-    if (!result.success) {
-        const issues = result.error.issues.map((issue) => `${issue.path.join('.') || 'the file'}: ${issue.message}`);
-        throw new errors/* ActionError */.lZ('PHOENIX_FILE_INVALID', `${path}: ${issues.join('; ')}.`, 'Correct the file.');
-    }
-    return { path, config: result.data };
+    return { path, config: (0,json/* parseJson */.q)(content, schema, path, 'PHOENIX_FILE_INVALID', 'Correct the file.') };
 }
 
 ;// CONCATENATED MODULE: ./build/desired/inputs.js
@@ -32246,6 +32156,12 @@ const INPUTS = (/* unused pure expression or super */ null && ([
     'nvidia-container-repository',
     'nvidia-container-repository-key',
     'rollback',
+    'approved-plan',
+    'plan-valid-days',
+    'facts',
+    'facts-max-age-hours',
+    'max-parallel',
+    'on-failure',
     'timeout-minutes',
     'lock-wait-minutes',
 ]));
@@ -32263,11 +32179,18 @@ const INPUT = (name) => `Input "${name}"`;
 async function readDesired(get, read) {
     const given = (name) => get(name).trim() || undefined;
     const phoenix = await PhoenixFiles.load(given('phoenix-lxc-config'), given('phoenix-hypervisor-config'), read);
-    const cuda = readCuda(given('cuda-version'), phoenix);
+    const mode = choice('mode', given('mode'), MODES, 'apply');
+    const cuda = readCuda(given('cuda-version'), phoenix, mode);
     const verify = choice('verify', given('verify'), VERIFY_LEVELS, 'toolkit');
     return {
-        mode: choice('mode', given('mode'), MODES, 'apply'),
+        mode,
         containers: readContainers(given('containers'), phoenix),
+        gpus: phoenix.gpuAssignments(),
+        facts: readFacts(given('facts'), given('facts-max-age-hours'), mode),
+        approvedPlan: readApprovedPlan(given('approved-plan'), mode),
+        planValidDays: readNumber('plan-valid-days', given('plan-valid-days'), { least: 1, most: 365 }, 7),
+        maxParallel: readNumber('max-parallel', given('max-parallel'), { least: 1, most: 64 }, 2),
+        onFailure: choice('on-failure', given('on-failure'), ON_FAILURE, 'stop'),
         driver: readDriver(given('driver-version'), phoenix),
         runfile: {
             address: readRunfileAddress(given('runfile-url'), phoenix),
@@ -32280,8 +32203,8 @@ async function readDesired(get, read) {
         cudaRepository: readRepository(given, 'cuda-repository', CUDA_REPOSITORY),
         nvidiaContainerRepository: readRepository(given, 'nvidia-container-repository', NVIDIA_CONTAINER_REPOSITORY),
         rollback: choice('rollback', given('rollback'), ROLLBACK, 'auto'),
-        timeoutMinutes: readMinutes('timeout-minutes', given('timeout-minutes'), 1, 60),
-        lockWaitMinutes: readMinutes('lock-wait-minutes', given('lock-wait-minutes'), 0, 10),
+        timeoutMinutes: readNumber('timeout-minutes', given('timeout-minutes'), { least: 1, most: 1440 }, 60),
+        lockWaitMinutes: readNumber('lock-wait-minutes', given('lock-wait-minutes'), { least: 0, most: 1440 }, 10),
     };
 }
 function choice(name, value, valid, otherwise) {
@@ -32293,15 +32216,15 @@ function choice(name, value, valid, otherwise) {
     throw new errors/* ActionError */.lZ('INPUT_INVALID', `${INPUT(name)} is "${value}".`, `Valid values are: ${valid.join(', ')}.`);
 }
 function readContainers(list, phoenix) {
-    const ctids = list === undefined ? phoenix.containers() : parseContainerList(list);
-    if (ctids === undefined || ctids.length === 0) {
-        throw new errors/* ActionError */.lZ('NO_CONTAINER_NAMED', ctids === undefined
+    const assigned = list === undefined ? phoenix.containers() : undefined;
+    const selection = list === undefined ? { ctids: assigned ?? [], tags: [] } : (0,containers/* parseContainerList */.vI)(list);
+    if (selection.ctids.length > 0 || selection.tags.length > 0)
+        return selection;
+    throw new errors/* ActionError */.lZ('NO_CONTAINER_NAMED', list !== undefined
+        ? `${INPUT('containers')} names no container.`
+        : assigned === undefined
             ? 'No container is named.'
-            : list === undefined
-                ? 'No container in the file given as "phoenix-lxc-config" has a gpu_assignment other than "none".'
-                : `${INPUT('containers')} names no container.`, 'Give the container ids in the input "containers", e.g. 901 or 901-904.');
-    }
-    return ctids.map((ctid) => ({ ctid, gpus: phoenix.gpus(ctid) }));
+            : 'No container in the file given as "phoenix-lxc-config" has a gpu_assignment other than "none".', 'Give container ids or a tag in the input "containers", e.g. 901, 901-904 or tag:gpu.');
 }
 function readDriver(input, phoenix) {
     if (input === 'host')
@@ -32332,8 +32255,11 @@ function readSha256(input) {
         return sha256;
     throw new errors/* ActionError */.lZ('INPUT_INVALID', `${INPUT('runfile-sha256')} is "${input}".`, 'Give 64 hexadecimal digits.');
 }
-function readCuda(input, phoenix) {
+function readCuda(input, phoenix, mode) {
     const wish = input === undefined ? phoenix.cudaVersion() : { value: input, source: INPUT('cuda-version') };
+    // Facts are the same whatever is wanted.
+    if (wish === undefined && mode === 'facts')
+        return { kind: 'none' };
     if (wish === undefined) {
         throw new errors/* ActionError */.lZ('CUDA_VERSION_MISSING', 'No CUDA version is given.', 'Set "cuda-version", e.g. 12.8, or "none" for the driver alone.');
     }
@@ -32367,13 +32293,32 @@ function readRepository(given, name, otherwise) {
     }
     return { base: (base ?? otherwise).replace(/\/+$/, ''), keys };
 }
-function readMinutes(name, input, least, otherwise) {
+function readNumber(name, input, { least, most }, otherwise) {
     if (input === undefined)
         return otherwise;
-    const minutes = Number(input);
-    if (/^\d+$/.test(input) && minutes >= least && minutes <= 1440)
-        return minutes;
-    throw new errors/* ActionError */.lZ('INPUT_INVALID', `${INPUT(name)} is "${input}".`, `Give whole minutes from ${least} to 1440.`);
+    const number = Number(input);
+    if (/^\d+$/.test(input) && number >= least && number <= most)
+        return number;
+    throw new errors/* ActionError */.lZ('INPUT_INVALID', `${INPUT(name)} is "${input}".`, `Give a whole number from ${least} to ${most}.`);
+}
+function readFacts(path, maxAge, mode) {
+    const maxAgeHours = readNumber('facts-max-age-hours', maxAge, { least: 1, most: 8760 }, 24);
+    if (path === undefined)
+        return null;
+    if (mode === 'plan')
+        return { path, maxAgeHours };
+    throw new errors/* ActionError */.lZ('INPUT_INVALID', `${INPUT('facts')} is given, but "mode" is "${mode}".`, 'A facts file is for planning only: leave it out, or set "mode: plan".');
+}
+function readApprovedPlan(input, mode) {
+    if (input === undefined)
+        return null;
+    if (mode !== 'apply') {
+        throw new errors/* ActionError */.lZ('INPUT_INVALID', `${INPUT('approved-plan')} is given, but "mode" is "${mode}".`, 'An approved plan is for "mode: apply".');
+    }
+    const digest = /^(?:sha256:)?([0-9a-f]{64})$/i.exec(input)?.[1];
+    return digest === undefined
+        ? { kind: 'file', path: input }
+        : { kind: 'digest', digest: `sha256:${digest.toLowerCase()}` };
 }
 /** @param shown how the address is quoted in messages, where it isn't written as it is checked. */
 function checkUrl(address, source, shown = address) {
@@ -32446,15 +32391,17 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var node_os__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(8161);
 /* harmony import */ var node_timers_promises__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(8500);
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(6058);
-/* harmony import */ var _desired_inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1637);
+/* harmony import */ var _desired_inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(139);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9473);
 /* harmony import */ var _report_report_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8376);
-/* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5056);
+/* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2299);
 /* harmony import */ var _system_command_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(6105);
-/* harmony import */ var _system_files_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(2211);
-/* harmony import */ var _system_http_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(6439);
-/* harmony import */ var _system_runner_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(3876);
-/* harmony import */ var _system_runner_log_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(4587);
+/* harmony import */ var _system_document_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(6367);
+/* harmony import */ var _system_files_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(2211);
+/* harmony import */ var _system_http_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(6439);
+/* harmony import */ var _system_runner_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(3876);
+/* harmony import */ var _system_runner_log_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(4587);
+
 
 
 
@@ -32482,24 +32429,29 @@ async function main() {
     catch (error) {
         return refused(error);
     }
-    _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('containers', desired.containers.map(({ ctid }) => ctid).join(','));
     return (0,_run_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .e)(desired, {
-        files: _system_files_js__WEBPACK_IMPORTED_MODULE_9__/* .hostFiles */ .q,
+        files: _system_files_js__WEBPACK_IMPORTED_MODULE_10__/* .hostFiles */ .q,
         run: _system_command_js__WEBPACK_IMPORTED_MODULE_8__/* .runCommand */ .d,
-        http: (0,_system_http_js__WEBPACK_IMPORTED_MODULE_10__/* .createHttp */ .V)('proxmox-lxc-nvidia', (seconds) => (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_2__.setTimeout)(seconds * 1000), cancellation.signal),
-        log: _system_runner_log_js__WEBPACK_IMPORTED_MODULE_11__/* .runnerLog */ .t,
+        http: (0,_system_http_js__WEBPACK_IMPORTED_MODULE_11__/* .createHttp */ .V)('proxmox-lxc-nvidia', (seconds) => (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_2__.setTimeout)(seconds * 1000), cancellation.signal),
+        log: _system_runner_log_js__WEBPACK_IMPORTED_MODULE_12__/* .runnerLog */ .t,
         cancelled: cancellation.signal,
-        runName: (0,_system_runner_js__WEBPACK_IMPORTED_MODULE_12__/* .runName */ .r)(process.env),
+        now: () => new Date(),
+        selected: (ctids) => _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('containers', ctids.join(',')),
+        runName: (0,_system_runner_js__WEBPACK_IMPORTED_MODULE_13__/* .runName */ .r)(process.env),
         machine: (0,node_os__WEBPACK_IMPORTED_MODULE_1__.machine)(),
         temporary,
     });
 }
 /** The result of a run that ended at its inputs. */
 function refused(error) {
-    const nothing = { mode: null, host: null, cudaVersion: null, containers: [], seconds: 0 };
-    return { schema: '1.0', status: 'failed', failure: (0,_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .toFailure */ .w2)(error), ...nothing };
+    const nothing = { mode: null, host: null, cudaVersion: null, planDigest: null, containers: [], seconds: 0 };
+    return {
+        result: { ...(0,_system_document_js__WEBPACK_IMPORTED_MODULE_9__/* .newHead */ .dN)('report'), status: 'failed', failure: (0,_errors_js__WEBPACK_IMPORTED_MODULE_5__/* .toFailure */ .w2)(error), ...nothing },
+        plan: null,
+        facts: null,
+    };
 }
-await (0,_report_report_js__WEBPACK_IMPORTED_MODULE_6__/* .report */ .z)(await main(), _system_runner_log_js__WEBPACK_IMPORTED_MODULE_11__/* .runnerLog */ .t, temporary);
+await (0,_report_report_js__WEBPACK_IMPORTED_MODULE_6__/* .report */ .z)(await main(), _system_runner_log_js__WEBPACK_IMPORTED_MODULE_12__/* .runnerLog */ .t, temporary);
 // A connection that was given up may still be open, and a server that is gone would keep this process for minutes.
 process.exit();
 
@@ -32512,16 +32464,94 @@ __webpack_async_result__();
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 /* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   LA: () => (/* binding */ ContainerPlan),
 /* harmony export */   LG: () => (/* binding */ actionTitle),
 /* harmony export */   UZ: () => (/* binding */ safetyText),
 /* harmony export */   qg: () => (/* binding */ packageText)
 /* harmony export */ });
+/* harmony import */ var zod_mini__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(5395);
+
+/** The types of a plan. They are schemas because a plan is also written to a file and read again (src/plan/file.ts). */
+/** A change of one file in a container. */
+const FileChange = zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .discriminatedUnion */ .gMt('kind', [
+    /** Written with mode 0644, owner root; directories above are made. `content` is base64. */
+    zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .object */ .Ikc({ kind: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .literal */ .euz('write'), path: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .string */ .YjP(), content: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .string */ .YjP() }),
+    /** Renamed to `<path>.disabled`, a name that apt passes over in silence. */
+    zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .object */ .Ikc({ kind: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .literal */ .euz('put-aside'), path: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .string */ .YjP() }),
+]);
+const PackageVersion = zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .object */ .Ikc({
+    name: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .string */ .YjP(),
+    /** Exactly this one; null: the distribution's candidate. */
+    version: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .nullable */ .mee(zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .string */ .YjP()),
+});
+/** One step of a plan: what is done, and why in words for people. Every action can be repeated safely. */
+const Action = zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .discriminatedUnion */ .gMt('kind', [
+    zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .object */ .Ikc({
+        kind: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .literal */ .euz('configure-apt'),
+        reason: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .string */ .YjP(),
+        /** In this order: the pin, what is put aside, keyrings. */
+        before: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .array */ .YOg(FileChange),
+        /** ca-certificates are missing and come from the distribution first: without them apt fetches nothing by https. */
+        installCertificates: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .boolean */ .zMY(),
+        /** The sources, when everything they need is there. */
+        after: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .array */ .YOg(FileChange),
+        /** Which keys the keyrings hold, by their paths. */
+        keys: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .array */ .YOg(zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .object */ .Ikc({ path: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .string */ .YjP(), fingerprints: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .array */ .YOg(zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .string */ .YjP()) })),
+    }),
+    zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .object */ .Ikc({ kind: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .literal */ .euz('remove-packages'), reason: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .string */ .YjP(), packages: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .array */ .YOg(zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .string */ .YjP()) }),
+    zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .object */ .Ikc({
+        kind: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .literal */ .euz('install-packages'),
+        reason: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .string */ .YjP(),
+        purpose: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* ["enum"] */ .k5n(['prerequisites', 'toolkit']),
+        packages: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .array */ .YOg(PackageVersion),
+        /** What comes along from NVIDIA's repository because a package needs it. */
+        dependencies: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .array */ .YOg(PackageVersion),
+        /** The package lists are fetched first: they may be old, or were cleaned away, and nothing else in the plan does it. */
+        update: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .boolean */ .zMY(),
+    }),
+    zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .object */ .Ikc({
+        kind: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .literal */ .euz('install-driver'),
+        reason: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .string */ .YjP(),
+        version: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .string */ .YjP(),
+        runfile: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .object */ .Ikc({
+            url: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .string */ .YjP(),
+            sha256: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .nullable */ .mee(zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .string */ .YjP()),
+            size: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .nullable */ .mee(zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .number */ .aig()),
+        }),
+        /** Parent of the working directory in the container: executable, with room. */
+        directory: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .string */ .YjP(),
+        flags: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .array */ .YOg(zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .string */ .YjP()),
+    }),
+]);
+/** Something to know that stands in nobody's way. Its code is a FailureCode or one of a warning alone. */
+const PlanWarning = zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .object */ .Ikc({ code: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .string */ .YjP(), message: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .string */ .YjP() });
+/** What a container falls back on when something goes wrong. */
+const Safety = zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .discriminatedUnion */ .gMt('kind', [
+    /** A snapshot, taken before the first change and dropped after the proof: going back loses what was written since. */
+    zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .object */ .Ikc({ kind: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .literal */ .euz('snapshot') }),
+    /** Nothing: what failed is cleaned up, and the next run goes on from there. */
+    zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .object */ .Ikc({ kind: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .literal */ .euz('none'), why: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .string */ .YjP() }),
+]);
 /** A plan's safety in words. */
 function safetyText(safety) {
     return safety.kind === 'snapshot'
         ? 'If a step fails, the container goes back to a snapshot: what is written in it meanwhile is lost.'
         : `If a step fails, there is no snapshot to go back to: ${safety.why}.`;
 }
+/** What will be done to one container. No actions: it is as wanted. */
+const ContainerPlan = zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .object */ .Ikc({
+    ctid: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .number */ .aig(),
+    /** What the container was when the plan was made. */
+    found: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .object */ .Ikc({
+        /** `debian 12` */
+        distribution: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .string */ .YjP(),
+        /** `none`, a version, or several when it is a mixture. */
+        userSpace: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .string */ .YjP(),
+    }),
+    actions: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .array */ .YOg(Action),
+    safety: Safety,
+    warnings: zod_mini__WEBPACK_IMPORTED_MODULE_0__/* .array */ .YOg(PlanWarning),
+});
 /** An action's headline, for log, summary and plan. */
 function actionTitle(action) {
     switch (action.kind) {
@@ -32577,6 +32607,8 @@ const OUTPUTS = (/* unused pure expression or super */ null && ([
     'changed',
     'failure-reason',
     'plan',
+    'plan-digest',
+    'facts',
     'report',
     'driver-version',
     'cuda-version',
@@ -32590,7 +32622,7 @@ const RAW_LIMIT = { one: 32 * 1024, all: 128 * 1024 };
 /**
  * The step's outputs. For one container `gpus`, `nvidia-smi` and `nvcc` are its own; for several they are JSON by ctid.
  *
- * @param paths of the files that were written
+ * @param paths of the files that were written; `""` for those that weren't
  */
 function renderOutputs(result, paths) {
     const { containers } = result;
@@ -32604,6 +32636,8 @@ function renderOutputs(result, paths) {
         changed: String(containers.some(({ actions }) => actions.some(({ status }) => status !== 'not-started'))),
         'failure-reason': firstFailure(result)?.code ?? '',
         plan: paths.plan,
+        'plan-digest': result.planDigest ?? '',
+        facts: paths.facts,
         report: paths.report,
         'driver-version': result.host?.driver?.version ?? '',
         'cuda-version': result.cudaVersion ?? '',
@@ -32746,6 +32780,8 @@ const STATUS_TEXT = {
     converged: '✅ as wanted',
     changed: '✅ changed',
     planned: '📝 planned',
+    observed: '👁️ observed',
+    drifted: '⚠️ drifted',
     failed: '❌ failed',
     aborted: '⏹️ not started',
 };
@@ -32781,6 +32817,8 @@ function verdict(result) {
             const planned = result.containers.filter(({ status }) => status === 'planned').length;
             return `## 📝 Plan: ${planned} to change, ${count - planned} in order\n\n${beside.trim()}.`;
         }
+        case 'observed':
+            return `## 👁️ Facts of ${containers}\n\n${beside.trim()}.`;
         case 'failed':
             return `## ❌ Failed: ${html_text(firstFailure(result)?.code ?? 'BUG')}`;
     }
@@ -32875,18 +32913,26 @@ function rawFolds({ ctid, nvidiaSmi, nvcc }) {
 /** Most lines of details in an annotation: GitHub shows few, the summary has the rest. */
 const ANNOTATION_DETAILS = 8;
 /**
- * Tells how a run went: report.json and plan.json, outputs, job summary, and an annotation per failure, which make the
+ * Tells how a run went: report.json, plan.json and facts.json, outputs, job summary, and an annotation per failure, which make the
  * step fail.
  *
  * @param temporary the runner's RUNNER_TEMP
  */
-async function report(result, log, temporary) {
+async function report({ result, plan, facts }, log, temporary) {
     await (0,promises_.mkdir)(temporary, { recursive: true });
     const directory = await (0,promises_.mkdtemp)((0,external_node_path_.join)(temporary, 'proxmox-lxc-nvidia-'));
-    const paths = { plan: (0,external_node_path_.join)(directory, 'plan.json'), report: (0,external_node_path_.join)(directory, 'report.json') };
-    const plans = result.containers.flatMap(({ plan }) => plan ?? []);
-    await (0,promises_.writeFile)(paths.plan, json({ schema: result.schema, containers: plans }));
-    await (0,promises_.writeFile)(paths.report, json(result));
+    const write = async (name, content) => {
+        if (content === null)
+            return '';
+        const path = (0,external_node_path_.join)(directory, name);
+        await (0,promises_.writeFile)(path, json(content));
+        return path;
+    };
+    const paths = {
+        plan: await write('plan.json', plan),
+        facts: await write('facts.json', facts),
+        report: await write('report.json', result),
+    };
     for (const [name, value] of Object.entries(renderOutputs(result, paths)))
         core/* setOutput */.uH(name, value);
     if (process.env['GITHUB_STEP_SUMMARY'])
@@ -32918,7 +32964,7 @@ function json(value) {
 
 /***/ }),
 
-/***/ 5056:
+/***/ 2299:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -32927,14 +32973,77 @@ __nccwpck_require__.d(__webpack_exports__, {
   e: () => (/* binding */ run)
 });
 
+// EXTERNAL MODULE: external "node:fs/promises"
+var promises_ = __nccwpck_require__(1455);
+// EXTERNAL MODULE: external "node:path"
+var external_node_path_ = __nccwpck_require__(6760);
+// EXTERNAL MODULE: ./node_modules/zod/v4/mini/schemas.js + 2 modules
+var mini_schemas = __nccwpck_require__(5395);
+// EXTERNAL MODULE: ./build/errors.js
+var errors = __nccwpck_require__(9473);
+;// CONCATENATED MODULE: ./build/apply/applied.js
+
+
+
+
+/** On the host's disk, beside the journal. */
+const DIRECTORY = '/var/lib/proxmox-lxc-nvidia/applied';
+const Record = mini_schemas/* record */.g1P(mini_schemas/* string */.YjP(), mini_schemas/* object */.Ikc({ digest: mini_schemas/* string */.YjP(), run: mini_schemas/* string */.YjP(), at: mini_schemas/* string */.YjP() }));
+/** Which parts of an approved plan were applied on this host: an approval is good once. */
+class AppliedPlan {
+    #directory;
+    #path;
+    #parts;
+    /** Containers end side by side; the file is written by one after the other. */
+    #writing = Promise.resolve();
+    constructor(directory, path, parts) {
+        this.#directory = directory;
+        this.#path = path;
+        this.#parts = parts;
+    }
+    /** @param digest the approved plan's, `sha256:…`. */
+    static async load(digest, directory = DIRECTORY) {
+        const path = (0,external_node_path_.join)(directory, `${digest.replace(':', '-')}.json`);
+        let parts = {};
+        try {
+            parts = Record.parse(JSON.parse(await (0,promises_.readFile)(path, 'utf8')));
+        }
+        catch (error) {
+            if (error.code !== 'ENOENT')
+                throw error;
+        }
+        return new AppliedPlan(directory, path, new Map(Object.entries(parts).map(([ctid, part]) => [Number(ctid), part])));
+    }
+    /** By container. */
+    get parts() {
+        return this.#parts;
+    }
+    /** Notes that a container's part is done and proven. @throws ActionError JOURNAL_FAILED */
+    add(ctid, part) {
+        this.#parts.set(ctid, part);
+        const written = this.#writing.then(() => this.#write(ctid));
+        this.#writing = written.catch(() => { });
+        return written;
+    }
+    async #write(ctid) {
+        const partial = `${this.#path}.partial`;
+        try {
+            await (0,promises_.mkdir)(this.#directory, { recursive: true, mode: 0o700 });
+            await (0,promises_.writeFile)(partial, `${JSON.stringify(Object.fromEntries(this.#parts))}\n`, { mode: 0o600 });
+            await (0,promises_.rename)(partial, this.#path);
+        }
+        catch (error) {
+            throw new errors/* ActionError */.lZ('JOURNAL_FAILED', `That the approved plan was applied to container ${ctid} could not be noted in ${this.#path}: ${(0,errors/* messageOf */.bD)(error)}.`, 'The container is as planned. Make room on the disk of this host; applying the same plan again needs a new approval.');
+        }
+    }
+}
+
 // EXTERNAL MODULE: external "node:timers/promises"
-var promises_ = __nccwpck_require__(8500);
+var external_node_timers_promises_ = __nccwpck_require__(8500);
 // EXTERNAL MODULE: external "node:util"
 var external_node_util_ = __nccwpck_require__(7975);
 // EXTERNAL MODULE: ./build/plan/actions.js
 var plan_actions = __nccwpck_require__(4557);
-// EXTERNAL MODULE: ./build/errors.js
-var errors = __nccwpck_require__(9473);
 ;// CONCATENATED MODULE: ./build/repository/apt-files.js
 /** The one source file this action owns in a container. */
 const SOURCES_PATH = '/etc/apt/sources.list.d/proxmox-lxc-nvidia.sources';
@@ -33344,8 +33453,6 @@ var version_driver = __nccwpck_require__(1937);
 /**
  * The probe: one POSIX shell script that observes a container from inside and only reads. It prints records, a line each:
  * a name and its fields, separated by tabs; text that may hold anything is base64. The last record is `end`.
- *
- * Positional argument 1: directory of the wanted toolkit (`/usr/local/cuda-12.8`) or empty.
  */
 const GUEST_PROBE = String.raw `
 set -u
@@ -33353,12 +33460,12 @@ record() { printf '%s' "$1"; shift; for field; do printf '\t%s' "$field"; done; 
 encoded() { base64 | tr -d '\n'; }
 # No file that is asked for is ever that large; a part of one could be taken for the whole.
 text_file() { if [ -f "$2" ] && [ -z "$(find -L "$2" -size +1024k)" ]; then record "$1" "$2" "$(encoded < "$2")"; fi; }
-# Runs a command and records its exit code and the beginning of what it printed; a hang is code 124.
+# Runs a command and records its exit code and the beginning of what it printed; a hang is code 124. Argument 1: fields that come first.
 command_output() {
-  name=$1; shift
+  fields=$1; shift
   output=$({ timeout -k 5 60 "$@" 2>&1; echo "exit=$?"; } | { head -c 65536; tail -c 16; } | tr -d '\0')
   code=${'$'}{output##*exit=}
-  record "$name" "$code" "$(printf '%s' "${'$'}{output%exit=*}" | encoded)"
+  record "$fields" "$code" "$(printf '%s' "${'$'}{output%exit=*}" | encoded)"
 }
 
 if [ -r /etc/os-release ]; then text_file os-release /etc/os-release; else text_file os-release /usr/lib/os-release; fi
@@ -33396,9 +33503,6 @@ dpkg-query -W -f '${'$'}{db:Status-Status}\t${'$'}{Package}\t${'$'}{Version}\t${
   2> /dev/null | while read -r status name version architecture; do
     record package "$status" "$name" "$version" "$architecture"
   done
-for file in /usr/lib/nvidia/alternate-install-present /usr/lib/nvidia/alternate-install-available; do
-  if [ -e "$file" ]; then record alternate-install "$file"; fi
-done
 
 text_file apt-source /etc/apt/sources.list
 for file in /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; do
@@ -33410,11 +33514,10 @@ for file in /etc/apt/keyrings/proxmox-lxc-nvidia-*.gpg; do text_file keyring "$f
 if [ -s /etc/ssl/certs/ca-certificates.crt ]; then record certificates yes; fi
 
 for nvcc in /usr/local/cuda-[0-9]*/bin/nvcc; do
+  directory=${'$'}{nvcc%/bin/nvcc}
+  case $directory in *[!A-Za-z0-9._/-]*) continue ;; esac
   # /usr/local/cuda-12 beside cuda-12.8 is a link of update-alternatives.
-  if [ -x "$nvcc" ] && [ ! -L "${'$'}{nvcc%/bin/nvcc}" ]; then record toolkit "${'$'}{nvcc%/bin/nvcc}"; fi
-done
-for file in /var/tmp/proxmox-lxc-nvidia* /root/proxmox-lxc-nvidia* /opt/proxmox-lxc-nvidia*; do
-  if [ -e "$file" ]; then record leftover "$file"; fi
+  if [ -x "$nvcc" ] && [ ! -L "$directory" ]; then command_output "toolkit	$directory" "$nvcc" --version; fi
 done
 
 for node in /dev/nvidia*; do
@@ -33434,7 +33537,6 @@ if command -v nvidia-smi > /dev/null 2>&1; then
   # A hang isn't waited for twice.
   case $code in 124|137) ;; *) command_output smi-table nvidia-smi ;; esac
 fi
-if [ -n "$1" ] && [ -x "$1/bin/nvcc" ]; then command_output nvcc "$1/bin/nvcc" --version; fi
 record end
 `;
 
@@ -33449,11 +33551,10 @@ const LIMIT_SECONDS = 240;
 /**
  * Observes the inside of a running container in one `pct exec`. Only reads.
  *
- * @param toolkitDirectory of the wanted toolkit, e.g. `/usr/local/cuda-12.8`, or `""`.
  * @throws ActionError PCT_FAILED, PROBE_FAILED, TIMEOUT and what pct's own failures mean
  */
-async function observeGuest(pct, ctid, toolkitDirectory) {
-    const result = await pct.script(ctid, GUEST_PROBE, [toolkitDirectory], {
+async function observeGuest(pct, ctid) {
+    const result = await pct.script(ctid, GUEST_PROBE, [], {
         purpose: 'observing it',
         timeoutSeconds: LIMIT_SECONDS,
     });
@@ -33500,7 +33601,6 @@ function parseProbe(text) {
             architecture,
             installed: status === 'installed',
         })),
-        alternateInstall: first('alternate-install') !== undefined,
         aptSources: all('apt-source').map(([path = '', content]) => ({ path, text: decoded(content) })),
         aptPin: first('apt-pin') === undefined ? null : decoded(first('apt-pin')?.[1]),
         keyrings: all('keyring').map(([path = '', content = '']) => ({
@@ -33508,16 +33608,19 @@ function parseProbe(text) {
             fingerprints: primaryKeys(Buffer.from(content, 'base64')).map(({ fingerprint }) => fingerprint),
         })),
         certificates: first('certificates') !== undefined,
-        toolkits: all('toolkit').map(([path = '']) => path),
+        toolkits: all('toolkit')
+            .flatMap(([path = '', ...fact]) => {
+            const nvcc = commandFact(fact);
+            return nvcc === null ? [] : [{ path, version: path.replace(/^.*\/cuda-/, ''), nvcc }];
+        })
+            .sort((a, b) => a.version.localeCompare(b.version, 'en', { numeric: true })),
         deviceNodes: all('node').map(([path = '', major = '', minor = '', open = '']) => ({
             path,
             major: Number.parseInt(major, 16),
             minor: Number.parseInt(minor, 16),
             open: open,
         })),
-        leftovers: all('leftover').map(([path = '']) => path),
         nvidiaSmi: { query: commandFact(first('smi-query')), table: commandFact(first('smi-table')) },
-        nvcc: commandFact(first('nvcc')),
     };
 }
 function decoded(base64) {
@@ -33590,7 +33693,7 @@ function deb822Uris(text) {
 }
 
 // EXTERNAL MODULE: ./build/version/cuda.js
-var cuda = __nccwpck_require__(2680);
+var version_cuda = __nccwpck_require__(2680);
 ;// CONCATENATED MODULE: ./build/plan/gaps.js
 
 
@@ -33611,7 +33714,7 @@ function findGaps(desired, guest, driver, repositories) {
     const driverPackages = guest.packages
         .filter(({ name, installed }) => installed && isDriverPackage(name))
         .map(qualifiedName);
-    const toolkit = desired.cuda.kind === 'none' ? null : (0,cuda/* toolkitPackage */.BV)(desired.cuda.version);
+    const toolkit = desired.cuda.kind === 'none' ? null : (0,version_cuda/* toolkitPackage */.BV)(desired.cuda.version);
     return {
         apt: aptGap(guest, repositories),
         driverPackages,
@@ -33882,12 +33985,6 @@ function applyAction(action, context) {
     }
 }
 
-// EXTERNAL MODULE: external "node:fs/promises"
-var external_node_fs_promises_ = __nccwpck_require__(1455);
-// EXTERNAL MODULE: external "node:path"
-var external_node_path_ = __nccwpck_require__(6760);
-// EXTERNAL MODULE: ./node_modules/zod/v4/mini/schemas.js + 5 modules
-var schemas = __nccwpck_require__(8395);
 ;// CONCATENATED MODULE: ./build/apply/journal.js
 var __addDisposableResource = (undefined && undefined.__addDisposableResource) || function (env, value, async) {
     if (value !== null && value !== void 0) {
@@ -33946,33 +34043,33 @@ var __disposeResources = (undefined && undefined.__disposeResources) || (functio
 
 
 /** On the host's disk, where it outlives the run and a restart. */
-const DIRECTORY = '/var/lib/proxmox-lxc-nvidia/journal';
+const journal_DIRECTORY = '/var/lib/proxmox-lxc-nvidia/journal';
 /**
  * What is being done to a container. Written before each side effect, gone when the container is as it was or as planned;
  * what is found here when nobody holds the container's lock is what an interrupted run left.
  */
-const Entry = schemas/* object */.Ikc({
-    ctid: schemas/* number */.aig(),
+const Entry = mini_schemas/* object */.Ikc({
+    ctid: mini_schemas/* number */.aig(),
     /** The run that works on it, for people. */
-    run: schemas/* string */.YjP(),
-    since: schemas/* string */.YjP(),
+    run: mini_schemas/* string */.YjP(),
+    since: mini_schemas/* string */.YjP(),
     /** The snapshot to go back to, from before it is made until it is dropped; null: there is none. */
-    snapshot: schemas/* nullable */.mee(schemas/* string */.YjP()),
+    snapshot: mini_schemas/* nullable */.mee(mini_schemas/* string */.YjP()),
     /** Directory in the container that the runfile goes to, or null. */
-    directory: schemas/* nullable */.mee(schemas/* string */.YjP()),
+    directory: mini_schemas/* nullable */.mee(mini_schemas/* string */.YjP()),
     /**
      * `announced`: a snapshot is being taken, nothing else was touched. `begun`: something may be half done. `proven`: all is
      * done and verified, only the snapshot is still to be dropped.
      */
-    phase: schemas/* enum */.k5n(['announced', 'begun', 'proven']),
+    phase: mini_schemas/* enum */.k5n(['announced', 'begun', 'proven']),
     /** The step that was begun last, in words. */
-    step: schemas/* string */.YjP(),
+    step: mini_schemas/* string */.YjP(),
 });
 /** The journal of one container. */
 class Journal {
     #directory;
     #path;
-    constructor(ctid, directory = DIRECTORY) {
+    constructor(ctid, directory = journal_DIRECTORY) {
         this.#directory = directory;
         this.#path = (0,external_node_path_.join)(directory, `${ctid}.json`);
     }
@@ -33980,7 +34077,7 @@ class Journal {
     async read() {
         let text;
         try {
-            text = await (0,external_node_fs_promises_.readFile)(this.#path, 'utf8');
+            text = await (0,promises_.readFile)(this.#path, 'utf8');
         }
         catch (error) {
             if (error.code === 'ENOENT')
@@ -33995,11 +34092,11 @@ class Journal {
         try {
             const env_1 = { stack: [], error: void 0, hasError: false };
             try {
-                await (0,external_node_fs_promises_.mkdir)(this.#directory, { recursive: true, mode: 0o700 });
-                const file = __addDisposableResource(env_1, await (0,external_node_fs_promises_.open)(partial, 'w', 0o600), true);
+                await (0,promises_.mkdir)(this.#directory, { recursive: true, mode: 0o700 });
+                const file = __addDisposableResource(env_1, await (0,promises_.open)(partial, 'w', 0o600), true);
                 await file.writeFile(`${JSON.stringify(entry)}\n`);
                 await file.sync();
-                await (0,external_node_fs_promises_.rename)(partial, this.#path);
+                await (0,promises_.rename)(partial, this.#path);
                 await syncDirectory(this.#directory);
             }
             catch (e_1) {
@@ -34013,12 +34110,12 @@ class Journal {
             }
         }
         catch (error) {
-            await (0,external_node_fs_promises_.rm)(partial, { force: true });
+            await (0,promises_.rm)(partial, { force: true });
             throw new errors/* ActionError */.lZ('JOURNAL_FAILED', `The journal ${this.#path} could not be written: ${(0,errors/* messageOf */.bD)(error)}.`, "Nothing is changed that isn't written down first: make room on this host's disk and run this again.");
         }
     }
     async remove() {
-        await (0,external_node_fs_promises_.rm)(this.#path, { force: true });
+        await (0,promises_.rm)(this.#path, { force: true });
         await syncDirectory(this.#directory);
     }
 }
@@ -34026,7 +34123,7 @@ class Journal {
 async function syncDirectory(path) {
     const env_2 = { stack: [], error: void 0, hasError: false };
     try {
-        const directory = __addDisposableResource(env_2, await (0,external_node_fs_promises_.open)(path, 'r'), true);
+        const directory = __addDisposableResource(env_2, await (0,promises_.open)(path, 'r'), true);
         await directory.sync();
     }
     catch (e_2) {
@@ -34087,6 +34184,13 @@ function passedGpus({ values, raw }) {
     });
     return [...new Set(minors)].sort((a, b) => a - b);
 }
+/** The tags of a container (`tags: gpu;production`); Proxmox separates them by `;`, and takes `,` and blanks as well. */
+function tags({ values }) {
+    return (values.get('tags') ?? '')
+        .split(/[;,\s]+/)
+        .filter(Boolean)
+        .map((tag) => tag.toLowerCase());
+}
 /** The path of a `devN` property string, whose parts may come in any order: `/dev/nvidia0,gid=44`, `gid=44,path=/dev/nvidia0`. */
 function devicePath(value) {
     const parts = value.split(',').map((part) => part.trim());
@@ -34141,6 +34245,16 @@ async function nodeName(files) {
     }
     return local.replace(/^nodes\//, '');
 }
+/** Every container of this node with its tags, ascending. Only reads, and starts no `pct`. */
+async function listContainers(files) {
+    const names = await files.list(`${PVE}/lxc`);
+    const ctids = names.flatMap((name) => /^(\d+)\.conf$/.exec(name)?.[1] ?? []).map(Number);
+    const found = await Promise.all(ctids.map(async (ctid) => {
+        const text = await files.read(`${PVE}/lxc/${ctid}.conf`);
+        return { ctid, tags: tags(parseContainerConfig(text ?? '')) };
+    }));
+    return found.sort((a, b) => a.ctid - b.ctid);
+}
 /** A container as Proxmox knows it, without its inside (`guest` is null). Only reads, and starts no `pct`. */
 async function observeContainer(files, ctid) {
     const text = await files.read(`${PVE}/lxc/${ctid}.conf`);
@@ -34150,6 +34264,7 @@ async function observeContainer(files, ctid) {
         ctid,
         presence: text === null ? await presenceElsewhere(files, ctid) : { kind: 'here' },
         hostname: config.values.get('hostname') ?? null,
+        tags: tags(config),
         running: text !== null && (await isRunning(files, ctid)),
         lock: config.values.get('lock') ?? null,
         template: flag('template'),
@@ -34301,7 +34416,7 @@ function unlock(pct, ctid) {
  * @throws ActionError ROLLBACK_FAILED
  */
 async function thaw(pct, ctid) {
-    await (0,promises_.setTimeout)(FREEZING_MS);
+    await (0,external_node_timers_promises_.setTimeout)(FREEZING_MS);
     await pct.manage('ROLLBACK_FAILED', ['resume', String(ctid)], {
         timeoutSeconds: 60,
         remedy: `It may be frozen, and is let go on by pct resume ${ctid}.`,
@@ -34400,7 +34515,7 @@ async function endOrphans(pct, files, ctid) {
         }
         if (orphans.some(({ what }) => what === 'pct exec'))
             await pct.endProcesses(ctid, 'any');
-        await (0,promises_.setTimeout)(200);
+        await (0,external_node_timers_promises_.setTimeout)(200);
     }
 }
 async function repair(pct, ctid, directory, running, log) {
@@ -34506,292 +34621,6 @@ class Protection {
     }
 }
 
-;// CONCATENATED MODULE: ./build/plan/distribution.js
-/** Keys that sign NVIDIA's CUDA repositories, per distribution (docs/facts.md, C2). */
-const CUDATOOLS = 'EB693B3035CD5710E231E123A4B469963BF863CC';
-const DEBIAN13 = '02182E60104FCDC26EAE1B8597A5D4CB8793F200';
-const UBUNTU2604 = '14BAFBC7562AD710CA04E69905FBB6DA60DF8A40';
-/** The key that signs nvidia.github.io/libnvidia-container, for every distribution. */
-const NVIDIA_CONTAINER_KEY = 'C95B321B61E88C1809C4F759DDCAE044F796ECB0';
-const SUPPORTED = [
-    { id: 'debian', version: '11', cudaName: 'debian11', cudaKey: CUDATOOLS },
-    { id: 'debian', version: '12', cudaName: 'debian12', cudaKey: CUDATOOLS },
-    { id: 'debian', version: '13', cudaName: 'debian13', cudaKey: DEBIAN13 },
-    { id: 'ubuntu', version: '20.04', cudaName: 'ubuntu2004', cudaKey: CUDATOOLS },
-    { id: 'ubuntu', version: '22.04', cudaName: 'ubuntu2204', cudaKey: CUDATOOLS },
-    { id: 'ubuntu', version: '24.04', cudaName: 'ubuntu2404', cudaKey: CUDATOOLS },
-    { id: 'ubuntu', version: '26.04', cudaName: 'ubuntu2604', cudaKey: UBUNTU2604 },
-];
-/** For messages: `Debian 11, 12, 13 and Ubuntu 20.04, …`. */
-const SUPPORTED_TEXT = ['debian', 'ubuntu']
-    .map((id) => `${id === 'debian' ? 'Debian' : 'Ubuntu'} ${SUPPORTED.filter((d) => d.id === id)
-    .map((d) => d.version)
-    .join(', ')}`)
-    .join(' and ');
-/** The supported distribution that a container runs, or null. */
-function distributionOf({ distribution: { id, version } }) {
-    return SUPPORTED.find((candidate) => candidate.id === id && candidate.version === version) ?? null;
-}
-
-;// CONCATENATED MODULE: ./build/version/architecture.js
-/** True for an architecture this action knows addresses for. */
-function isArchitecture(text) {
-    return text === 'x86_64' || text === 'aarch64';
-}
-/** NVIDIA's name of the architecture in the CUDA repository: ARM servers are `sbsa`. */
-function cudaRepositoryArchitecture(architecture) {
-    return architecture === 'aarch64' ? 'sbsa' : 'x86_64';
-}
-/** Debian's name of the architecture, which libnvidia-container's repository uses. */
-function debianArchitecture(architecture) {
-    return architecture === 'aarch64' ? 'arm64' : 'amd64';
-}
-/** The library directory of Debian's multiarch (`/usr/lib/<triplet>`). */
-function multiarchTriplet(architecture) {
-    return `${architecture}-linux-gnu`;
-}
-
-;// CONCATENATED MODULE: ./build/repository/repositories.js
-
-
-/** The CUDA repository (layout: docs/facts.md, C1). */
-function cudaRepository(wish, distribution, architecture) {
-    const uri = `${wish.base}/${distribution.cudaName}/${cudaRepositoryArchitecture(architecture)}/`;
-    return {
-        name: 'cuda',
-        uri,
-        keySource: {
-            kind: 'keyring-package',
-            url: `${uri}cuda-keyring_1.1-1_all.deb`,
-            member: 'usr/share/keyrings/cuda-archive-keyring.gpg',
-        },
-        keys: wish.keys.length > 0 ? wish.keys : [distribution.cudaKey],
-        keyring: '/etc/apt/keyrings/proxmox-lxc-nvidia-cuda.gpg',
-    };
-}
-/** The repository of libnvidia-container and the container toolkit, one for all distributions (docs/facts.md, C4). */
-function nvidiaContainerRepository(wish, architecture) {
-    return {
-        name: 'nvidia-container',
-        uri: `${wish.base}/stable/deb/${debianArchitecture(architecture)}/`,
-        keySource: { kind: 'key', url: `${wish.base}/gpgkey` },
-        keys: wish.keys.length > 0 ? wish.keys : [NVIDIA_CONTAINER_KEY],
-        keyring: '/etc/apt/keyrings/proxmox-lxc-nvidia-container.gpg',
-    };
-}
-/** The repositories that a container needs for what is wanted. */
-function wantedRepositories(desired, distribution, architecture) {
-    const repositories = [];
-    if (desired.cuda.kind !== 'none') {
-        repositories.push(cudaRepository(desired.cudaRepository, distribution, architecture));
-    }
-    if (desired.nvidiaContainer !== 'none') {
-        repositories.push(nvidiaContainerRepository(desired.nvidiaContainerRepository, architecture));
-    }
-    return repositories;
-}
-
-;// CONCATENATED MODULE: ./build/plan/compatibility.js
-
-
-/**
- * The oldest driver that runs a toolkit of a major version at all, by CUDA's minor-version compatibility
- * (docs.nvidia.com, CUDA Compatibility; CUDA Toolkit Release Notes, table 2).
- */
-const MAJOR_MINIMUM = { 11: '450.80.02', 12: '525.60.13', 13: '580.65.06' };
-/** 11.0 came before that promise. */
-const MINIMUM = { '11.0': '450.36.06' };
-/**
- * The driver a toolkit was released with, for the newest release of each minor version (CUDA Toolkit Release Notes,
- * table 3). Older drivers of the same major version run it with limits: newer PTX isn't compiled.
- */
-const RELEASED_WITH = {
-    '11.0': '450.51.06',
-    '11.1': '455.32',
-    '11.2': '460.32.03',
-    '11.3': '465.19.01',
-    '11.4': '470.82.01',
-    '11.5': '495.29.05',
-    '11.6': '510.47.03',
-    '11.7': '515.48.07',
-    '11.8': '520.61.05',
-    '12.0': '525.85.12',
-    '12.1': '530.30.02',
-    '12.2': '535.104.05',
-    '12.3': '545.23.08',
-    '12.4': '550.54.15',
-    '12.5': '555.42.06',
-    '12.6': '560.35.05',
-    '12.8': '570.124.06',
-    '12.9': '575.57.08',
-    '13.0': '580.95.05',
-    '13.1': '590.48.01',
-    '13.2': '595.71.05',
-    '13.3': '610.43.02',
-};
-/** Whether a driver can run programs built with a toolkit. A major version we don't know counts as full. */
-function compatibility(driver, toolkit) {
-    const minimum = MINIMUM[(0,cuda/* cudaText */.Pz)(toolkit)] ?? MAJOR_MINIMUM[toolkit.major];
-    if (minimum !== undefined && !(0,version_driver/* atLeast */.jZ)(driver, minimum)) {
-        return { kind: 'impossible', minimum, newestPossible: newestReleasedWith(driver) };
-    }
-    const releasedWith = RELEASED_WITH[(0,cuda/* cudaText */.Pz)(toolkit)];
-    return releasedWith === undefined || (0,version_driver/* atLeast */.jZ)(driver, releasedWith)
-        ? { kind: 'full' }
-        : { kind: 'limited', releasedWith };
-}
-/** The newest toolkit that a driver runs without limits, e.g. `12.4`; null when it is older than all we know. */
-function newestReleasedWith(driver) {
-    return Object.entries(RELEASED_WITH).findLast(([, release]) => (0,version_driver/* atLeast */.jZ)(driver, release))?.[0] ?? null;
-}
-
-;// CONCATENATED MODULE: ./build/plan/installer-flags.js
-
-/**
- * Options of nvidia-installer for a user space without kernel module, and the first version that knows each; an unknown
- * option ends the installer before it does anything. From `option_table.h` of NVIDIA/nvidia-installer, read at every tag
- * from 390.12 to 590.48.01.
- */
-const FLAGS = [
-    { flag: '--silent', why: 'no questions; every prompt takes its default' },
-    { flag: '--no-kernel-module', why: 'the host owns the module; this spelling is known to every version' },
-    { flag: '--no-x-check', why: 'an X lock file in the container is no reason to refuse' },
-    { flag: '--no-nouveau-check', why: 'it would look at the PCI devices of the host' },
-    { flag: '--no-nvidia-modprobe', why: 'a setuid helper that can do nothing in a container' },
-    { flag: '--no-drm', why: 'kernel side only' },
-    { flag: '--no-backup', why: 'backups of files would be restored by a later uninstall' },
-    { flag: '--no-rpms', why: 'no rpm on Debian and Ubuntu' },
-    { flag: '--no-distro-scripts', why: "Debian's nvidia-installer-cleanup hook would stop the installer" },
-    {
-        flag: '--no-check-for-alternate-installs',
-        why: "packages that own driver files were removed before; their marker isn't",
-    },
-    { flag: '--no-install-compat32-libs', why: 'the silent default is yes' },
-    { flag: '--no-install-libglvnd', why: 'a partial libglvnd would abort after the old driver is gone' },
-    { flag: '--no-libglx-indirect', why: 'belongs to libglvnd' },
-    { flag: '--skip-depmod', since: '418.30', why: 'there are no modules to index' },
-    { flag: '--no-systemd', since: '465.19.01', why: 'suspend units and a daemon-reload have no place in a container' },
-    { flag: '--no-wine-files', since: '470.42.01', why: 'not for compute' },
-];
-/** The installer's command line options for a driver version, in a fixed order. */
-function installerFlags(version) {
-    return FLAGS.filter(({ since }) => since === undefined || (0,version_driver/* atLeast */.jZ)(version, since)).map(({ flag }) => flag);
-}
-
-;// CONCATENATED MODULE: ./build/plan/refusals.js
-
-
-
-
-
-/**
- * The host's driver, after everything that can be refused by looking at the host alone.
- *
- * @throws ActionError HOST_DRIVER_NOT_LOADED, DRIVER_VERSION_MISMATCH, RUNFILE_VERSION_MISMATCH, CUDA_NEEDS_NEWER_DRIVER
- */
-function checkHost(desired, host) {
-    if (host.driver === null) {
-        throw new errors/* ActionError */.lZ('HOST_DRIVER_NOT_LOADED', `Host ${host.node} has no NVIDIA kernel module loaded: /proc/driver/nvidia/version is not there.`, 'Install the driver on the host and load it (modprobe nvidia); check dkms status after a kernel update.');
-    }
-    const { version } = host.driver;
-    if (desired.driver.kind === 'exact' && desired.driver.version !== version) {
-        throw new errors/* ActionError */.lZ('DRIVER_VERSION_MISMATCH', `${desired.driver.source} asks for ${desired.driver.version}, but host ${host.node} runs ${version}.`, 'User space and kernel module must be equal: update the wish, or the host first and then its containers.');
-    }
-    const { address } = desired.runfile;
-    if (address.kind === 'template' && !address.url.includes('{version}')) {
-        const named = (0,version_driver/* versionInFileName */.Nc)(address.url.slice(address.url.lastIndexOf('/') + 1));
-        if (named !== version) {
-            throw new errors/* ActionError */.lZ('RUNFILE_VERSION_MISMATCH', `${address.source} names ${named === null ? 'no version' : `version ${named}`}, but host ${host.node} runs ${version}.`, "Name the runfile of the host's version, or write {version} in the address.");
-        }
-    }
-    if (desired.cuda.kind === 'version') {
-        const fit = compatibility(version, desired.cuda.version);
-        if (fit.kind === 'impossible') {
-            throw new errors/* ActionError */.lZ('CUDA_NEEDS_NEWER_DRIVER', `CUDA ${(0,cuda/* cudaText */.Pz)(desired.cuda.version)} needs driver ${fit.minimum} or newer, but host ${host.node} runs ${version}.`, fit.newestPossible === null
-                ? 'Update the driver on the host first.'
-                : `Update the driver on the host first, or ask for a toolkit up to ${fit.newestPossible}.`);
-        }
-    }
-    return version;
-}
-/**
- * Refuses everything about a container that makes the work impossible or dangerous.
- *
- * @throws ActionError with a `CONTAINER_…` code or DISTRIBUTION_UNSUPPORTED
- */
-function checkContainer(host, container) {
-    const guest = checkState(host, container);
-    const name = `Container ${container.ctid}`;
-    const distribution = distributionOf(guest);
-    if (distribution === null) {
-        throw new errors/* ActionError */.lZ('DISTRIBUTION_UNSUPPORTED', `${name} runs ${guest.distribution.name} (${guest.distribution.id} ${guest.distribution.version}).`, `Supported are ${SUPPORTED_TEXT}.`);
-    }
-    const wanted = host.architecture === 'x86_64' ? 'amd64' : 'arm64';
-    if (guest.dpkgArchitecture !== wanted) {
-        throw new errors/* ActionError */.lZ('CONTAINER_ARCHITECTURE_MISMATCH', guest.dpkgArchitecture === null
-            ? `${name} has no dpkg.`
-            : `${name} is ${guest.dpkgArchitecture}, the host is ${wanted}.`, "Use a container of the host's own architecture.");
-    }
-    if (guest.dpkgAudit !== '') {
-        throw new errors/* ActionError */.lZ('CONTAINER_DPKG_BROKEN', `${name} has packages that dpkg left half done.`, `Repair it first: pct exec ${container.ctid} -- dpkg --configure -a, then apt-get -f install.`, guest.dpkgAudit);
-    }
-    checkDeviceNodes(host, container, guest);
-    return { guest, distribution };
-}
-function checkState(host, container) {
-    const { ctid, presence } = container;
-    if (presence.kind === 'absent') {
-        throw new errors/* ActionError */.lZ('CONTAINER_NOT_FOUND', `Container ${ctid} does not exist.`, 'See pct list on the host.');
-    }
-    if (presence.kind === 'vm') {
-        throw new errors/* ActionError */.lZ('CONTAINER_IS_VM', `${ctid} is a virtual machine, not a container.`, 'Install the driver in it as on any machine.');
-    }
-    if (presence.kind === 'other-node') {
-        throw new errors/* ActionError */.lZ('CONTAINER_ON_OTHER_NODE', `${ctid} is a ${presence.type === 'vm' ? 'virtual machine' : 'container'} of node ${presence.node}; this runner is on ${host.node}.`, `Run the step on the runner of ${presence.node}.`);
-    }
-    if (container.template) {
-        throw new errors/* ActionError */.lZ('CONTAINER_IS_TEMPLATE', `Container ${ctid} is a template.`, 'Name a clone of it.');
-    }
-    if (container.lock !== null) {
-        throw new errors/* ActionError */.lZ('CONTAINER_LOCKED', `Container ${ctid} is locked by Proxmox (${container.lock}).`, `Wait until that task is done; if none runs any more: pct unlock ${ctid}.`);
-    }
-    if (!container.running || container.guest === null) {
-        throw new errors/* ActionError */.lZ('CONTAINER_STOPPED', `Container ${ctid} is not running.`, `Start it: pct start ${ctid}.`);
-    }
-    return container.guest;
-}
-/**
- * GPU nodes that are missing, denied or stale would make every verification fail after a long installation. A
- * *privileged* container may miss nodes: the driver makes them there itself (fixtures, containers 902 to 907).
- */
-function checkDeviceNodes(host, container, guest) {
-    const { ctid } = container;
-    const remedy = `Pass the host's nodes through (pct set ${ctid} -dev0 /dev/nvidia0 -dev1 /dev/nvidiactl -dev2 /dev/nvidia-uvm …) and restart the container.`;
-    for (const node of guest.deviceNodes) {
-        // The driver makes nodes of other GPUs by itself in a privileged container; that they are denied keeps GPUs apart.
-        const gpu = /^\/dev\/nvidia(\d+)$/.exec(node.path)?.[1];
-        if (gpu !== undefined && container.passedGpus.length > 0 && !container.passedGpus.includes(Number(gpu)))
-            continue;
-        const onHost = host.deviceNodes.find(({ path }) => path === node.path);
-        if (onHost !== undefined && (onHost.major !== node.major || onHost.minor !== node.minor)) {
-            throw new errors/* ActionError */.lZ('CONTAINER_GPU_NODE_STALE', `In container ${ctid}, ${node.path} is device ${node.major}:${node.minor}, on the host it is ${onHost.major}:${onHost.minor}.`, 'The number changed with a restart of the host: pass the node by devN instead of fixed numbers, then restart the container.');
-        }
-        if (node.open === 'EPERM' || node.open === 'EACCES') {
-            throw new errors/* ActionError */.lZ('CONTAINER_GPU_NODE_DENIED', `In container ${ctid}, ${node.path} can't be opened: ${node.open === 'EPERM' ? 'the device cgroup denies it' : 'its mode or owner denies it'}.`, remedy);
-        }
-    }
-    if (!container.unprivileged)
-        return;
-    const has = (pattern) => guest.deviceNodes.some(({ path }) => pattern.test(path));
-    const missing = [
-        ...(has(/^\/dev\/nvidia\d+$/) ? [] : ['/dev/nvidia0 (or another GPU)']),
-        ...(has(/^\/dev\/nvidiactl$/) ? [] : ['/dev/nvidiactl']),
-    ];
-    if (missing.length > 0) {
-        throw new errors/* ActionError */.lZ('CONTAINER_GPU_NODES_MISSING', `Container ${ctid} has no ${missing.join(' and no ')}.`, remedy);
-    }
-}
-
 ;// CONCATENATED MODULE: ./build/repository/debian-version.js
 /**
  * Orders two Debian versions as dpkg does: epoch, upstream version, revision; digits by value, letters before other
@@ -34882,26 +34711,304 @@ function parseStanza(stanza) {
         depends: relations.split(',').flatMap((relation) => /^[a-z0-9][a-z0-9+.-]*/.exec(relation.trim())?.[0] ?? []),
     };
 }
-/** Bytes that a package with all it needs from the same index takes: packed and unpacked. */
-function sizeWithDependencies(packages, name) {
+/** The named packages with all they need from the same index, by name. Names that aren't in it are left out. */
+function withDependencies(packages, names) {
     const byName = new Map(packages.map((entry) => [entry.name, entry]));
-    const seen = new Set();
-    const sum = { download: 0, installed: 0 };
-    const open = [name];
+    const found = new Map();
+    const open = [...names];
     for (let next = open.pop(); next !== undefined; next = open.pop()) {
         const entry = byName.get(next);
-        if (entry === undefined || seen.has(next))
+        if (entry === undefined || found.has(next))
             continue;
-        seen.add(next);
-        sum.download += entry.downloadSize;
-        sum.installed += entry.installedSize;
+        found.set(next, entry);
         open.push(...entry.depends);
     }
-    return sum;
+    return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+;// CONCATENATED MODULE: ./build/plan/distribution.js
+/** Keys that sign NVIDIA's CUDA repositories, per distribution (docs/facts.md, C2). */
+const CUDATOOLS = 'EB693B3035CD5710E231E123A4B469963BF863CC';
+const DEBIAN13 = '02182E60104FCDC26EAE1B8597A5D4CB8793F200';
+const UBUNTU2604 = '14BAFBC7562AD710CA04E69905FBB6DA60DF8A40';
+/** The key that signs nvidia.github.io/libnvidia-container, for every distribution. */
+const NVIDIA_CONTAINER_KEY = 'C95B321B61E88C1809C4F759DDCAE044F796ECB0';
+const SUPPORTED = [
+    { id: 'debian', version: '11', cudaName: 'debian11', cudaKey: CUDATOOLS },
+    { id: 'debian', version: '12', cudaName: 'debian12', cudaKey: CUDATOOLS },
+    { id: 'debian', version: '13', cudaName: 'debian13', cudaKey: DEBIAN13 },
+    { id: 'ubuntu', version: '20.04', cudaName: 'ubuntu2004', cudaKey: CUDATOOLS },
+    { id: 'ubuntu', version: '22.04', cudaName: 'ubuntu2204', cudaKey: CUDATOOLS },
+    { id: 'ubuntu', version: '24.04', cudaName: 'ubuntu2404', cudaKey: CUDATOOLS },
+    { id: 'ubuntu', version: '26.04', cudaName: 'ubuntu2604', cudaKey: UBUNTU2604 },
+];
+/** For messages: `Debian 11, 12, 13 and Ubuntu 20.04, …`. */
+const SUPPORTED_TEXT = ['debian', 'ubuntu']
+    .map((id) => `${id === 'debian' ? 'Debian' : 'Ubuntu'} ${SUPPORTED.filter((d) => d.id === id)
+    .map((d) => d.version)
+    .join(', ')}`)
+    .join(' and ');
+/** The supported distribution that a container runs, or null. */
+function distributionOf({ distribution: { id, version } }) {
+    return SUPPORTED.find((candidate) => candidate.id === id && candidate.version === version) ?? null;
+}
+
+;// CONCATENATED MODULE: ./build/version/architecture.js
+/** True for an architecture this action knows addresses for. */
+function isArchitecture(text) {
+    return text === 'x86_64' || text === 'aarch64';
+}
+/** NVIDIA's name of the architecture in the CUDA repository: ARM servers are `sbsa`. */
+function cudaRepositoryArchitecture(architecture) {
+    return architecture === 'aarch64' ? 'sbsa' : 'x86_64';
+}
+/** Debian's name of the architecture, which libnvidia-container's repository uses. */
+function debianArchitecture(architecture) {
+    return architecture === 'aarch64' ? 'arm64' : 'amd64';
+}
+
+;// CONCATENATED MODULE: ./build/repository/repositories.js
+
+
+/** The CUDA repository (layout: docs/facts.md, C1). */
+function cudaRepository(wish, distribution, architecture) {
+    const uri = `${wish.base}/${distribution.cudaName}/${cudaRepositoryArchitecture(architecture)}/`;
+    return {
+        name: 'cuda',
+        uri,
+        keySource: {
+            kind: 'keyring-package',
+            url: `${uri}cuda-keyring_1.1-1_all.deb`,
+            member: 'usr/share/keyrings/cuda-archive-keyring.gpg',
+        },
+        keys: wish.keys.length > 0 ? wish.keys : [distribution.cudaKey],
+        keyring: '/etc/apt/keyrings/proxmox-lxc-nvidia-cuda.gpg',
+    };
+}
+/** The repository of libnvidia-container and the container toolkit, one for all distributions (docs/facts.md, C4). */
+function nvidiaContainerRepository(wish, architecture) {
+    return {
+        name: 'nvidia-container',
+        uri: `${wish.base}/stable/deb/${debianArchitecture(architecture)}/`,
+        keySource: { kind: 'key', url: `${wish.base}/gpgkey` },
+        keys: wish.keys.length > 0 ? wish.keys : [NVIDIA_CONTAINER_KEY],
+        keyring: '/etc/apt/keyrings/proxmox-lxc-nvidia-container.gpg',
+    };
+}
+/** The repositories that a container needs for what is wanted. */
+function wantedRepositories(desired, distribution, architecture) {
+    const repositories = [];
+    if (desired.cuda.kind !== 'none') {
+        repositories.push(cudaRepository(desired.cudaRepository, distribution, architecture));
+    }
+    if (desired.nvidiaContainer !== 'none') {
+        repositories.push(nvidiaContainerRepository(desired.nvidiaContainerRepository, architecture));
+    }
+    return repositories;
+}
+
+;// CONCATENATED MODULE: ./build/plan/compatibility.js
+
+
+/**
+ * The oldest driver that runs a toolkit of a major version at all, by CUDA's minor-version compatibility
+ * (docs.nvidia.com, CUDA Compatibility; CUDA Toolkit Release Notes, table 2).
+ */
+const MAJOR_MINIMUM = { 11: '450.80.02', 12: '525.60.13', 13: '580.65.06' };
+/** 11.0 came before that promise. */
+const MINIMUM = { '11.0': '450.36.06' };
+/**
+ * The driver a toolkit was released with, for the newest release of each minor version (CUDA Toolkit Release Notes,
+ * table 3). Older drivers of the same major version run it with limits: newer PTX isn't compiled.
+ */
+const RELEASED_WITH = {
+    '11.0': '450.51.06',
+    '11.1': '455.32',
+    '11.2': '460.32.03',
+    '11.3': '465.19.01',
+    '11.4': '470.82.01',
+    '11.5': '495.29.05',
+    '11.6': '510.47.03',
+    '11.7': '515.48.07',
+    '11.8': '520.61.05',
+    '12.0': '525.85.12',
+    '12.1': '530.30.02',
+    '12.2': '535.104.05',
+    '12.3': '545.23.08',
+    '12.4': '550.54.15',
+    '12.5': '555.42.06',
+    '12.6': '560.35.05',
+    '12.8': '570.124.06',
+    '12.9': '575.57.08',
+    '13.0': '580.95.05',
+    '13.1': '590.48.01',
+    '13.2': '595.71.05',
+    '13.3': '610.43.02',
+};
+/** Whether a driver can run programs built with a toolkit. A major version we don't know counts as full. */
+function compatibility(driver, toolkit) {
+    const minimum = MINIMUM[(0,version_cuda/* cudaText */.Pz)(toolkit)] ?? MAJOR_MINIMUM[toolkit.major];
+    if (minimum !== undefined && !(0,version_driver/* atLeast */.jZ)(driver, minimum)) {
+        return { kind: 'impossible', minimum, newestPossible: newestReleasedWith(driver) };
+    }
+    const releasedWith = RELEASED_WITH[(0,version_cuda/* cudaText */.Pz)(toolkit)];
+    return releasedWith === undefined || (0,version_driver/* atLeast */.jZ)(driver, releasedWith)
+        ? { kind: 'full' }
+        : { kind: 'limited', releasedWith };
+}
+/** The newest toolkit that a driver runs without limits, e.g. `12.4`; null when it is older than all we know. */
+function newestReleasedWith(driver) {
+    return Object.entries(RELEASED_WITH).findLast(([, release]) => (0,version_driver/* atLeast */.jZ)(driver, release))?.[0] ?? null;
+}
+
+;// CONCATENATED MODULE: ./build/plan/installer-flags.js
+
+/**
+ * Options of nvidia-installer for a user space without kernel module, and the first version that knows each; an unknown
+ * option ends the installer before it does anything. From `option_table.h` of NVIDIA/nvidia-installer, read at every tag
+ * from 390.12 to 590.48.01.
+ */
+const FLAGS = [
+    { flag: '--silent', why: 'no questions; every prompt takes its default' },
+    { flag: '--no-kernel-module', why: 'the host owns the module; this spelling is known to every version' },
+    { flag: '--no-x-check', why: 'an X lock file in the container is no reason to refuse' },
+    { flag: '--no-nouveau-check', why: 'it would look at the PCI devices of the host' },
+    { flag: '--no-nvidia-modprobe', why: 'a setuid helper that can do nothing in a container' },
+    { flag: '--no-drm', why: 'kernel side only' },
+    { flag: '--no-backup', why: 'backups of files would be restored by a later uninstall' },
+    { flag: '--no-rpms', why: 'no rpm on Debian and Ubuntu' },
+    { flag: '--no-distro-scripts', why: "Debian's nvidia-installer-cleanup hook would stop the installer" },
+    {
+        flag: '--no-check-for-alternate-installs',
+        why: "packages that own driver files were removed before; their marker isn't",
+    },
+    { flag: '--no-install-compat32-libs', why: 'the silent default is yes' },
+    { flag: '--no-install-libglvnd', why: 'a partial libglvnd would abort after the old driver is gone' },
+    { flag: '--no-libglx-indirect', why: 'belongs to libglvnd' },
+    { flag: '--skip-depmod', since: '418.30', why: 'there are no modules to index' },
+    { flag: '--no-systemd', since: '465.19.01', why: 'suspend units and a daemon-reload have no place in a container' },
+    { flag: '--no-wine-files', since: '470.42.01', why: 'not for compute' },
+];
+/** The installer's command line options for a driver version, in a fixed order. */
+function installerFlags(version) {
+    return FLAGS.filter(({ since }) => since === undefined || (0,version_driver/* atLeast */.jZ)(version, since)).map(({ flag }) => flag);
+}
+
+;// CONCATENATED MODULE: ./build/plan/refusals.js
+
+
+
+
+
+/**
+ * The host's driver, after everything that can be refused by looking at the host alone.
+ *
+ * @throws ActionError HOST_DRIVER_NOT_LOADED, DRIVER_VERSION_MISMATCH, RUNFILE_VERSION_MISMATCH, CUDA_NEEDS_NEWER_DRIVER
+ */
+function checkHost(desired, host) {
+    if (host.driver === null) {
+        throw new errors/* ActionError */.lZ('HOST_DRIVER_NOT_LOADED', `Host ${host.node} has no NVIDIA kernel module loaded: /proc/driver/nvidia/version is not there.`, 'Install the driver on the host and load it (modprobe nvidia); check dkms status after a kernel update.');
+    }
+    const { version } = host.driver;
+    if (desired.driver.kind === 'exact' && desired.driver.version !== version) {
+        throw new errors/* ActionError */.lZ('DRIVER_VERSION_MISMATCH', `${desired.driver.source} asks for ${desired.driver.version}, but host ${host.node} runs ${version}.`, 'User space and kernel module must be equal: update the wish, or the host first and then its containers.');
+    }
+    const { address } = desired.runfile;
+    if (address.kind === 'template' && !address.url.includes('{version}')) {
+        const named = (0,version_driver/* versionInFileName */.Nc)(address.url.slice(address.url.lastIndexOf('/') + 1));
+        if (named !== version) {
+            throw new errors/* ActionError */.lZ('RUNFILE_VERSION_MISMATCH', `${address.source} names ${named === null ? 'no version' : `version ${named}`}, but host ${host.node} runs ${version}.`, "Name the runfile of the host's version, or write {version} in the address.");
+        }
+    }
+    if (desired.cuda.kind === 'version') {
+        const fit = compatibility(version, desired.cuda.version);
+        if (fit.kind === 'impossible') {
+            throw new errors/* ActionError */.lZ('CUDA_NEEDS_NEWER_DRIVER', `CUDA ${(0,version_cuda/* cudaText */.Pz)(desired.cuda.version)} needs driver ${fit.minimum} or newer, but host ${host.node} runs ${version}.`, fit.newestPossible === null
+                ? 'Update the driver on the host first.'
+                : `Update the driver on the host first, or ask for a toolkit up to ${fit.newestPossible}.`);
+        }
+    }
+    return version;
+}
+/**
+ * Refuses everything about a container that makes the work impossible or dangerous.
+ *
+ * @throws ActionError with a `CONTAINER_…` code or DISTRIBUTION_UNSUPPORTED
+ */
+function checkContainer(host, container) {
+    const guest = checkState(host, container);
+    const name = `Container ${container.ctid}`;
+    const distribution = distributionOf(guest);
+    if (distribution === null) {
+        throw new errors/* ActionError */.lZ('DISTRIBUTION_UNSUPPORTED', `${name} runs ${guest.distribution.name} (${guest.distribution.id} ${guest.distribution.version}).`, `Supported are ${SUPPORTED_TEXT}.`);
+    }
+    const wanted = host.architecture === 'x86_64' ? 'amd64' : 'arm64';
+    if (guest.dpkgArchitecture !== wanted) {
+        throw new errors/* ActionError */.lZ('CONTAINER_ARCHITECTURE_MISMATCH', guest.dpkgArchitecture === null
+            ? `${name} has no dpkg.`
+            : `${name} is ${guest.dpkgArchitecture}, the host is ${wanted}.`, "Use a container of the host's own architecture.");
+    }
+    if (guest.dpkgAudit !== '') {
+        throw new errors/* ActionError */.lZ('CONTAINER_DPKG_BROKEN', `${name} has packages that dpkg left half done.`, `Repair it first: pct exec ${container.ctid} -- dpkg --configure -a, then apt-get -f install.`, guest.dpkgAudit);
+    }
+    checkDeviceNodes(host, container, guest);
+    return { guest, distribution };
+}
+function checkState(host, container) {
+    const { ctid, presence } = container;
+    if (presence.kind === 'absent') {
+        throw new errors/* ActionError */.lZ('CONTAINER_NOT_FOUND', `Container ${ctid} does not exist.`, 'See pct list on the host.');
+    }
+    if (presence.kind === 'vm') {
+        throw new errors/* ActionError */.lZ('CONTAINER_IS_VM', `${ctid} is a virtual machine, not a container.`, 'Install the driver in it as on any machine.');
+    }
+    if (presence.kind === 'other-node') {
+        throw new errors/* ActionError */.lZ('CONTAINER_ON_OTHER_NODE', `${ctid} is a ${presence.type === 'vm' ? 'virtual machine' : 'container'} of node ${presence.node}; this runner is on ${host.node}.`, `Run the step on the runner of ${presence.node}.`);
+    }
+    if (container.template) {
+        throw new errors/* ActionError */.lZ('CONTAINER_IS_TEMPLATE', `Container ${ctid} is a template.`, 'Name a clone of it.');
+    }
+    if (container.lock !== null) {
+        throw new errors/* ActionError */.lZ('CONTAINER_LOCKED', `Container ${ctid} is locked by Proxmox (${container.lock}).`, `Wait until that task is done; if none runs any more: pct unlock ${ctid}.`);
+    }
+    if (!container.running || container.guest === null) {
+        throw new errors/* ActionError */.lZ('CONTAINER_STOPPED', `Container ${ctid} is not running.`, `Start it: pct start ${ctid}.`);
+    }
+    return container.guest;
+}
+/**
+ * GPU nodes that are missing, denied or stale would make every verification fail after a long installation. A
+ * *privileged* container may miss nodes: the driver makes them there itself (fixtures, containers 902 to 907).
+ */
+function checkDeviceNodes(host, container, guest) {
+    const { ctid } = container;
+    const remedy = `Pass the host's nodes through (pct set ${ctid} -dev0 /dev/nvidia0 -dev1 /dev/nvidiactl -dev2 /dev/nvidia-uvm …) and restart the container.`;
+    for (const node of guest.deviceNodes) {
+        // The driver makes nodes of other GPUs by itself in a privileged container; that they are denied keeps GPUs apart.
+        const gpu = /^\/dev\/nvidia(\d+)$/.exec(node.path)?.[1];
+        if (gpu !== undefined && container.passedGpus.length > 0 && !container.passedGpus.includes(Number(gpu)))
+            continue;
+        const onHost = host.deviceNodes.find(({ path }) => path === node.path);
+        if (onHost !== undefined && (onHost.major !== node.major || onHost.minor !== node.minor)) {
+            throw new errors/* ActionError */.lZ('CONTAINER_GPU_NODE_STALE', `In container ${ctid}, ${node.path} is device ${node.major}:${node.minor}, on the host it is ${onHost.major}:${onHost.minor}.`, 'The number changed with a restart of the host: pass the node by devN instead of fixed numbers, then restart the container.');
+        }
+        if (node.open === 'EPERM' || node.open === 'EACCES') {
+            throw new errors/* ActionError */.lZ('CONTAINER_GPU_NODE_DENIED', `In container ${ctid}, ${node.path} can't be opened: ${node.open === 'EPERM' ? 'the device cgroup denies it' : 'its mode or owner denies it'}.`, remedy);
+        }
+    }
+    if (!container.unprivileged)
+        return;
+    const has = (pattern) => guest.deviceNodes.some(({ path }) => pattern.test(path));
+    const missing = [
+        ...(has(/^\/dev\/nvidia\d+$/) ? [] : ['/dev/nvidia0 (or another GPU)']),
+        ...(has(/^\/dev\/nvidiactl$/) ? [] : ['/dev/nvidiactl']),
+    ];
+    if (missing.length > 0) {
+        throw new errors/* ActionError */.lZ('CONTAINER_GPU_NODES_MISSING', `Container ${ctid} has no ${missing.join(' and no ')}.`, remedy);
+    }
 }
 
 ;// CONCATENATED MODULE: ./build/plan/space.js
-
 
 
 /** A runfile's size where the server doesn't tell: the largest published so far is about this. */
@@ -34939,9 +35046,10 @@ function compilerNeeds() {
         { directory: '/usr', bytes: space_PREREQUISITES.installed, what: 'build-essential' },
     ];
 }
-/** What a toolkit takes with all it needs from the same repository. */
+/** What a toolkit takes. @param packages the toolkit's with all it needs from the same repository. */
 function toolkitNeeds(packages, name) {
-    const { download, installed } = sizeWithDependencies(packages, name);
+    const download = packages.reduce((sum, { downloadSize }) => sum + downloadSize, 0);
+    const installed = packages.reduce((sum, { installedSize }) => sum + installedSize, 0);
     return [
         { directory: '/var/cache/apt', bytes: download, what: `the packages of ${name}` },
         { directory: '/usr', bytes: installed, what: name },
@@ -34962,6 +35070,7 @@ function checkSpace(ctid, guest, needs) {
 }
 
 ;// CONCATENATED MODULE: ./build/plan/plan.js
+
 
 
 
@@ -35023,6 +35132,7 @@ function makePlan(desired, { host, container, upstream }) {
             reason: missing,
             purpose: 'prerequisites',
             packages,
+            dependencies: dependencies(upstream.nvidiaContainer?.packages ?? [], gaps.nvidiaContainer),
             update: !fetchesLists(actions),
         });
     }
@@ -35051,27 +35161,38 @@ function makePlan(desired, { host, container, upstream }) {
         });
     }
     if (gaps.toolkit !== null && desired.cuda.kind === 'version') {
-        const name = (0,cuda/* toolkitPackage */.BV)(desired.cuda.version);
+        const name = (0,version_cuda/* toolkitPackage */.BV)(desired.cuda.version);
         const offered = upstream.cuda?.packages ?? [];
         const found = offered.find((entry) => entry.name === name);
         if (found === undefined)
             throw toolkitMissing(name, offered.map((entry) => entry.name), guest.distribution.name);
-        needs.push(...toolkitNeeds(offered, name));
+        needs.push(...toolkitNeeds(withDependencies(offered, [name]), name));
         actions.push({
             kind: 'install-packages',
             reason: gaps.toolkit,
             purpose: 'toolkit',
             packages: [{ name, version: found.version }],
+            dependencies: dependencies(offered, [name]),
             update: !fetchesLists(actions),
         });
     }
     checkSpace(ctid, guest, needs);
     return {
         ctid,
+        found: {
+            distribution: `${guest.distribution.id} ${guest.distribution.version}`,
+            userSpace: userSpaceText(guest),
+        },
         actions,
         safety: safety(desired, container, actions),
         warnings: warnings(desired, { host, container, upstream }, driver, actions),
     };
+}
+/** What comes along with packages, in its newest versions: what apt would take. */
+function dependencies(offered, names) {
+    return withDependencies(offered, names)
+        .filter(({ name }) => !names.includes(name))
+        .map(({ name, version }) => ({ name, version }));
 }
 /** Whether an action fetches apt's package lists already. */
 function fetchesLists(actions) {
@@ -35105,11 +35226,13 @@ function plan_configureApt(ctid, gap, repositories, upstream, certificates) {
         cuda: upstream.cuda,
         'nvidia-container': upstream.nvidiaContainer,
     };
+    const keys = [];
     for (const { name, keyring } of repositories) {
         const facts = known[name];
         if (facts === null)
             throw new Error(`the plan needs the key of the ${name} repository, which was not looked up`);
         before.push({ kind: 'write', path: keyring, content: facts.keyring });
+        keys.push({ path: keyring, fingerprints: facts.fingerprints });
     }
     return {
         kind: 'configure-apt',
@@ -35119,6 +35242,7 @@ function plan_configureApt(ctid, gap, repositories, upstream, certificates) {
         after: repositories.length > 0
             ? [{ kind: 'write', path: SOURCES_PATH, content: base64(sourcesText(repositories)) }]
             : [{ kind: 'put-aside', path: SOURCES_PATH }],
+        keys,
     };
 }
 /** @throws ActionError PACKAGE_NOT_AVAILABLE */
@@ -35130,9 +35254,9 @@ function offeredVersion(repository, name) {
 }
 function toolkitMissing(name, offered, distribution) {
     const versions = offered
-        .flatMap((candidate) => (0,cuda/* cudaOfPackage */.t2)(candidate) ?? [])
-        .sort(cuda/* compareCudaVersions */.Ai)
-        .map(cuda/* cudaText */.Pz);
+        .flatMap((candidate) => (0,version_cuda/* cudaOfPackage */.t2)(candidate) ?? [])
+        .sort(version_cuda/* compareCudaVersions */.Ai)
+        .map(version_cuda/* cudaText */.Pz);
     return new errors/* ActionError */.lZ('TOOLKIT_NOT_AVAILABLE', `NVIDIA's repository for ${distribution} has no ${name}.`, versions.length === 0 ? 'It has no toolkit at all: check "cuda-repository".' : `It has: ${versions.join(', ')}.`);
 }
 function warnings(desired, { host, container, upstream }, driver, actions) {
@@ -35142,7 +35266,7 @@ function warnings(desired, { host, container, upstream }, driver, actions) {
         if (fit.kind === 'limited') {
             found.push({
                 code: 'CUDA_LIMITED',
-                message: `CUDA ${(0,cuda/* cudaText */.Pz)(desired.cuda.version)} was released with driver ${fit.releasedWith}; ${driver} runs it with limits (no compilation of its newer PTX).`,
+                message: `CUDA ${(0,version_cuda/* cudaText */.Pz)(desired.cuda.version)} was released with driver ${fit.releasedWith}; ${driver} runs it with limits (no compilation of its newer PTX).`,
             });
         }
     }
@@ -35193,14 +35317,14 @@ const external_node_fs_namespaceObject = __WEBPACK_EXTERNAL_createRequire(import
 
 
 
-const Owner = schemas/* object */.Ikc({
+const Owner = mini_schemas/* object */.Ikc({
     /** Address of the workflow run, or what else a person may look for. */
-    run: schemas/* string */.YjP(),
-    pid: schemas/* number */.aig(),
+    run: mini_schemas/* string */.YjP(),
+    pid: mini_schemas/* number */.aig(),
     /** ISO 8601 */
-    since: schemas/* string */.YjP(),
+    since: mini_schemas/* string */.YjP(),
     /** Of the kernel it ran under: a process number means nothing after a restart of the host. */
-    bootId: schemas/* string */.YjP(),
+    bootId: mini_schemas/* string */.YjP(),
 });
 /**
  * A lock among the processes of this host: flock(2) on an open file, so the kernel releases it when this process ends,
@@ -35214,8 +35338,8 @@ class FileLock {
     /** @throws what `busy` gives; what `cancelled` was aborted with */
     static async take(path, options) {
         const { owner, waitSeconds, cancelled, onWait, busy } = options;
-        await (0,external_node_fs_promises_.mkdir)((0,external_node_path_.dirname)(path), { recursive: true });
-        const file = await (0,external_node_fs_promises_.open)(path, 'a+');
+        await (0,promises_.mkdir)((0,external_node_path_.dirname)(path), { recursive: true });
+        const file = await (0,promises_.open)(path, 'a+');
         try {
             if (!(await flock(file, ['--nonblock'], cancelled))) {
                 onWait(await holderOf(path));
@@ -35260,7 +35384,7 @@ async function flock(file, options, cancelled) {
     }
 }
 async function holderOf(path) {
-    const text = await (0,external_node_fs_promises_.readFile)(path, 'utf8').catch(() => '');
+    const text = await (0,promises_.readFile)(path, 'utf8').catch(() => '');
     try {
         const { run, pid, since } = Owner.parse(JSON.parse(text));
         return `${run} (process ${pid}, since ${since})`;
@@ -36135,8 +36259,8 @@ function _unique(values) {
     return Array.from(new Set(values));
 }
 //# sourceMappingURL=tool-cache.js.map
-// EXTERNAL MODULE: ./node_modules/zod/v4/core/api.js + 2 modules
-var api = __nccwpck_require__(2306);
+// EXTERNAL MODULE: ./node_modules/zod/v4/core/api.js + 1 modules
+var api = __nccwpck_require__(3305);
 ;// CONCATENATED MODULE: ./build/runfile/cache.js
 
 
@@ -36149,13 +36273,13 @@ var api = __nccwpck_require__(2306);
 const TOOL = 'nvidia-runfile';
 const MANIFEST = 'runfile.json';
 /** What is kept beside a cached runfile: tool-cache itself stores no checksum. */
-const Manifest = schemas/* object */.Ikc({
-    version: schemas/* string */.YjP(),
+const Manifest = mini_schemas/* object */.Ikc({
+    version: mini_schemas/* string */.YjP(),
     /** Where it came from, as shown: without user name, password and query. */
-    url: schemas/* string */.YjP(),
-    name: schemas/* string */.YjP(),
-    sha256: schemas/* string */.YjP().check(api/* _regex */.Fk(/^[0-9a-f]{64}$/)),
-    size: schemas/* number */.aig(),
+    url: mini_schemas/* string */.YjP(),
+    name: mini_schemas/* string */.YjP(),
+    sha256: mini_schemas/* string */.YjP().check(api/* _regex */.Fk(/^[0-9a-f]{64}$/)),
+    size: mini_schemas/* number */.aig(),
 });
 /**
  * The key of a driver version in the tool cache. tool-cache finds strict semantic versions only, and most driver versions
@@ -36186,7 +36310,7 @@ class RunfileCache {
         const directory = find(TOOL, cacheKey(version), architecture);
         if (directory === '')
             return null;
-        const text = await (0,external_node_fs_promises_.readFile)((0,external_node_path_.join)(directory, MANIFEST), 'utf8').catch(() => '');
+        const text = await (0,promises_.readFile)((0,external_node_path_.join)(directory, MANIFEST), 'utf8').catch(() => '');
         const manifest = Manifest.safeParse(parseJson(text));
         if (!manifest.success || manifest.data.version !== version)
             return null;
@@ -36197,18 +36321,18 @@ class RunfileCache {
         const directory = find(TOOL, cacheKey(version), architecture);
         if (directory === '')
             return;
-        await (0,external_node_fs_promises_.rm)(`${directory}.complete`, { force: true });
-        await (0,external_node_fs_promises_.rm)(directory, { recursive: true, force: true });
+        await (0,promises_.rm)(`${directory}.complete`, { force: true });
+        await (0,promises_.rm)(directory, { recursive: true, force: true });
     }
     /** A new directory to download into; removed by the caller. */
     async workspace() {
-        await (0,external_node_fs_promises_.mkdir)(this.#temporary, { recursive: true });
-        return (0,external_node_fs_promises_.mkdtemp)((0,external_node_path_.join)(this.#temporary, 'nvidia-runfile-'));
+        await (0,promises_.mkdir)(this.#temporary, { recursive: true });
+        return (0,promises_.mkdtemp)((0,external_node_path_.join)(this.#temporary, 'nvidia-runfile-'));
     }
     /** Takes a file that was downloaded and checked into the cache, from a directory that holds nothing else. */
     async store(partial, directory, architecture, manifest) {
-        await (0,external_node_fs_promises_.rename)(partial, (0,external_node_path_.join)(directory, manifest.name));
-        await (0,external_node_fs_promises_.writeFile)((0,external_node_path_.join)(directory, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
+        await (0,promises_.rename)(partial, (0,external_node_path_.join)(directory, manifest.name));
+        await (0,promises_.writeFile)((0,external_node_path_.join)(directory, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
         const cached = await cacheDir(directory, TOOL, cacheKey(manifest.version), architecture);
         return { ...manifest, path: (0,external_node_path_.join)(cached, manifest.name) };
     }
@@ -36337,7 +36461,7 @@ async function download({ http, log }, cache, { version, url, sha256: expected }
         return await cache.store(partial, directory, architecture, manifest);
     }
     finally {
-        await (0,external_node_fs_promises_.rm)(directory, { recursive: true, force: true });
+        await (0,promises_.rm)(directory, { recursive: true, force: true });
     }
 }
 /** Logs a download's progress at every tenth, or every 50 MiB where the total isn't known. */
@@ -36515,9 +36639,10 @@ function verifyNvcc(desired, guest) {
     if (desired.cuda.kind === 'none' || desired.verify === 'driver') {
         return { ...base, status: 'skipped', seen: 'not asked for' };
     }
-    const wanted = (0,cuda/* cudaText */.Pz)(desired.cuda.version);
+    const wanted = (0,version_cuda/* cudaText */.Pz)(desired.cuda.version);
     const remedy = `See whether cuda-toolkit of ${wanted} is complete: dpkg -V, then run this again.`;
-    if (guest.nvcc === null) {
+    const nvcc = wantedToolkit(desired, guest)?.nvcc;
+    if (nvcc === undefined) {
         return {
             ...base,
             status: 'fail',
@@ -36525,18 +36650,22 @@ function verifyNvcc(desired, guest) {
             failure: { code: 'VERIFY_NVCC', remedy },
         };
     }
-    const release = nvccRelease(guest.nvcc.output);
-    if (guest.nvcc.exitCode === 0 && release === wanted) {
+    const release = nvccRelease(nvcc.output);
+    if (nvcc.exitCode === 0 && release === wanted) {
         return { ...base, status: 'pass', seen: `nvcc is release ${release}` };
     }
     return {
         ...base,
         status: 'fail',
-        seen: guest.nvcc.exitCode === 0
+        seen: nvcc.exitCode === 0
             ? `nvcc is release ${release ?? 'unknown'}, not ${wanted}`
-            : `nvcc --version ended with exit code ${guest.nvcc.exitCode}`,
-        failure: { code: 'VERIFY_NVCC', remedy, details: (0,system_text/* lastLines */.w$)(guest.nvcc.output, 5) },
+            : `nvcc --version ended with exit code ${nvcc.exitCode}`,
+        failure: { code: 'VERIFY_NVCC', remedy, details: (0,system_text/* lastLines */.w$)(nvcc.output, 5) },
     };
+}
+/** The toolkit that is asked for, when it is there. */
+function wantedToolkit({ cuda }, guest) {
+    return cuda.kind === 'none' ? undefined : guest.toolkits.find(({ version }) => version === (0,version_cuda/* cudaText */.Pz)(cuda.version));
 }
 /** The release in `nvcc --version`, e.g. `13.0`. */
 function nvccRelease(output) {
@@ -36544,7 +36673,6 @@ function nvccRelease(output) {
 }
 
 ;// CONCATENATED MODULE: ./build/container-run.js
-
 
 
 
@@ -36582,6 +36710,17 @@ class ContainerRun {
         this.#setting = setting;
         this.#journal = new Journal(setting.wish.ctid);
     }
+    get ctid() {
+        return this.#setting.wish.ctid;
+    }
+    /** What was observed; null before that, or when it failed. */
+    get facts() {
+        return this.#container;
+    }
+    /** What is to be done; null before that is known, or when it can't be. */
+    get plan() {
+        return this.#plan;
+    }
     get failed() {
         return this.#failure !== null;
     }
@@ -36607,7 +36746,12 @@ class ContainerRun {
     }
     /** Facts. One `pct exec`, and only into a container that may be worked on. */
     observe() {
-        return this.#step(async ({ wish: { ctid }, world }) => {
+        return this.#step(async ({ known, wish: { ctid }, world }) => {
+            if (known !== null) {
+                this.#container = known;
+                this.#before = this.#after = known.guest;
+                return;
+            }
             const container = await observeContainer(world.files, ctid);
             const open = container.running && container.lock === null && !container.template;
             this.#before = open ? await this.#observeGuest() : null;
@@ -36634,8 +36778,12 @@ class ContainerRun {
                 log.warning(message, code);
         });
     }
-    /** Carries the plan out and proves the result; protected, so that a failure leaves nothing half done. */
-    apply() {
+    /**
+     * Carries the plan out and proves the result; protected, so that a failure leaves nothing half done.
+     *
+     * @param done awaited when the container is proven to be as planned
+     */
+    apply(done) {
         return this.#step(async (setting) => {
             const { world, pct } = setting;
             if (this.#plan === null)
@@ -36652,6 +36800,7 @@ class ContainerRun {
                     this.#after = await world.log.group(`Container ${plan.ctid}: verify`, () => this.#observeGuest());
                     this.#prove(setting);
                 });
+                await done(plan);
             }
             catch (error) {
                 this.#rolledBack = protection.recovery === 'rolled-back';
@@ -36676,8 +36825,25 @@ class ContainerRun {
                 this.#prove(setting);
         });
     }
-    /** @throws ActionError VERIFY_… for the first proof that fails */
-    #prove({ wish, desired, host, driver, world: { log } }) {
+    /** Judges whether the container is still as wanted, without a plan. The failure of one that isn't is DRIFT. */
+    checkDrift() {
+        return this.#step(async (setting) => {
+            const { wish, desired, host, driver } = setting;
+            const gaps = remainingGaps(desired, host, this.#observed());
+            if (gaps.length === 0) {
+                this.#prove(setting);
+                return;
+            }
+            const failed = this.#judge(setting);
+            const guest = this.#after;
+            const userSpace = guest === null ? 'unknown' : userSpaceText(guest);
+            throw new errors/* ActionError */.lZ('DRIFT', userSpace === driver
+                ? `Container ${wish.ctid} is not as wanted any more: ${gaps.join('; ')}.`
+                : `Host ${host.node} runs driver ${driver}, container ${wish.ctid} has ${userSpace}: CUDA in it breaks, at the latest at its next restart.`, 'Bring it back with "mode: apply", or change what is wanted.', [...gaps, ...failed.map(({ level, title, seen }) => `${level} (${title}): ${seen}`)].join('\n'));
+        });
+    }
+    /** Verifies what was observed last, and logs it. @returns the proofs that failed */
+    #judge({ wish, desired, host, driver, world: { log } }) {
         if (this.#after === null)
             throw new Error('a proof needs an observation');
         const container = { ...this.#observed(), guest: this.#after };
@@ -36689,13 +36855,18 @@ class ContainerRun {
         }
         for (const { code, message } of findings)
             log.warning(message, code);
-        const failed = verifications.find(({ failure }) => failure !== undefined);
+        return verifications.filter(({ failure }) => failure !== undefined);
+    }
+    /** @throws ActionError VERIFY_… for the first proof that fails */
+    #prove(setting) {
+        const { wish, desired, host } = setting;
+        const [failed] = this.#judge(setting);
         if (failed?.failure !== undefined) {
             const { code, remedy, details } = failed.failure;
             const seen = `Container ${wish.ctid}, ${failed.level} (${failed.title}): ${failed.seen}.`;
             throw new errors/* ActionError */.lZ(code, seen, remedy, details);
         }
-        const gaps = remainingGaps(desired, host, container);
+        const gaps = remainingGaps(desired, host, { ...this.#observed(), guest: this.#after });
         if (gaps.length > 0) {
             throw new errors/* ActionError */.lZ('VERIFY_FAILED', `Container ${wish.ctid} is not as wanted after everything was done: ${gaps.join('; ')}.`, 'Something else changes the container at the same time: run this again.');
         }
@@ -36715,17 +36886,22 @@ class ContainerRun {
             findings: this.#findings,
             gpus: smi?.query?.exitCode === 0 ? parseSmiQuery(smi.query.output) : [],
             nvidiaSmi: smi?.table?.output ?? '',
-            nvcc: this.#after?.nvcc?.output ?? '',
+            nvcc: this.#after === null ? '' : (wantedToolkit(this.#setting.desired, this.#after)?.nvcc.output ?? ''),
             failure: this.#failure,
             seconds: this.#seconds,
         };
     }
     #status() {
+        const { mode } = this.#setting.desired;
+        if (this.#failure?.code === 'DRIFT')
+            return 'drifted';
         if (this.failed)
             return 'failed';
-        if (this.#plan?.actions.length === 0)
+        if (mode === 'facts')
+            return 'observed';
+        if (mode === 'verify' || this.#plan?.actions.length === 0)
             return 'converged';
-        if (this.#setting.desired.mode === 'plan')
+        if (mode === 'plan')
             return 'planned';
         return this.#applied ? 'changed' : 'aborted';
     }
@@ -36735,9 +36911,8 @@ class ContainerRun {
         return this.#container;
     }
     #observeGuest() {
-        const { desired, pct, wish } = this.#setting;
-        const toolkit = desired.cuda.kind === 'none' ? '' : `/usr/local/cuda-${(0,cuda/* cudaText */.Pz)(desired.cuda.version)}`;
-        return observeGuest(pct, wish.ctid, toolkit);
+        const { pct, wish } = this.#setting;
+        return observeGuest(pct, wish.ctid);
     }
     /** Runs a step unless an earlier one failed; keeps its failure and its time. */
     async #step(work) {
@@ -36769,7 +36944,7 @@ class ContainerRun {
             log: world.log,
             secondsLeft,
             wait: async (seconds) => {
-                await (0,promises_.setTimeout)(seconds * 1000, undefined, { signal: world.cancelled }).catch(() => { });
+                await (0,external_node_timers_promises_.setTimeout)(seconds * 1000, undefined, { signal: world.cancelled }).catch(() => { });
                 world.cancelled.throwIfAborted();
             },
             obtainRunfile: (runfile) => obtainRunfile(world, cache, runfile, host.architecture, secondsLeft),
@@ -36779,7 +36954,225 @@ class ContainerRun {
 function software(guest) {
     if (guest === null)
         return null;
-    return { driver: userSpaceText(guest), toolkits: guest.toolkits.map((path) => path.replace(/^.*\/cuda-/, '')) };
+    return { driver: userSpaceText(guest), toolkits: guest.toolkits.map(({ version }) => version) };
+}
+
+// EXTERNAL MODULE: ./build/desired/containers.js
+var desired_containers = __nccwpck_require__(4845);
+// EXTERNAL MODULE: ./node_modules/zod/v4/core/core.js
+var core_core = __nccwpck_require__(8532);
+// EXTERNAL MODULE: ./node_modules/zod/v4/core/schemas.js + 2 modules
+var core_schemas = __nccwpck_require__(1041);
+;// CONCATENATED MODULE: ./node_modules/zod/v4/mini/iso.js
+
+
+const ZodMiniISODateTime = /*@__PURE__*/ core_core/* $constructor */.xI("ZodMiniISODateTime", (inst, def) => {
+    core_schemas/* $ZodISODateTime */.Ko.init(inst, def);
+    mini_schemas/* ZodMiniStringFormat */.zUr.init(inst, def);
+});
+// @__NO_SIDE_EFFECTS__
+function datetime(params) {
+    return api/* _isoDateTime */.G1(ZodMiniISODateTime, params);
+}
+const ZodMiniISODate = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniISODate", (inst, def) => {
+    core.$ZodISODate.init(inst, def);
+    schemas.ZodMiniStringFormat.init(inst, def);
+})));
+// @__NO_SIDE_EFFECTS__
+function date(params) {
+    return core._isoDate(ZodMiniISODate, params);
+}
+const ZodMiniISOTime = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniISOTime", (inst, def) => {
+    core.$ZodISOTime.init(inst, def);
+    schemas.ZodMiniStringFormat.init(inst, def);
+})));
+// @__NO_SIDE_EFFECTS__
+function time(params) {
+    return core._isoTime(ZodMiniISOTime, params);
+}
+const ZodMiniISODuration = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniISODuration", (inst, def) => {
+    core.$ZodISODuration.init(inst, def);
+    schemas.ZodMiniStringFormat.init(inst, def);
+})));
+// @__NO_SIDE_EFFECTS__
+function duration(params) {
+    return core._isoDuration(ZodMiniISODuration, params);
+}
+
+// EXTERNAL MODULE: ./build/system/document.js + 1 modules
+var system_document = __nccwpck_require__(6367);
+;// CONCATENATED MODULE: ./build/facts/facts.js
+
+/**
+ * The types of all facts. They are schemas because facts are also written to a file and read again elsewhere
+ * (src/facts/file.ts).
+ */
+/** A number that isn't negative and has no fraction. */
+const count = mini_schemas/* number */.aig().check(mini_schemas/* int */.Whr(), api/* _nonnegative */.UI());
+const driverVersion = mini_schemas/* string */.YjP().check(api/* _regex */.Fk(/^\d{3,4}\.\d{1,4}(?:\.\d{1,4})?$/));
+const HostGpu = mini_schemas/* object */.Ikc({
+    name: mini_schemas/* string */.YjP(),
+    /** `GPU-…`; null while the driver doesn't know it: it shows question marks until the GPU was used for the first time. */
+    uuid: mini_schemas/* nullable */.mee(mini_schemas/* string */.YjP()),
+    /** PCI address, e.g. `0000:00:06.0`. */
+    bus: mini_schemas/* string */.YjP(),
+    /** N of /dev/nvidiaN; null where an old driver doesn't tell. */
+    minor: mini_schemas/* nullable */.mee(count),
+});
+const HostDeviceNode = mini_schemas/* object */.Ikc({ path: mini_schemas/* string */.YjP(), major: count, minor: count });
+/** The host: what the kernel runs, and which GPUs and device nodes there are. */
+const HostFacts = mini_schemas/* object */.Ikc({
+    /** The Proxmox node's name. */
+    node: mini_schemas/* string */.YjP(),
+    /** Version of pve-manager, or null when dpkg doesn't know it. */
+    proxmoxVersion: mini_schemas/* nullable */.mee(mini_schemas/* string */.YjP()),
+    architecture: mini_schemas/* enum */.k5n(['x86_64', 'aarch64']),
+    /** The loaded NVIDIA kernel module; null: none is loaded. */
+    driver: mini_schemas/* nullable */.mee(mini_schemas/* object */.Ikc({ version: driverVersion, kernelModule: mini_schemas/* enum */.k5n(['open', 'proprietary']) })),
+    gpus: mini_schemas/* array */.YOg(HostGpu),
+    deviceNodes: mini_schemas/* array */.YOg(HostDeviceNode),
+});
+const GuestFile = mini_schemas/* object */.Ikc({ path: mini_schemas/* string */.YjP(), text: mini_schemas/* string */.YjP() });
+const DirectorySpace = mini_schemas/* object */.Ikc({
+    path: mini_schemas/* string */.YjP(),
+    freeBytes: count,
+    /** Type of its file system, e.g. `ext4`, `tmpfs`. */
+    fileSystem: mini_schemas/* string */.YjP(),
+    /** Its mount point: directories on one mount share their free space. */
+    mountPoint: mini_schemas/* string */.YjP(),
+    /** Not mounted with noexec. */
+    executable: mini_schemas/* boolean */.zMY(),
+});
+const GuestPackage = mini_schemas/* object */.Ikc({
+    name: mini_schemas/* string */.YjP(),
+    version: mini_schemas/* string */.YjP(),
+    /** `amd64`, `i386`, `all`, … */
+    architecture: mini_schemas/* string */.YjP(),
+    /** dpkg's status is "install ok installed". */
+    installed: mini_schemas/* boolean */.zMY(),
+});
+const GuestDeviceNode = mini_schemas/* object */.Ikc({
+    path: mini_schemas/* string */.YjP(),
+    major: count,
+    minor: count,
+    /** What opening it for reading gave: `ok`, or the error's name. */
+    open: mini_schemas/* enum */.k5n(['ok', 'ENOENT', 'EACCES', 'EPERM', 'ENXIO', 'other']),
+});
+/** What a command inside printed, stdout and stderr together. Untrusted text. */
+const CommandFact = mini_schemas/* object */.Ikc({ exitCode: count, output: mini_schemas/* string */.YjP() });
+/** A toolkit in its own directory. */
+const InstalledToolkit = mini_schemas/* object */.Ikc({
+    /** /usr/local/cuda-X.Y */
+    path: mini_schemas/* string */.YjP(),
+    /** The directory's X.Y. */
+    version: mini_schemas/* string */.YjP(),
+    /** Its `nvcc --version`. */
+    nvcc: CommandFact,
+});
+/** The inside of a container. */
+const GuestFacts = mini_schemas/* object */.Ikc({
+    distribution: mini_schemas/* object */.Ikc({
+        /** os-release's ID, e.g. `debian`. */
+        id: mini_schemas/* string */.YjP(),
+        /** os-release's VERSION_ID, e.g. `12`; `""` for rolling ones. */
+        version: mini_schemas/* string */.YjP(),
+        name: mini_schemas/* string */.YjP(),
+    }),
+    /** `uname -m`. */
+    machine: mini_schemas/* string */.YjP(),
+    /** `dpkg --print-architecture`, or null without dpkg. */
+    dpkgArchitecture: mini_schemas/* nullable */.mee(mini_schemas/* string */.YjP()),
+    /** Free space by directory. */
+    space: mini_schemas/* array */.YOg(DirectorySpace),
+    /** Files `libcuda.so.*` and `libnvidia-*.so.*` that carry a driver version in their names. */
+    libraries: mini_schemas/* array */.YOg(mini_schemas/* object */.Ikc({ path: mini_schemas/* string */.YjP(), version: driverVersion })),
+    /** What the dynamic linker resolves the sonames to. */
+    links: mini_schemas/* array */.YOg(mini_schemas/* object */.Ikc({ soname: mini_schemas/* string */.YjP(), target: mini_schemas/* nullable */.mee(mini_schemas/* string */.YjP()), version: mini_schemas/* nullable */.mee(driverVersion) })),
+    /** NVIDIA's and our prerequisite packages that dpkg knows. */
+    packages: mini_schemas/* array */.YOg(GuestPackage),
+    /** Broken packages as `dpkg --audit` tells; empty: healthy. */
+    dpkgAudit: mini_schemas/* string */.YjP(),
+    /** Text of every apt source file. */
+    aptSources: mini_schemas/* array */.YOg(GuestFile),
+    /** Text of the preferences file this action owns, or null. */
+    aptPin: mini_schemas/* nullable */.mee(mini_schemas/* string */.YjP()),
+    /** Keyrings this action owns, with their primary keys' fingerprints. */
+    keyrings: mini_schemas/* array */.YOg(mini_schemas/* object */.Ikc({ path: mini_schemas/* string */.YjP(), fingerprints: mini_schemas/* array */.YOg(mini_schemas/* string */.YjP()) })),
+    /** A CA bundle is there, without which apt fetches nothing by https. */
+    certificates: mini_schemas/* boolean */.zMY(),
+    /** Oldest first. */
+    toolkits: mini_schemas/* array */.YOg(InstalledToolkit),
+    deviceNodes: mini_schemas/* array */.YOg(GuestDeviceNode),
+    nvidiaSmi: mini_schemas/* object */.Ikc({
+        /** `--query-gpu`, null: there is no nvidia-smi. */
+        query: mini_schemas/* nullable */.mee(CommandFact),
+        /** The plain table, for people. */
+        table: mini_schemas/* nullable */.mee(CommandFact),
+    }),
+});
+/** A container as Proxmox knows it. */
+const ContainerFacts = mini_schemas/* object */.Ikc({
+    ctid: count,
+    /** Where the id was found: only `here` has anything below. */
+    presence: mini_schemas/* discriminatedUnion */.gMt('kind', [
+        mini_schemas/* object */.Ikc({ kind: mini_schemas/* literal */.euz('here') }),
+        mini_schemas/* object */.Ikc({ kind: mini_schemas/* literal */.euz('vm') }),
+        mini_schemas/* object */.Ikc({ kind: mini_schemas/* literal */.euz('other-node'), node: mini_schemas/* string */.YjP(), type: mini_schemas/* enum */.k5n(['container', 'vm']) }),
+        mini_schemas/* object */.Ikc({ kind: mini_schemas/* literal */.euz('absent') }),
+    ]),
+    hostname: mini_schemas/* nullable */.mee(mini_schemas/* string */.YjP()),
+    /** Proxmox' tags, lower case. */
+    tags: mini_schemas/* array */.YOg(mini_schemas/* string */.YjP()),
+    running: mini_schemas/* boolean */.zMY(),
+    /** Proxmox' `lock:`, e.g. `backup`. */
+    lock: mini_schemas/* nullable */.mee(mini_schemas/* string */.YjP()),
+    template: mini_schemas/* boolean */.zMY(),
+    unprivileged: mini_schemas/* boolean */.zMY(),
+    /** MiB, Proxmox' `memory:` (512 when absent). */
+    memoryMib: mini_schemas/* number */.aig(),
+    /** Minor numbers of the GPUs that `devN` and `lxc.mount.entry` lines pass through. */
+    passedGpus: mini_schemas/* array */.YOg(count),
+    /** Why Proxmox can't snapshot it, in words; null: it can. */
+    snapshotObstacle: mini_schemas/* nullable */.mee(mini_schemas/* string */.YjP()),
+    /** Names of its snapshots. */
+    snapshots: mini_schemas/* array */.YOg(mini_schemas/* string */.YjP()),
+    /** Those among them that are being made, or were left so. */
+    incompleteSnapshots: mini_schemas/* array */.YOg(mini_schemas/* string */.YjP()),
+    /** What is inside; null when it isn't running here. */
+    guest: mini_schemas/* nullable */.mee(GuestFacts),
+});
+
+;// CONCATENATED MODULE: ./build/facts/file.js
+
+
+
+
+/** A host's facts as a file, from which a plan can be made elsewhere. */
+const FactsFile = mini_schemas/* object */.Ikc({
+    ...(0,system_document/* documentHead */.Kn)('facts'),
+    /** When it was observed, ISO 8601. */
+    observedAt: datetime(),
+    host: HostFacts,
+    containers: mini_schemas/* array */.YOg(ContainerFacts),
+});
+const REMEDY = 'Make a new facts file on the host with "mode: facts".';
+/**
+ * The facts in a file's text.
+ *
+ * @param maxAgeHours a host is another one after some time; older facts are refused.
+ * @throws ActionError FACTS_INVALID, FACTS_SCHEMA_UNSUPPORTED, FACTS_EXPIRED
+ */
+function parseFactsFile(text, source, now, maxAgeHours) {
+    const facts = (0,system_document/* parseDocument */.Tp)(text, 'facts', FactsFile, source, {
+        invalid: 'FACTS_INVALID',
+        unsupported: 'FACTS_SCHEMA_UNSUPPORTED',
+        remedy: REMEDY,
+    });
+    const hours = (now.getTime() - Date.parse(facts.observedAt)) / 3_600_000;
+    if (hours > maxAgeHours) {
+        throw new errors/* ActionError */.lZ('FACTS_EXPIRED', `${source} was observed at ${facts.observedAt}, ${Math.floor(hours)} hours ago; "facts-max-age-hours" allows ${maxAgeHours}.`, REMEDY);
+    }
+    return facts;
 }
 
 ;// CONCATENATED MODULE: ./build/facts/driver-files.js
@@ -36916,10 +37309,10 @@ async function readKeyring(http, run, temporary, { name, keySource, keys }) {
     };
 }
 async function memberOfPackage(run, temporary, content, member, url) {
-    const directory = await (0,external_node_fs_promises_.mkdtemp)((0,external_node_path_.join)(temporary, 'nvidia-keyring-'));
+    const directory = await (0,promises_.mkdtemp)((0,external_node_path_.join)(temporary, 'nvidia-keyring-'));
     try {
         const file = (0,external_node_path_.join)(directory, 'keyring.deb');
-        await (0,external_node_fs_promises_.writeFile)(file, content);
+        await (0,promises_.writeFile)(file, content);
         const { exitCode, stdout, stderr } = await run(['/bin/sh', '-c', MEMBER_OF_PACKAGE, 'sh', file, member], {
             timeoutSeconds: 60,
         });
@@ -36929,7 +37322,7 @@ async function memberOfPackage(run, temporary, content, member, url) {
         return Buffer.from(stdout, 'base64');
     }
     finally {
-        await (0,external_node_fs_promises_.rm)(directory, { recursive: true, force: true });
+        await (0,promises_.rm)(directory, { recursive: true, force: true });
     }
 }
 async function readIndex(http, { name, uri }) {
@@ -36992,6 +37385,223 @@ function once(known, key, look) {
     const found = known.get(key) ?? look();
     known.set(key, found);
     return found;
+}
+
+;// CONCATENATED MODULE: ./build/plan/difference.js
+/** Every place in which what was approved differs from what would be done now, in the order of the places. Pure. */
+function differences(approved, now, path = []) {
+    const keys = [...new Set([...Object.keys(approved), ...Object.keys(now)])].sort();
+    return keys.flatMap((key) => {
+        const [was, is] = [approved[key], now[key]];
+        if (isTree(was) && isTree(is))
+            return differences(was, is, [...path, key]);
+        if (was === is)
+            return [];
+        return [{ place: [...path, key].join(', '), approved: asText(was), now: asText(is) }];
+    });
+}
+/** A line for people: `host, driver: approved 580.95.05, now 580.142`. */
+function differenceText({ place, approved, now }) {
+    return `${place}: approved ${approved ?? 'nothing'}, now ${now ?? 'nothing'}`;
+}
+function isTree(part) {
+    return typeof part === 'object';
+}
+/** A whole part that one side doesn't have is told by the names in it. */
+function asText(part) {
+    if (part === undefined)
+        return null;
+    return isTree(part) ? Object.keys(part).join(', ') || 'nothing' : part;
+}
+
+// EXTERNAL MODULE: ./build/system/json.js + 1 modules
+var json = __nccwpck_require__(2231);
+;// CONCATENATED MODULE: ./build/plan/identity.js
+
+
+
+/** The identity of one container's part. */
+function containerIdentity({ found, actions, safety }) {
+    return {
+        found: { ...found },
+        actions: Object.fromEntries(actions.map((action) => [actionName(action), actionIdentity(action)])),
+        safety: safety.kind,
+    };
+}
+/** The identity of everything but the containers. */
+function headIdentity({ schema, action, host, wish }) {
+    return {
+        format: schema.split('.')[0] ?? '',
+        action,
+        host: { ...host },
+        wish: { ...wish, cuda: wish.cuda ?? 'none' },
+    };
+}
+/** `sha256:…` of one container's part. */
+function containerDigest(plan) {
+    return digestOf(containerIdentity(plan));
+}
+/** `sha256:…` of a whole plan, from the digests of its parts by container. */
+function combinedDigest(head, containers) {
+    return digestOf({
+        ...headIdentity(head),
+        containers: Object.fromEntries([...containers].map(([ctid, digest]) => [String(ctid), digest])),
+    });
+}
+/** `sha256:…` of a whole plan: the same for the same wishes and facts, on any machine, in any order, on any day. */
+function planDigest(plan) {
+    return combinedDigest(plan, new Map(plan.containers.map((part) => [part.ctid, containerDigest(part)])));
+}
+function digestOf(identity) {
+    return `sha256:${sha256((0,json/* canonicalJson */.d)(identity))}`;
+}
+/** A plan has at most one action of a kind and purpose. */
+function actionName(action) {
+    return action.kind === 'install-packages' ? `${action.kind} (${action.purpose})` : action.kind;
+}
+function actionIdentity(action) {
+    switch (action.kind) {
+        case 'configure-apt': {
+            const keyrings = action.keys.map(({ path }) => path);
+            const files = [...action.before, ...action.after].filter(({ path }) => !keyrings.includes(path));
+            return {
+                files: Object.fromEntries(files.map((change) => [change.path, fileIdentity(change)])),
+                keys: Object.fromEntries(action.keys.map(({ path, fingerprints }) => [path, fingerprints.toSorted().join(', ')])),
+                installCertificates: String(action.installCertificates),
+            };
+        }
+        case 'remove-packages':
+            return Object.fromEntries(action.packages.map((name) => [name, 'removed']));
+        case 'install-packages':
+            return { packages: versions(action.packages), dependencies: versions(action.dependencies) };
+        case 'install-driver':
+            return {
+                version: action.version,
+                // Where nobody publishes a checksum, the address is all there is.
+                runfile: action.runfile.sha256 ?? (0,system_text/* shownUrl */.zA)(action.runfile.url),
+                flags: action.flags.join(' '),
+            };
+    }
+}
+function versions(packages) {
+    return Object.fromEntries(packages.map(({ name, version }) => [name, version ?? "the distribution's"]));
+}
+function fileIdentity(change) {
+    return change.kind === 'put-aside' ? 'put aside' : `sha256:${sha256(change.content)}`;
+}
+function sha256(text) {
+    return (0,external_node_crypto_.createHash)('sha256').update(text).digest('hex');
+}
+
+;// CONCATENATED MODULE: ./build/plan/approval.js
+
+
+
+const AGAIN = 'Make a new plan with "mode: plan" and have that approved.';
+/** Lines of differences in a message; a summary or annotation has no room for hundreds of packages. */
+const MOST_DIFFERENCES = 40;
+/**
+ * Refuses an approved plan that can't be the one for this run, before anything was looked at in a container.
+ *
+ * @throws ActionError PLAN_EDITED, PLAN_OTHER_ACTION_VERSION, PLAN_OTHER_HOST, PLAN_OTHER_CONTAINERS, PLAN_EXPIRED
+ */
+function checkApproval(approval, here) {
+    if (approval.kind === 'digest')
+        return;
+    const { plan, source } = approval;
+    const refuse = (code, seen, remedy = AGAIN) => new errors/* ActionError */.lZ(code, `${source} ${seen}.`, remedy);
+    const digest = planDigest(plan);
+    if (digest !== plan.digest) {
+        throw refuse('PLAN_EDITED', `says its digest is ${plan.digest}, but its content has ${digest}: it was changed`);
+    }
+    if (plan.action !== here.action) {
+        throw refuse('PLAN_OTHER_ACTION_VERSION', `was made by version ${plan.action} of this action, this is ${here.action}`, `Plan and apply with the same version. ${AGAIN}`);
+    }
+    if (plan.host.node !== here.node) {
+        throw refuse('PLAN_OTHER_HOST', `is for host ${plan.host.node}, this is ${here.node}`, 'Apply it on that host.');
+    }
+    const planned = plan.containers.map(({ ctid }) => ctid);
+    if (!planned.some((ctid) => here.ctids.includes(ctid))) {
+        throw refuse('PLAN_OTHER_CONTAINERS', `is for ${containersText(planned)}, this step names ${containersText(here.ctids)}`, `Name the plan's containers. ${AGAIN}`);
+    }
+    if (here.now.getTime() > Date.parse(plan.expiresAt)) {
+        throw refuse('PLAN_EXPIRED', `expired at ${plan.expiresAt}`);
+    }
+}
+/**
+ * Refuses to go on when what would be done now isn't what was approved. What this approval was already used for counts as
+ * approved as long as nothing more is to be done there; so a rollout that stopped half way can go on.
+ *
+ * @param applied parts that were done under this approval, by container.
+ * @throws ActionError PLAN_CHANGED with every difference, PLAN_USED
+ */
+function compareWithApproval(approval, now, applied) {
+    const undone = now.containers.find(({ ctid, actions }) => applied.has(ctid) && actions.length > 0);
+    if (undone !== undefined) {
+        const { run, at } = applied.get(undone.ctid);
+        throw new errors/* ActionError */.lZ('PLAN_USED', `The approved plan was applied to container ${undone.ctid} at ${at} by ${run}, and the container was changed since.`, `An approval is good once. ${AGAIN}`, undone.actions.map(({ kind, reason }) => `${kind}: ${reason}`).join('\n'));
+    }
+    const digests = new Map(now.containers.map((part) => [part.ctid, applied.get(part.ctid)?.digest ?? containerDigest(part)]));
+    const digest = combinedDigest(now, digests);
+    if (digest === approval.digest)
+        return;
+    const found = approval.kind === 'plan' ? planDifferences(approval.plan, now, applied) : [];
+    throw new errors/* ActionError */.lZ('PLAN_CHANGED', approval.kind === 'plan'
+        ? `${found.length} ${found.length === 1 ? 'thing is' : 'things are'} not what was approved in ${approval.source}. Nothing was touched.`
+        : `What would be done now has the digest ${digest}, approved is ${approval.digest}. Nothing was touched.`, `Whoever changed it should know why; ${AGAIN[0]?.toLowerCase()}${AGAIN.slice(1)} ${approval.kind === 'plan' ? '' : 'Give the approved plan.json instead of its digest to see what differs.'}`.trim(), [
+        ...found.slice(0, MOST_DIFFERENCES).map(differenceText),
+        ...(found.length > MOST_DIFFERENCES ? [`and ${found.length - MOST_DIFFERENCES} more`] : []),
+    ].join('\n'));
+}
+function planDifferences(approved, now, applied) {
+    const containers = (plan) => Object.fromEntries(plan.containers
+        .filter(({ ctid }) => !applied.has(ctid))
+        .map((part) => [`container ${part.ctid}`, containerIdentity(part)]));
+    return [
+        ...differences(headIdentity(approved), headIdentity(now)),
+        ...differences(containers(approved), containers(now)),
+    ];
+}
+function containersText(ctids) {
+    return `${ctids.length === 1 ? 'container' : 'containers'} ${ctids.join(', ')}`;
+}
+
+;// CONCATENATED MODULE: ./build/plan/file.js
+
+
+
+/** A plan as a file: what people approve. */
+const Plan = mini_schemas/* object */.Ikc({
+    ...(0,system_document/* documentHead */.Kn)('plan'),
+    /** ISO 8601. */
+    createdAt: datetime(),
+    /** ISO 8601; it can't be applied afterwards. */
+    expiresAt: datetime(),
+    /** `sha256:…` of its identity (src/plan/identity.ts). */
+    digest: mini_schemas/* string */.YjP().check(api/* _regex */.Fk(/^sha256:[0-9a-f]{64}$/)),
+    host: mini_schemas/* object */.Ikc({
+        node: mini_schemas/* string */.YjP(),
+        architecture: mini_schemas/* string */.YjP(),
+        /** The loaded kernel module's version. */
+        driver: mini_schemas/* string */.YjP(),
+    }),
+    /** What was asked for. */
+    wish: mini_schemas/* object */.Ikc({
+        /** `12.8`, or null for none. */
+        cuda: mini_schemas/* nullable */.mee(mini_schemas/* string */.YjP()),
+        nvidiaContainer: mini_schemas/* string */.YjP(),
+        verify: mini_schemas/* string */.YjP(),
+        rollback: mini_schemas/* string */.YjP(),
+    }),
+    containers: mini_schemas/* array */.YOg(plan_actions/* ContainerPlan */.LA),
+});
+/** @throws ActionError PLAN_INVALID, PLAN_SCHEMA_UNSUPPORTED */
+function parsePlan(text, source) {
+    return (0,system_document/* parseDocument */.Tp)(text, 'plan', Plan, source, {
+        invalid: 'PLAN_INVALID',
+        unsupported: 'PLAN_SCHEMA_UNSUPPORTED',
+        remedy: 'Make a new plan with "mode: plan" and have it approved.',
+    });
 }
 
 // EXTERNAL MODULE: ./build/system/lines.js + 1 modules
@@ -37119,7 +37729,7 @@ class Pct {
                     ? `pct ${argv.join(' ')} didn't end within ${(0,system_text/* durationText */.S5)(timeoutSeconds)} and was ended.`
                     : `pct ${argv.join(' ')} failed with exit code ${exitCode}.`, options.remedy, (0,system_text/* lastLines */.w$)(stderr, 10));
             }
-            await (0,promises_.setTimeout)(wait * 1000);
+            await (0,external_node_timers_promises_.setTimeout)(wait * 1000);
         }
     }
     async #exec(word, ctid, argv, options) {
@@ -37212,6 +37822,33 @@ function neverBegan(ctid, exitCode, stderr, limit, purpose) {
     return new errors/* ActionError */.lZ('PCT_FAILED', `pct exec ${ctid} failed with exit code ${exitCode} before anything ran in the container.`, "The text below is pct's own; check the container with pct status and pct enter.", (0,system_text/* lastLines */.w$)(stderr, 10));
 }
 
+;// CONCATENATED MODULE: ./build/system/side-by-side.js
+/**
+ * Works on items side by side, at most `most` at once, begun in their order.
+ *
+ * @param goOn asked before each item: false starts no more; what was started ends by itself.
+ * @throws the first error of `work`, when all that was started has ended
+ */
+async function sideBySide(items, most, work, goOn = () => true) {
+    const waiting = items.values();
+    const errors = [];
+    const worker = async () => {
+        for (const item of waiting) {
+            if (errors.length > 0 || !goOn())
+                return;
+            try {
+                await work(item);
+            }
+            catch (error) {
+                errors.push(error);
+            }
+        }
+    };
+    await Promise.all(Array.from({ length: Math.min(most, items.length) }, worker));
+    if (errors.length > 0)
+        throw errors[0];
+}
+
 ;// CONCATENATED MODULE: ./build/run.js
 
 
@@ -37221,6 +37858,16 @@ function neverBegan(ctid, exitCode, stderr, limit, purpose) {
 
 
 
+
+
+
+
+
+
+
+
+
+const DAY = 24 * 3600 * 1000;
 /**
  * The whole flow: facts → plan → apply → verify. Never throws for what a report should tell: the result carries it.
  *
@@ -37228,35 +37875,18 @@ function neverBegan(ctid, exitCode, stderr, limit, purpose) {
  */
 async function run(desired, world) {
     const started = performance.now();
-    const { log } = world;
-    const pct = new Pct(world.run, world.cancelled);
-    const cache = new RunfileCache(world.temporary);
-    const upstream = new Upstream(world.http, world.run, cache, world.temporary);
     let containers = [];
     let host = null;
+    let plan = null;
     let failure = null;
     try {
-        const observed = await observeHost(world.files, world.run, world.machine);
-        host = observed;
-        const driver = checkHost(desired, observed);
-        log.info(`Host ${host.node}: driver ${driver} (${host.driver?.kernelModule} kernel module), ${host.gpus.length} GPU(s), Proxmox VE ${host.proxmoxVersion ?? 'unknown'}.`);
-        containers = desired.containers.map((wish) => new ContainerRun({ wish, desired, host: observed, driver, world, pct, cache, upstream }));
-        if (desired.mode === 'apply')
-            for (const container of containers)
-                await container.lock();
-        for (const container of containers)
-            await container.observe();
-        for (const container of containers)
-            await container.makePlan();
-        if (desired.mode === 'apply' && containers.every(({ failed }) => !failed)) {
-            for (const container of containers) {
-                await container.apply();
-                if (container.failed)
-                    break;
-            }
-        }
-        for (const container of containers)
-            await container.verify();
+        const approval = await readApproval(desired, world);
+        const scene = desired.facts === null ? await observeScene(desired, world) : await readScene(desired, world);
+        host = scene.host;
+        const driver = desired.mode === 'facts' ? (host.driver?.version ?? '') : checkHost(desired, host);
+        tellHost(host, world);
+        containers = containerRuns(desired, world, scene, driver);
+        plan = await work(desired, world, { host, driver, containers, approval });
     }
     catch (error) {
         failure = (0,errors/* toFailure */.w2)(error);
@@ -37267,19 +37897,163 @@ async function run(desired, world) {
     }
     const results = containers.map((container) => container.result());
     const statuses = results.map(({ status }) => status);
+    const { cuda, mode } = desired;
     return {
-        schema: '1.0',
-        mode: desired.mode,
-        status: failure === null ? overall(statuses) : 'failed',
-        host,
-        cudaVersion: desired.cuda.kind === 'none' ? null : (0,cuda/* cudaText */.Pz)(desired.cuda.version),
-        containers: results,
-        failure,
-        seconds: (performance.now() - started) / 1000,
+        result: {
+            ...(0,system_document/* newHead */.dN)('report'),
+            mode,
+            status: failure === null ? overall(statuses) : 'failed',
+            host,
+            cudaVersion: cuda.kind === 'none' ? null : (0,version_cuda/* cudaText */.Pz)(cuda.version),
+            planDigest: plan?.digest ?? null,
+            containers: results,
+            failure,
+            seconds: (performance.now() - started) / 1000,
+        },
+        plan,
+        facts: mode === 'facts' && host !== null && failure === null ? factsFile(world, host, containers) : null,
     };
 }
+/** What the mode asks for, container by container. @returns the plan, if there is one for every container */
+async function work(desired, world, stage) {
+    const { host, driver, containers, approval } = stage;
+    const { mode, maxParallel, onFailure } = desired;
+    const each = (step, goOn) => sideBySide(containers, maxParallel, step, goOn);
+    const goOn = () => onFailure === 'continue' || containers.every(({ failed }) => !failed);
+    if (mode === 'apply') {
+        const here = { action: (0,system_document/* newHead */.dN)('plan').action, node: host.node, ctids: containers.map(({ ctid }) => ctid) };
+        if (approval !== null)
+            checkApproval(approval, { ...here, now: world.now() });
+        world.selected(here.ctids);
+        // One after the other and by their ids: two runs that want the same containers can't wait for each other.
+        for (const container of containers)
+            await container.lock();
+    }
+    await each((container) => container.observe());
+    if (mode === 'facts')
+        return null;
+    if (mode === 'verify') {
+        await each((container) => container.checkDrift());
+        return null;
+    }
+    await each((container) => container.makePlan());
+    const plan = wholePlan(desired, world, host, driver, containers);
+    if (mode === 'apply' && goOn()) {
+        const applied = approval === null ? null : await AppliedPlan.load(approval.digest);
+        if (approval !== null && applied !== null)
+            gate(approval, plan, applied, world);
+        await each(async (container) => {
+            await container.apply(async (part) => {
+                const [run, at, digest] = [world.runName, world.now().toISOString(), containerDigest(part)];
+                await applied?.add(part.ctid, { run, at, digest });
+            });
+        }, goOn);
+    }
+    await each((container) => container.verify());
+    return plan;
+}
+/** @throws ActionError PLAN_CHANGED, PLAN_USED */
+function gate(approval, plan, applied, { log }) {
+    if (plan === null) {
+        throw new errors/* ActionError */.lZ('PLAN_CHANGED', 'What was approved was a plan for every container; now there is none for some of them. Nothing was touched.', 'See the failures of the containers, or make a new plan and have that approved.');
+    }
+    compareWithApproval(approval, plan, applied.parts);
+    const parts = [...applied.parts.values()];
+    const [first] = parts;
+    if (first !== undefined && plan.containers.every(({ actions }) => actions.length === 0)) {
+        log.info(`The approved plan was applied already, by ${first.run} at ${first.at}: nothing to do.`);
+    }
+    else {
+        log.info(`The plan is the approved one: ${approval.digest}.`);
+    }
+}
+/** @throws ActionError PLAN_UNREADABLE and as {@link parsePlan} */
+async function readApproval({ approvedPlan }, { files }) {
+    if (approvedPlan === null)
+        return null;
+    if (approvedPlan.kind === 'digest')
+        return approvedPlan;
+    const { path } = approvedPlan;
+    const text = await files.read(path);
+    if (text === null) {
+        throw new errors/* ActionError */.lZ('PLAN_UNREADABLE', `${path}, given as "approved-plan", is not there.`, 'Give the path of an approved plan.json, or its digest (sha256:…).');
+    }
+    const plan = parsePlan(text, path);
+    return { kind: 'plan', digest: plan.digest, source: path, plan };
+}
+async function observeScene(desired, world) {
+    const host = await observeHost(world.files, world.run, world.machine);
+    const known = desired.containers.tags.length === 0 ? [] : await listContainers(world.files);
+    const ctids = (0,desired_containers/* selectContainers */.VA)(desired.containers, known);
+    return { host, containers: ctids.map((ctid) => ({ ctid, known: null })) };
+}
+/** @throws ActionError FACTS_UNREADABLE, FACTS_INCOMPLETE and as {@link parseFactsFile} */
+async function readScene({ facts, containers }, { files, now }) {
+    if (facts === null)
+        throw new Error('there is no facts file to read');
+    const { path, maxAgeHours } = facts;
+    const text = await files.read(path);
+    if (text === null) {
+        throw new errors/* ActionError */.lZ('FACTS_UNREADABLE', `${path}, given as "facts", is not there.`, 'Check the path: it is relative to the workspace.');
+    }
+    const file = parseFactsFile(text, path, now(), maxAgeHours);
+    const ctids = (0,desired_containers/* selectContainers */.VA)(containers, file.containers);
+    return {
+        host: file.host,
+        containers: ctids.map((ctid) => {
+            const known = file.containers.find((container) => container.ctid === ctid);
+            if (known !== undefined)
+                return { ctid, known };
+            throw new errors/* ActionError */.lZ('FACTS_INCOMPLETE', `${path} has no facts of container ${ctid}; it has ${file.containers.map((container) => container.ctid).join(', ') || 'none'}.`, 'Name the container when the facts file is made ("mode: facts").');
+        }),
+    };
+}
+function containerRuns(desired, world, { host, containers }, driver) {
+    const pct = new Pct(world.run, world.cancelled);
+    const cache = new RunfileCache(world.temporary);
+    const upstream = new Upstream(world.http, world.run, cache, world.temporary);
+    return containers.map(({ ctid, known }) => {
+        const wish = { ctid, gpus: desired.gpus[String(ctid)] ?? null };
+        return new ContainerRun({ known, wish, desired, host, driver, world, pct, cache, upstream });
+    });
+}
+function wholePlan({ cuda, nvidiaContainer, verify, rollback, planValidDays }, world, host, driver, runs) {
+    const containers = runs.flatMap(({ plan }) => plan ?? []);
+    if (containers.length < runs.length)
+        return null;
+    const identified = {
+        ...(0,system_document/* newHead */.dN)('plan'),
+        host: { node: host.node, architecture: host.architecture, driver },
+        wish: { cuda: cuda.kind === 'none' ? null : (0,version_cuda/* cudaText */.Pz)(cuda.version), nvidiaContainer, verify, rollback },
+        containers,
+    };
+    const now = world.now();
+    const plan = {
+        kind: 'plan',
+        ...identified,
+        createdAt: now.toISOString(),
+        expiresAt: new Date(now.getTime() + planValidDays * DAY).toISOString(),
+        digest: planDigest(identified),
+    };
+    world.log.info(`The plan's digest is ${plan.digest}.`);
+    return plan;
+}
+function factsFile(world, host, runs) {
+    return {
+        ...(0,system_document/* newHead */.dN)('facts'),
+        observedAt: world.now().toISOString(),
+        host,
+        containers: runs.flatMap(({ facts }) => facts ?? []),
+    };
+}
+function tellHost({ node, driver, gpus, proxmoxVersion }, { log }) {
+    const module = driver === null ? 'no driver' : `driver ${driver.version} (${driver.kernelModule} kernel module)`;
+    log.info(`Host ${node}: ${module}, ${gpus.length} GPU(s), Proxmox VE ${proxmoxVersion ?? 'unknown'}.`);
+}
 function overall(statuses) {
-    for (const status of ['failed', 'changed', 'planned']) {
+    if (statuses.includes('drifted'))
+        return 'failed';
+    for (const status of ['failed', 'changed', 'planned', 'observed']) {
         if (statuses.includes(status))
             return status;
     }
@@ -37353,6 +38127,69 @@ const runCommand = async (argv, options) => {
 function makeOneBlankLine(data) {
     data.fill(' ');
     data.write('\n', data.length - 1);
+}
+
+
+/***/ }),
+
+/***/ 6367:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  Kn: () => (/* binding */ documentHead),
+  dN: () => (/* binding */ newHead),
+  Tp: () => (/* binding */ parseDocument)
+});
+
+// UNUSED EXPORTS: SCHEMA_VERSION
+
+// EXTERNAL MODULE: ./node_modules/zod/v4/mini/schemas.js + 2 modules
+var schemas = __nccwpck_require__(5395);
+// EXTERNAL MODULE: ./node_modules/zod/v4/core/api.js + 1 modules
+var api = __nccwpck_require__(3305);
+// EXTERNAL MODULE: ./build/errors.js
+var errors = __nccwpck_require__(9473);
+;// CONCATENATED MODULE: ./build/version/action.js
+/** This action's version, as package.json and the release's tag have it. */
+const ACTION_VERSION = '0.1.0';
+
+// EXTERNAL MODULE: ./build/system/json.js + 1 modules
+var json = __nccwpck_require__(2231);
+;// CONCATENATED MODULE: ./build/system/document.js
+
+
+
+
+/** Format of every file this action writes; the first number changes when a reader must change. */
+const SCHEMA_VERSION = '1.0';
+const Version = schemas/* string */.YjP().check(api/* _regex */.Fk(/^\d+\.\d+$/));
+const Header = schemas/* looseObject */._H3({ kind: schemas/* string */.YjP(), schema: Version });
+/** What every file begins with. */
+const documentHead = (kind) => ({
+    kind: schemas/* literal */.euz(kind),
+    schema: Version,
+    /** Version of the action that wrote it. */
+    action: schemas/* string */.YjP(),
+});
+/** The same for a file that is written now. */
+const newHead = (kind) => ({ kind, schema: SCHEMA_VERSION, action: ACTION_VERSION });
+/**
+ * A file of this action's, read again.
+ *
+ * @throws ActionError `invalid` for what is no such file, `unsupported` for one of another major format version
+ */
+function parseDocument(text, kind, schema, source, { invalid, unsupported, remedy }) {
+    const header = (0,json/* parseJson */.q)(text, Header, source, invalid, remedy);
+    if (header.kind !== kind) {
+        throw new errors/* ActionError */.lZ(invalid, `${source} is a ${header.kind} file, not a ${kind} file.`, remedy);
+    }
+    const major = (version) => version.split('.')[0];
+    if (major(header.schema) !== major(SCHEMA_VERSION)) {
+        throw new errors/* ActionError */.lZ(unsupported, `${source} has format ${header.schema}; version ${ACTION_VERSION} of this action reads ${major(SCHEMA_VERSION)}.x.`, `Use the same version of this action throughout. ${remedy}`);
+    }
+    return (0,json/* parseJson */.q)(text, schema, source, invalid, remedy);
 }
 
 
@@ -37753,6 +38590,192 @@ function percentDecoded(text) {
     catch {
         return text;
     }
+}
+
+
+/***/ }),
+
+/***/ 2231:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  d: () => (/* binding */ canonicalJson),
+  q: () => (/* binding */ parseJson)
+});
+
+// EXTERNAL MODULE: ./node_modules/zod/v4/core/core.js
+var core = __nccwpck_require__(8532);
+// EXTERNAL MODULE: ./node_modules/zod/v4/core/util.js
+var util = __nccwpck_require__(4723);
+;// CONCATENATED MODULE: ./node_modules/zod/v4/locales/en.js
+
+const error = () => {
+    const Sizable = {
+        string: { unit: "characters", verb: "to have" },
+        file: { unit: "bytes", verb: "to have" },
+        array: { unit: "items", verb: "to have" },
+        set: { unit: "items", verb: "to have" },
+        map: { unit: "entries", verb: "to have" },
+    };
+    function getSizing(origin) {
+        return Sizable[origin] ?? null;
+    }
+    const FormatDictionary = {
+        regex: "input",
+        email: "email address",
+        url: "URL",
+        emoji: "emoji",
+        uuid: "UUID",
+        uuidv4: "UUIDv4",
+        uuidv6: "UUIDv6",
+        nanoid: "nanoid",
+        guid: "GUID",
+        cuid: "cuid",
+        cuid2: "cuid2",
+        ulid: "ULID",
+        xid: "XID",
+        ksuid: "KSUID",
+        datetime: "ISO datetime",
+        date: "ISO date",
+        time: "ISO time",
+        duration: "ISO duration",
+        ipv4: "IPv4 address",
+        ipv6: "IPv6 address",
+        mac: "MAC address",
+        cidrv4: "IPv4 range",
+        cidrv6: "IPv6 range",
+        base64: "base64-encoded string",
+        base64url: "base64url-encoded string",
+        json_string: "JSON string",
+        e164: "E.164 number",
+        currency_code: "currency code",
+        credit_card: "credit card number",
+        iban: "IBAN",
+        jwt: "JWT",
+        template_literal: "input",
+    };
+    // type names: missing keys = do not translate (use raw value via ?? fallback)
+    const TypeDictionary = {
+        // Compatibility: "nan" -> "NaN" for display
+        nan: "NaN",
+        // All other type names omitted - they fall back to raw values via ?? operator
+    };
+    function getTypeName(type, input) {
+        if (type === "number" && typeof input === "number" && !Number.isFinite(input)) {
+            return String(input);
+        }
+        return TypeDictionary[type] ?? type;
+    }
+    return (issue) => {
+        switch (issue.code) {
+            case "invalid_type": {
+                const expected = getTypeName(issue.expected);
+                const receivedType = util/* parsedType */.GW(issue.input);
+                const received = getTypeName(receivedType, issue.input);
+                return `Invalid input: expected ${expected}, received ${received}`;
+            }
+            case "invalid_value":
+                if (issue.values.length === 1)
+                    return `Invalid input: expected ${util/* stringifyPrimitive */.B7(issue.values[0])}`;
+                return `Invalid option: expected one of ${util/* joinValues */.jw(issue.values, "|")}`;
+            case "too_big": {
+                const adj = issue.exact ? "exactly " : issue.inclusive ? "<=" : "<";
+                const sizing = getSizing(issue.origin);
+                if (sizing)
+                    return `Too big: expected ${issue.origin ?? "value"} to have ${adj}${issue.maximum.toString()} ${sizing.unit ?? "elements"}`;
+                return `Too big: expected ${issue.origin ?? "value"} to be ${adj}${issue.maximum.toString()}`;
+            }
+            case "too_small": {
+                const adj = issue.exact ? "exactly " : issue.inclusive ? ">=" : ">";
+                const sizing = getSizing(issue.origin);
+                if (sizing) {
+                    return `Too small: expected ${issue.origin} to have ${adj}${issue.minimum.toString()} ${sizing.unit}`;
+                }
+                return `Too small: expected ${issue.origin} to be ${adj}${issue.minimum.toString()}`;
+            }
+            case "invalid_format": {
+                const _issue = issue;
+                if (_issue.format === "starts_with") {
+                    return `Invalid string: must start with "${_issue.prefix}"`;
+                }
+                if (_issue.format === "ends_with")
+                    return `Invalid string: must end with "${_issue.suffix}"`;
+                if (_issue.format === "includes")
+                    return `Invalid string: must include "${_issue.includes}"`;
+                if (_issue.format === "regex")
+                    return `Invalid string: must match pattern ${_issue.pattern}`;
+                return `Invalid ${FormatDictionary[_issue.format] ?? issue.format}`;
+            }
+            case "not_multiple_of":
+                return `Invalid number: must be a multiple of ${issue.divisor}`;
+            case "unrecognized_keys":
+                return `Unrecognized key${issue.keys.length > 1 ? "s" : ""}: ${util/* joinValues */.jw(issue.keys, ", ")}`;
+            case "invalid_key":
+                return `Invalid key in ${issue.origin}`;
+            case "invalid_union":
+                if (issue.options && Array.isArray(issue.options) && issue.options.length > 0) {
+                    const opts = issue.options.map((o) => `'${o}'`).join(" | ");
+                    return `Invalid discriminator value. Expected ${opts}`;
+                }
+                if (issue.inclusive === false) {
+                    return "Invalid input: more than one option matched";
+                }
+                return "Invalid input";
+            case "invalid_element":
+                return `Invalid value in ${issue.origin}`;
+            default:
+                return `Invalid input`;
+        }
+    };
+};
+/* harmony default export */ function en() {
+    return {
+        localeError: error(),
+    };
+}
+
+// EXTERNAL MODULE: ./build/errors.js
+var errors = __nccwpck_require__(9473);
+;// CONCATENATED MODULE: ./build/system/json.js
+
+
+
+// zod/mini comes without words: without a locale every message reads "Invalid input".
+core/* config */.$W(en());
+/** Faults of a document that are named; a document has many when it is of another kind. */
+const NAMED_ISSUES = 5;
+/**
+ * What a JSON text holds, checked against a schema.
+ *
+ * @param source names the text in messages, e.g. its path.
+ * @throws ActionError with the given code, naming the place of each fault
+ */
+function parseJson(text, schema, source, code, remedy) {
+    let data;
+    try {
+        data = JSON.parse(text);
+    }
+    catch (error) {
+        throw new errors/* ActionError */.lZ(code, `${source} is not JSON: ${(0,errors/* messageOf */.bD)(error)}.`, remedy);
+    }
+    const result = schema.safeParse(data);
+    if (result.success)
+        return result.data;
+    const issues = result.error.issues
+        .slice(0, NAMED_ISSUES)
+        .map((issue) => `${issue.path.join('.') || 'the whole'}: ${issue.message}`);
+    throw new errors/* ActionError */.lZ(code, `${source}: ${issues.join('; ')}.`, remedy);
+}
+/**
+ * JSON with the keys of every object in order, and no white space: equal values give equal text, whatever order they were
+ * made in (as RFC 8785; for text, whole numbers, booleans, null, arrays and objects of them).
+ */
+function canonicalJson(value) {
+    return JSON.stringify(value, (_key, part) => part !== null && typeof part === 'object' && !Array.isArray(part)
+        ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+        : part);
 }
 
 
@@ -41079,12 +42102,16 @@ function copyFile(srcFile, destFile, force) {
 
 /***/ }),
 
-/***/ 2306:
+/***/ 3305:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
+  _L: () => (/* binding */ _boolean),
+  LK: () => (/* binding */ _int),
+  G1: () => (/* binding */ _isoDateTime),
+  UI: () => (/* binding */ _nonnegative),
   F7: () => (/* binding */ _number),
   Fk: () => (/* binding */ _regex),
   Rl: () => (/* binding */ _string),
@@ -41093,528 +42120,10 @@ __nccwpck_require__.d(__webpack_exports__, {
   mI: () => (/* binding */ meta)
 });
 
-// UNUSED EXPORTS: TimePrecision, _any, _array, _base64, _base64url, _bigint, _boolean, _catch, _check, _cidrv4, _cidrv6, _coercedBigint, _coercedBoolean, _coercedDate, _coercedNumber, _coercedString, _creditCard, _cuid, _cuid2, _custom, _date, _default, _discriminatedUnion, _e164, _email, _emoji, _endsWith, _enum, _file, _float32, _float64, _gt, _gte, _guid, _iban, _includes, _int, _int32, _int64, _intersection, _ipv4, _ipv6, _isoDate, _isoDateTime, _isoDuration, _isoTime, _jwt, _ksuid, _lazy, _length, _literal, _lowercase, _lt, _lte, _mac, _map, _max, _maxLength, _maxSize, _mime, _min, _minLength, _minSize, _multipleOf, _nan, _nanoid, _nativeEnum, _negative, _never, _nonnegative, _nonoptional, _nonpositive, _normalize, _null, _nullable, _optional, _overwrite, _pipe, _positive, _promise, _properties, _property, _readonly, _record, _refine, _set, _size, _slugify, _startsWith, _stringFormat, _stringbool, _success, _superRefine, _symbol, _templateLiteral, _toLowerCase, _toUpperCase, _transform, _trim, _tuple, _uint32, _uint64, _ulid, _undefined, _union, _uppercase, _url, _uuid, _uuidv4, _uuidv6, _uuidv7, _void, _xid, _xor
+// UNUSED EXPORTS: TimePrecision, _any, _array, _base64, _base64url, _bigint, _catch, _check, _cidrv4, _cidrv6, _coercedBigint, _coercedBoolean, _coercedDate, _coercedNumber, _coercedString, _creditCard, _cuid, _cuid2, _custom, _date, _default, _discriminatedUnion, _e164, _email, _emoji, _endsWith, _enum, _file, _float32, _float64, _gt, _gte, _guid, _iban, _includes, _int32, _int64, _intersection, _ipv4, _ipv6, _isoDate, _isoDuration, _isoTime, _jwt, _ksuid, _lazy, _length, _literal, _lowercase, _lt, _lte, _mac, _map, _max, _maxLength, _maxSize, _mime, _min, _minLength, _minSize, _multipleOf, _nan, _nanoid, _nativeEnum, _negative, _never, _nonoptional, _nonpositive, _normalize, _null, _nullable, _optional, _overwrite, _pipe, _positive, _promise, _properties, _property, _readonly, _record, _refine, _set, _size, _slugify, _startsWith, _stringFormat, _stringbool, _success, _superRefine, _symbol, _templateLiteral, _toLowerCase, _toUpperCase, _transform, _trim, _tuple, _uint32, _uint64, _ulid, _undefined, _union, _uppercase, _url, _uuid, _uuidv4, _uuidv6, _uuidv7, _void, _xid, _xor
 
-// EXTERNAL MODULE: ./node_modules/zod/v4/core/core.js
-var core_core = __nccwpck_require__(8532);
-;// CONCATENATED MODULE: ./node_modules/zod/v4/core/checks.js
-// import { $ZodType } from "./schemas.js";
-
-
-
-const $ZodCheck = /*@__PURE__*/ core_core/* $constructor */.xI("$ZodCheck", (inst, def) => {
-    var _a;
-    inst._zod ?? (inst._zod = {});
-    inst._zod.def = def;
-    (_a = inst._zod).onattach ?? (_a.onattach = []);
-});
-/** Default `when` for size-based checks: run only on non-nullish values with a `size`. */
-const _whenHasSize = (payload) => {
-    const val = payload.value;
-    return !util.nullish(val) && val.size !== undefined;
-};
-/** Default `when` for length-based checks: run only on non-nullish values with a `length`. */
-const _whenHasLength = (payload) => {
-    const val = payload.value;
-    return !util.nullish(val) && val.length !== undefined;
-};
-const numericOriginMap = {
-    number: "number",
-    bigint: "bigint",
-    object: "date",
-};
-const $ZodCheckLessThan = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckLessThan", (inst, def) => {
-    $ZodCheck.init(inst, def);
-    const origin = numericOriginMap[typeof def.value];
-    inst._zod.check = (payload) => {
-        if (def.inclusive ? payload.value <= def.value : payload.value < def.value) {
-            return;
-        }
-        payload.issues.push({
-            origin: numericOriginMap[typeof payload.value] ?? origin,
-            code: "too_big",
-            maximum: typeof def.value === "object" ? def.value.getTime() : def.value,
-            input: payload.value,
-            inclusive: def.inclusive,
-            inst,
-            continue: !def.abort,
-        });
-    };
-})));
-const $ZodCheckGreaterThan = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckGreaterThan", (inst, def) => {
-    $ZodCheck.init(inst, def);
-    const origin = numericOriginMap[typeof def.value];
-    inst._zod.check = (payload) => {
-        if (def.inclusive ? payload.value >= def.value : payload.value > def.value) {
-            return;
-        }
-        payload.issues.push({
-            origin: numericOriginMap[typeof payload.value] ?? origin,
-            code: "too_small",
-            minimum: typeof def.value === "object" ? def.value.getTime() : def.value,
-            input: payload.value,
-            inclusive: def.inclusive,
-            inst,
-            continue: !def.abort,
-        });
-    };
-})));
-const $ZodCheckMultipleOf = 
-/*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckMultipleOf", (inst, def) => {
-    $ZodCheck.init(inst, def);
-    inst._zod.check = (payload) => {
-        if (typeof payload.value !== typeof def.value)
-            throw new Error("Cannot mix number and bigint in multiple_of check.");
-        const isMultiple = typeof payload.value === "bigint"
-            ? // `value % 0n` throws, and nothing is a multiple of zero — the number branch already fails this way via NaN
-                def.value !== BigInt(0) && payload.value % def.value === BigInt(0)
-            : util.floatSafeRemainder(payload.value, def.value) === 0;
-        if (isMultiple)
-            return;
-        payload.issues.push({
-            origin: typeof payload.value,
-            code: "not_multiple_of",
-            divisor: def.value,
-            input: payload.value,
-            inst,
-            continue: !def.abort,
-        });
-    };
-})));
-const $ZodCheckNumberFormat = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckNumberFormat", (inst, def) => {
-    $ZodCheck.init(inst, def); // no format checks
-    def.format = def.format || "float64";
-    const isInt = def.format?.includes("int");
-    const origin = isInt ? "int" : "number";
-    const [minimum, maximum] = util.NUMBER_FORMAT_RANGES[def.format];
-    inst._zod.check = (payload) => {
-        const input = payload.value;
-        if (isInt) {
-            if (!Number.isInteger(input)) {
-                // invalid_format issue
-                // payload.issues.push({
-                //   expected: def.format,
-                //   format: def.format,
-                //   code: "invalid_format",
-                //   input,
-                //   inst,
-                // });
-                // invalid_type issue
-                payload.issues.push({
-                    expected: origin,
-                    format: def.format,
-                    code: "invalid_type",
-                    continue: false,
-                    input,
-                    inst,
-                });
-                return;
-                // not_multiple_of issue
-                // payload.issues.push({
-                //   code: "not_multiple_of",
-                //   origin: "number",
-                //   input,
-                //   inst,
-                //   divisor: 1,
-                // });
-            }
-            if (!Number.isSafeInteger(input)) {
-                if (input > 0) {
-                    // too_big
-                    payload.issues.push({
-                        input,
-                        code: "too_big",
-                        maximum: Number.MAX_SAFE_INTEGER,
-                        note: "Integers must be within the safe integer range.",
-                        inst,
-                        origin,
-                        inclusive: true,
-                        continue: !def.abort,
-                    });
-                }
-                else {
-                    // too_small
-                    payload.issues.push({
-                        input,
-                        code: "too_small",
-                        minimum: Number.MIN_SAFE_INTEGER,
-                        note: "Integers must be within the safe integer range.",
-                        inst,
-                        origin,
-                        inclusive: true,
-                        continue: !def.abort,
-                    });
-                }
-                return;
-            }
-        }
-        if (input < minimum) {
-            payload.issues.push({
-                origin: "number",
-                input,
-                code: "too_small",
-                minimum,
-                inclusive: true,
-                inst,
-                continue: !def.abort,
-            });
-        }
-        if (input > maximum) {
-            payload.issues.push({
-                origin: "number",
-                input,
-                code: "too_big",
-                maximum,
-                inclusive: true,
-                inst,
-                continue: !def.abort,
-            });
-        }
-    };
-})));
-const $ZodCheckBigIntFormat = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckBigIntFormat", (inst, def) => {
-    $ZodCheck.init(inst, def); // no format checks
-    const [minimum, maximum] = util.BIGINT_FORMAT_RANGES[def.format];
-    inst._zod.check = (payload) => {
-        const input = payload.value;
-        if (input < minimum) {
-            payload.issues.push({
-                origin: "bigint",
-                input,
-                code: "too_small",
-                minimum: minimum,
-                inclusive: true,
-                inst,
-                continue: !def.abort,
-            });
-        }
-        if (input > maximum) {
-            payload.issues.push({
-                origin: "bigint",
-                input,
-                code: "too_big",
-                maximum,
-                inclusive: true,
-                inst,
-                continue: !def.abort,
-            });
-        }
-    };
-})));
-const $ZodCheckMaxSize = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckMaxSize", (inst, def) => {
-    var _a;
-    $ZodCheck.init(inst, def);
-    (_a = inst._zod.def).when ?? (_a.when = _whenHasSize);
-    inst._zod.check = (payload) => {
-        const input = payload.value;
-        const size = input.size;
-        if (size <= def.maximum)
-            return;
-        payload.issues.push({
-            origin: util.getSizableOrigin(input),
-            code: "too_big",
-            maximum: def.maximum,
-            inclusive: true,
-            input,
-            inst,
-            continue: !def.abort,
-        });
-    };
-})));
-const $ZodCheckMinSize = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckMinSize", (inst, def) => {
-    var _a;
-    $ZodCheck.init(inst, def);
-    (_a = inst._zod.def).when ?? (_a.when = _whenHasSize);
-    inst._zod.check = (payload) => {
-        const input = payload.value;
-        const size = input.size;
-        if (size >= def.minimum)
-            return;
-        payload.issues.push({
-            origin: util.getSizableOrigin(input),
-            code: "too_small",
-            minimum: def.minimum,
-            inclusive: true,
-            input,
-            inst,
-            continue: !def.abort,
-        });
-    };
-})));
-const $ZodCheckSizeEquals = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckSizeEquals", (inst, def) => {
-    var _a;
-    $ZodCheck.init(inst, def);
-    (_a = inst._zod.def).when ?? (_a.when = _whenHasSize);
-    inst._zod.check = (payload) => {
-        const input = payload.value;
-        const size = input.size;
-        if (size === def.size)
-            return;
-        const tooBig = size > def.size;
-        payload.issues.push({
-            origin: util.getSizableOrigin(input),
-            ...(tooBig ? { code: "too_big", maximum: def.size } : { code: "too_small", minimum: def.size }),
-            inclusive: true,
-            exact: true,
-            input: payload.value,
-            inst,
-            continue: !def.abort,
-        });
-    };
-})));
-const $ZodCheckMaxLength = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckMaxLength", (inst, def) => {
-    var _a;
-    $ZodCheck.init(inst, def);
-    (_a = inst._zod.def).when ?? (_a.when = _whenHasLength);
-    inst._zod.check = (payload) => {
-        const input = payload.value;
-        const units = input.length;
-        // Strings are measured in Unicode code points, not UTF-16 units. A code point is at most two units, so a string that already fits in units fits in code points; only an overflow has to be counted.
-        const length = typeof input === "string" && units > def.maximum ? util.codePointLength(input) : units;
-        if (length <= def.maximum)
-            return;
-        const origin = util.getLengthableOrigin(input);
-        payload.issues.push({
-            origin,
-            code: "too_big",
-            maximum: def.maximum,
-            inclusive: true,
-            input,
-            inst,
-            continue: !def.abort,
-        });
-    };
-})));
-const $ZodCheckMinLength = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckMinLength", (inst, def) => {
-    var _a;
-    $ZodCheck.init(inst, def);
-    (_a = inst._zod.def).when ?? (_a.when = _whenHasLength);
-    inst._zod.check = (payload) => {
-        const input = payload.value;
-        const units = input.length;
-        // A code point is one or two UTF-16 units, so fewer units than the floor can never reach it and twice the floor always clears it. Only in between is the exact count in doubt.
-        const length = typeof input === "string" && units >= def.minimum && units < def.minimum * 2
-            ? util.codePointLength(input)
-            : units;
-        if (length >= def.minimum)
-            return;
-        const origin = util.getLengthableOrigin(input);
-        payload.issues.push({
-            origin,
-            code: "too_small",
-            minimum: def.minimum,
-            inclusive: true,
-            input,
-            inst,
-            continue: !def.abort,
-        });
-    };
-})));
-const $ZodCheckLengthEquals = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckLengthEquals", (inst, def) => {
-    var _a;
-    $ZodCheck.init(inst, def);
-    (_a = inst._zod.def).when ?? (_a.when = _whenHasLength);
-    inst._zod.check = (payload) => {
-        const input = payload.value;
-        const units = input.length;
-        // A code point is one or two UTF-16 units, so outside `[length, length * 2]` units the target is missed either way — and missed in the same direction in both measures.
-        const length = typeof input === "string" && units >= def.length && units <= def.length * 2
-            ? util.codePointLength(input)
-            : units;
-        if (length === def.length)
-            return;
-        const origin = util.getLengthableOrigin(input);
-        const tooBig = length > def.length;
-        payload.issues.push({
-            origin,
-            ...(tooBig ? { code: "too_big", maximum: def.length } : { code: "too_small", minimum: def.length }),
-            inclusive: true,
-            exact: true,
-            input: payload.value,
-            inst,
-            continue: !def.abort,
-        });
-    };
-})));
-const $ZodCheckStringFormat = /*@__PURE__*/ core_core/* $constructor */.xI("$ZodCheckStringFormat", (inst, def) => {
-    var _a, _b;
-    $ZodCheck.init(inst, def);
-    if (def.pattern)
-        (_a = inst._zod).check ?? (_a.check = (payload) => {
-            def.pattern.lastIndex = 0;
-            if (def.pattern.test(payload.value))
-                return;
-            payload.issues.push({
-                origin: "string",
-                code: "invalid_format",
-                format: def.format,
-                input: payload.value,
-                ...(def.pattern ? { pattern: def.pattern.toString() } : {}),
-                inst,
-                continue: !def.abort,
-            });
-        });
-    else
-        (_b = inst._zod).check ?? (_b.check = () => { });
-});
-const $ZodCheckRegex = /*@__PURE__*/ core_core/* $constructor */.xI("$ZodCheckRegex", (inst, def) => {
-    $ZodCheckStringFormat.init(inst, def);
-    inst._zod.check = (payload) => {
-        def.pattern.lastIndex = 0;
-        if (def.pattern.test(payload.value))
-            return;
-        payload.issues.push({
-            origin: "string",
-            code: "invalid_format",
-            format: "regex",
-            input: payload.value,
-            pattern: def.pattern.toString(),
-            inst,
-            continue: !def.abort,
-        });
-    };
-});
-const $ZodCheckLowerCase = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckLowerCase", (inst, def) => {
-    def.pattern ?? (def.pattern = regexes.lowercase);
-    $ZodCheckStringFormat.init(inst, def);
-})));
-const $ZodCheckUpperCase = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckUpperCase", (inst, def) => {
-    def.pattern ?? (def.pattern = regexes.uppercase);
-    $ZodCheckStringFormat.init(inst, def);
-})));
-const $ZodCheckIncludes = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckIncludes", (inst, def) => {
-    $ZodCheck.init(inst, def);
-    const escapedRegex = util.escapeRegex(def.includes);
-    // `String.prototype.includes(sub, position)` matches `sub` at `position`
-    // OR LATER, so the pattern must allow at least `position` leading chars
-    // (`{N,}`), not exactly `position` chars (`{N}`).
-    const pattern = new RegExp(typeof def.position === "number" ? `^.{${def.position},}${escapedRegex}` : escapedRegex);
-    def.pattern = pattern;
-    inst._zod.check = (payload) => {
-        if (payload.value.includes(def.includes, def.position))
-            return;
-        payload.issues.push({
-            origin: "string",
-            code: "invalid_format",
-            format: "includes",
-            includes: def.includes,
-            input: payload.value,
-            inst,
-            continue: !def.abort,
-        });
-    };
-})));
-const $ZodCheckStartsWith = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckStartsWith", (inst, def) => {
-    $ZodCheck.init(inst, def);
-    const pattern = new RegExp(`^${util.escapeRegex(def.prefix)}.*`);
-    def.pattern ?? (def.pattern = pattern);
-    inst._zod.check = (payload) => {
-        if (payload.value.startsWith(def.prefix))
-            return;
-        payload.issues.push({
-            origin: "string",
-            code: "invalid_format",
-            format: "starts_with",
-            prefix: def.prefix,
-            input: payload.value,
-            inst,
-            continue: !def.abort,
-        });
-    };
-})));
-const $ZodCheckEndsWith = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckEndsWith", (inst, def) => {
-    $ZodCheck.init(inst, def);
-    const pattern = new RegExp(`.*${util.escapeRegex(def.suffix)}$`);
-    def.pattern ?? (def.pattern = pattern);
-    inst._zod.check = (payload) => {
-        if (payload.value.endsWith(def.suffix))
-            return;
-        payload.issues.push({
-            origin: "string",
-            code: "invalid_format",
-            format: "ends_with",
-            suffix: def.suffix,
-            input: payload.value,
-            inst,
-            continue: !def.abort,
-        });
-    };
-})));
-///////////////////////////////////
-/////    $ZodCheckProperty    /////
-///////////////////////////////////
-function handleCheckPropertyResult(result, payload, property) {
-    if (result.issues.length) {
-        payload.issues.push(...util.prefixIssues(property, result.issues));
-    }
-}
-const $ZodCheckProperty = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckProperty", (inst, def) => {
-    $ZodCheck.init(inst, def);
-    inst._zod.check = (payload) => {
-        const result = def.schema._zod.run({
-            value: payload.value[def.property],
-            issues: [],
-        }, {});
-        if (result instanceof Promise) {
-            return result.then((result) => handleCheckPropertyResult(result, payload, def.property));
-        }
-        handleCheckPropertyResult(result, payload, def.property);
-        return;
-    };
-})));
-const $ZodCheckProperties = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckProperties", (inst, def) => {
-    $ZodCheck.init(inst, def);
-    util.hide(inst, Symbol.iterator, function* () {
-        yield inst;
-    });
-    // key and schema snapshotted together: reading one live and the other cached lets a later mutation of the caller's shape object pair a stale key with a missing schema
-    let entries;
-    inst._zod.check = (payload) => {
-        // the base schema already typed the value, so only a nullish one is rejected here: the properties read on a primitive too, matching z.property() on a string's length
-        if (payload.value == null) {
-            payload.issues.push({ expected: "object", code: "invalid_type", input: payload.value, inst });
-            return undefined;
-        }
-        entries ?? (entries = Reflect.ownKeys(def.shape).map((key) => [key, def.shape[key]]));
-        const input = payload.value;
-        let proms;
-        for (const [key, schema] of entries) {
-            const result = schema._zod.run({ value: input[key], issues: [] }, {});
-            if (result instanceof Promise) {
-                proms ?? (proms = []);
-                proms.push(result.then((result) => handleCheckPropertyResult(result, payload, key)));
-            }
-            else {
-                handleCheckPropertyResult(result, payload, key);
-            }
-        }
-        if (proms)
-            return Promise.all(proms).then(() => undefined);
-        return undefined;
-    };
-})));
-const $ZodCheckMimeType = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckMimeType", (inst, def) => {
-    $ZodCheck.init(inst, def);
-    const mimeSet = new Set(def.mime);
-    inst._zod.check = (payload) => {
-        if (mimeSet.has(payload.value.type))
-            return;
-        payload.issues.push({
-            code: "invalid_value",
-            values: def.mime,
-            input: payload.value.type,
-            inst,
-            continue: !def.abort,
-        });
-    };
-})));
-const $ZodCheckOverwrite = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckOverwrite", (inst, def) => {
-    $ZodCheck.init(inst, def);
-    inst._zod.check = (payload) => {
-        payload.value = def.tx(payload.value);
-    };
-})));
-
+// EXTERNAL MODULE: ./node_modules/zod/v4/core/checks.js
+var core_checks = __nccwpck_require__(4890);
 ;// CONCATENATED MODULE: ./node_modules/zod/v4/core/registries.js
 var _a;
 const $output = /*@__PURE__*/ (/* unused pure expression or super */ null && (Symbol("ZodOutput")));
@@ -41962,7 +42471,7 @@ function _isoDateTime(Class, params) {
         offset: false,
         local: false,
         precision: null,
-        ...util.normalizeParams(params),
+        ...core_util/* normalizeParams */.A2(params),
     });
 }
 // @__NO_SIDE_EFFECTS__
@@ -42008,7 +42517,7 @@ function _int(Class, params) {
         check: "number_format",
         abort: false,
         format: "safeint",
-        ...util.normalizeParams(params),
+        ...core_util/* normalizeParams */.A2(params),
     });
 }
 // @__NO_SIDE_EFFECTS__
@@ -42055,7 +42564,7 @@ function _uint32(Class, params) {
 function _boolean(Class, params) {
     return new Class({
         type: "boolean",
-        ...util.normalizeParams(params),
+        ...core_util/* normalizeParams */.A2(params),
     });
 }
 // @__NO_SIDE_EFFECTS__
@@ -42200,9 +42709,9 @@ function _gt(value, params) {
 }
 // @__NO_SIDE_EFFECTS__
 function _gte(value, params) {
-    return new checks.$ZodCheckGreaterThan({
+    return new core_checks/* $ZodCheckGreaterThan */.J_({
         check: "greater_than",
-        ...util.normalizeParams(params),
+        ...core_util/* normalizeParams */.A2(params),
         value,
         inclusive: true,
     });
@@ -42286,7 +42795,7 @@ function _length(length, params) {
 }
 // @__NO_SIDE_EFFECTS__
 function _regex(pattern, params) {
-    return new $ZodCheckRegex({
+    return new core_checks/* $ZodCheckRegex */.DG({
         check: "string_format",
         format: "regex",
         ...core_util/* normalizeParams */.A2(params),
@@ -42679,7 +43188,7 @@ function _check(fn, params) {
 }
 // @__NO_SIDE_EFFECTS__
 function describe(description) {
-    const ch = new $ZodCheck({ check: "describe" });
+    const ch = new core_checks/* $ZodCheck */.QP({ check: "describe" });
     ch._zod.onattach = [
         (inst) => {
             const existing = globalRegistry.get(inst) ?? {};
@@ -42691,7 +43200,7 @@ function describe(description) {
 }
 // @__NO_SIDE_EFFECTS__
 function meta(metadata) {
-    const ch = new $ZodCheck({ check: "meta" });
+    const ch = new core_checks/* $ZodCheck */.QP({ check: "meta" });
     ch._zod.onattach = [
         (inst) => {
             const existing = globalRegistry.get(inst) ?? {};
@@ -42774,6 +43283,539 @@ function _stringFormat(Class, format, fnOrRegex, _params = {}) {
     const inst = new Class(def);
     return inst;
 }
+
+
+/***/ }),
+
+/***/ 4890:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   DG: () => (/* binding */ $ZodCheckRegex),
+/* harmony export */   J_: () => (/* binding */ $ZodCheckGreaterThan),
+/* harmony export */   KH: () => (/* binding */ $ZodCheckNumberFormat),
+/* harmony export */   QP: () => (/* binding */ $ZodCheck),
+/* harmony export */   ql: () => (/* binding */ $ZodCheckStringFormat)
+/* harmony export */ });
+/* unused harmony exports $ZodCheckLessThan, $ZodCheckMultipleOf, $ZodCheckBigIntFormat, $ZodCheckMaxSize, $ZodCheckMinSize, $ZodCheckSizeEquals, $ZodCheckMaxLength, $ZodCheckMinLength, $ZodCheckLengthEquals, $ZodCheckLowerCase, $ZodCheckUpperCase, $ZodCheckIncludes, $ZodCheckStartsWith, $ZodCheckEndsWith, $ZodCheckProperty, $ZodCheckProperties, $ZodCheckMimeType, $ZodCheckOverwrite */
+/* harmony import */ var _core_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(8532);
+/* harmony import */ var _util_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(4723);
+// import { $ZodType } from "./schemas.js";
+
+
+
+const $ZodCheck = /*@__PURE__*/ _core_js__WEBPACK_IMPORTED_MODULE_0__/* .$constructor */ .xI("$ZodCheck", (inst, def) => {
+    var _a;
+    inst._zod ?? (inst._zod = {});
+    inst._zod.def = def;
+    (_a = inst._zod).onattach ?? (_a.onattach = []);
+});
+/** Default `when` for size-based checks: run only on non-nullish values with a `size`. */
+const _whenHasSize = (payload) => {
+    const val = payload.value;
+    return !util.nullish(val) && val.size !== undefined;
+};
+/** Default `when` for length-based checks: run only on non-nullish values with a `length`. */
+const _whenHasLength = (payload) => {
+    const val = payload.value;
+    return !util.nullish(val) && val.length !== undefined;
+};
+const numericOriginMap = {
+    number: "number",
+    bigint: "bigint",
+    object: "date",
+};
+const $ZodCheckLessThan = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckLessThan", (inst, def) => {
+    $ZodCheck.init(inst, def);
+    const origin = numericOriginMap[typeof def.value];
+    inst._zod.check = (payload) => {
+        if (def.inclusive ? payload.value <= def.value : payload.value < def.value) {
+            return;
+        }
+        payload.issues.push({
+            origin: numericOriginMap[typeof payload.value] ?? origin,
+            code: "too_big",
+            maximum: typeof def.value === "object" ? def.value.getTime() : def.value,
+            input: payload.value,
+            inclusive: def.inclusive,
+            inst,
+            continue: !def.abort,
+        });
+    };
+})));
+const $ZodCheckGreaterThan = /*@__PURE__*/ _core_js__WEBPACK_IMPORTED_MODULE_0__/* .$constructor */ .xI("$ZodCheckGreaterThan", (inst, def) => {
+    $ZodCheck.init(inst, def);
+    const origin = numericOriginMap[typeof def.value];
+    inst._zod.check = (payload) => {
+        if (def.inclusive ? payload.value >= def.value : payload.value > def.value) {
+            return;
+        }
+        payload.issues.push({
+            origin: numericOriginMap[typeof payload.value] ?? origin,
+            code: "too_small",
+            minimum: typeof def.value === "object" ? def.value.getTime() : def.value,
+            input: payload.value,
+            inclusive: def.inclusive,
+            inst,
+            continue: !def.abort,
+        });
+    };
+});
+const $ZodCheckMultipleOf = 
+/*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckMultipleOf", (inst, def) => {
+    $ZodCheck.init(inst, def);
+    inst._zod.check = (payload) => {
+        if (typeof payload.value !== typeof def.value)
+            throw new Error("Cannot mix number and bigint in multiple_of check.");
+        const isMultiple = typeof payload.value === "bigint"
+            ? // `value % 0n` throws, and nothing is a multiple of zero — the number branch already fails this way via NaN
+                def.value !== BigInt(0) && payload.value % def.value === BigInt(0)
+            : util.floatSafeRemainder(payload.value, def.value) === 0;
+        if (isMultiple)
+            return;
+        payload.issues.push({
+            origin: typeof payload.value,
+            code: "not_multiple_of",
+            divisor: def.value,
+            input: payload.value,
+            inst,
+            continue: !def.abort,
+        });
+    };
+})));
+const $ZodCheckNumberFormat = /*@__PURE__*/ _core_js__WEBPACK_IMPORTED_MODULE_0__/* .$constructor */ .xI("$ZodCheckNumberFormat", (inst, def) => {
+    $ZodCheck.init(inst, def); // no format checks
+    def.format = def.format || "float64";
+    const isInt = def.format?.includes("int");
+    const origin = isInt ? "int" : "number";
+    const [minimum, maximum] = _util_js__WEBPACK_IMPORTED_MODULE_1__/* .NUMBER_FORMAT_RANGES */ .zH[def.format];
+    inst._zod.check = (payload) => {
+        const input = payload.value;
+        if (isInt) {
+            if (!Number.isInteger(input)) {
+                // invalid_format issue
+                // payload.issues.push({
+                //   expected: def.format,
+                //   format: def.format,
+                //   code: "invalid_format",
+                //   input,
+                //   inst,
+                // });
+                // invalid_type issue
+                payload.issues.push({
+                    expected: origin,
+                    format: def.format,
+                    code: "invalid_type",
+                    continue: false,
+                    input,
+                    inst,
+                });
+                return;
+                // not_multiple_of issue
+                // payload.issues.push({
+                //   code: "not_multiple_of",
+                //   origin: "number",
+                //   input,
+                //   inst,
+                //   divisor: 1,
+                // });
+            }
+            if (!Number.isSafeInteger(input)) {
+                if (input > 0) {
+                    // too_big
+                    payload.issues.push({
+                        input,
+                        code: "too_big",
+                        maximum: Number.MAX_SAFE_INTEGER,
+                        note: "Integers must be within the safe integer range.",
+                        inst,
+                        origin,
+                        inclusive: true,
+                        continue: !def.abort,
+                    });
+                }
+                else {
+                    // too_small
+                    payload.issues.push({
+                        input,
+                        code: "too_small",
+                        minimum: Number.MIN_SAFE_INTEGER,
+                        note: "Integers must be within the safe integer range.",
+                        inst,
+                        origin,
+                        inclusive: true,
+                        continue: !def.abort,
+                    });
+                }
+                return;
+            }
+        }
+        if (input < minimum) {
+            payload.issues.push({
+                origin: "number",
+                input,
+                code: "too_small",
+                minimum,
+                inclusive: true,
+                inst,
+                continue: !def.abort,
+            });
+        }
+        if (input > maximum) {
+            payload.issues.push({
+                origin: "number",
+                input,
+                code: "too_big",
+                maximum,
+                inclusive: true,
+                inst,
+                continue: !def.abort,
+            });
+        }
+    };
+});
+const $ZodCheckBigIntFormat = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckBigIntFormat", (inst, def) => {
+    $ZodCheck.init(inst, def); // no format checks
+    const [minimum, maximum] = util.BIGINT_FORMAT_RANGES[def.format];
+    inst._zod.check = (payload) => {
+        const input = payload.value;
+        if (input < minimum) {
+            payload.issues.push({
+                origin: "bigint",
+                input,
+                code: "too_small",
+                minimum: minimum,
+                inclusive: true,
+                inst,
+                continue: !def.abort,
+            });
+        }
+        if (input > maximum) {
+            payload.issues.push({
+                origin: "bigint",
+                input,
+                code: "too_big",
+                maximum,
+                inclusive: true,
+                inst,
+                continue: !def.abort,
+            });
+        }
+    };
+})));
+const $ZodCheckMaxSize = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckMaxSize", (inst, def) => {
+    var _a;
+    $ZodCheck.init(inst, def);
+    (_a = inst._zod.def).when ?? (_a.when = _whenHasSize);
+    inst._zod.check = (payload) => {
+        const input = payload.value;
+        const size = input.size;
+        if (size <= def.maximum)
+            return;
+        payload.issues.push({
+            origin: util.getSizableOrigin(input),
+            code: "too_big",
+            maximum: def.maximum,
+            inclusive: true,
+            input,
+            inst,
+            continue: !def.abort,
+        });
+    };
+})));
+const $ZodCheckMinSize = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckMinSize", (inst, def) => {
+    var _a;
+    $ZodCheck.init(inst, def);
+    (_a = inst._zod.def).when ?? (_a.when = _whenHasSize);
+    inst._zod.check = (payload) => {
+        const input = payload.value;
+        const size = input.size;
+        if (size >= def.minimum)
+            return;
+        payload.issues.push({
+            origin: util.getSizableOrigin(input),
+            code: "too_small",
+            minimum: def.minimum,
+            inclusive: true,
+            input,
+            inst,
+            continue: !def.abort,
+        });
+    };
+})));
+const $ZodCheckSizeEquals = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckSizeEquals", (inst, def) => {
+    var _a;
+    $ZodCheck.init(inst, def);
+    (_a = inst._zod.def).when ?? (_a.when = _whenHasSize);
+    inst._zod.check = (payload) => {
+        const input = payload.value;
+        const size = input.size;
+        if (size === def.size)
+            return;
+        const tooBig = size > def.size;
+        payload.issues.push({
+            origin: util.getSizableOrigin(input),
+            ...(tooBig ? { code: "too_big", maximum: def.size } : { code: "too_small", minimum: def.size }),
+            inclusive: true,
+            exact: true,
+            input: payload.value,
+            inst,
+            continue: !def.abort,
+        });
+    };
+})));
+const $ZodCheckMaxLength = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckMaxLength", (inst, def) => {
+    var _a;
+    $ZodCheck.init(inst, def);
+    (_a = inst._zod.def).when ?? (_a.when = _whenHasLength);
+    inst._zod.check = (payload) => {
+        const input = payload.value;
+        const units = input.length;
+        // Strings are measured in Unicode code points, not UTF-16 units. A code point is at most two units, so a string that already fits in units fits in code points; only an overflow has to be counted.
+        const length = typeof input === "string" && units > def.maximum ? util.codePointLength(input) : units;
+        if (length <= def.maximum)
+            return;
+        const origin = util.getLengthableOrigin(input);
+        payload.issues.push({
+            origin,
+            code: "too_big",
+            maximum: def.maximum,
+            inclusive: true,
+            input,
+            inst,
+            continue: !def.abort,
+        });
+    };
+})));
+const $ZodCheckMinLength = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckMinLength", (inst, def) => {
+    var _a;
+    $ZodCheck.init(inst, def);
+    (_a = inst._zod.def).when ?? (_a.when = _whenHasLength);
+    inst._zod.check = (payload) => {
+        const input = payload.value;
+        const units = input.length;
+        // A code point is one or two UTF-16 units, so fewer units than the floor can never reach it and twice the floor always clears it. Only in between is the exact count in doubt.
+        const length = typeof input === "string" && units >= def.minimum && units < def.minimum * 2
+            ? util.codePointLength(input)
+            : units;
+        if (length >= def.minimum)
+            return;
+        const origin = util.getLengthableOrigin(input);
+        payload.issues.push({
+            origin,
+            code: "too_small",
+            minimum: def.minimum,
+            inclusive: true,
+            input,
+            inst,
+            continue: !def.abort,
+        });
+    };
+})));
+const $ZodCheckLengthEquals = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckLengthEquals", (inst, def) => {
+    var _a;
+    $ZodCheck.init(inst, def);
+    (_a = inst._zod.def).when ?? (_a.when = _whenHasLength);
+    inst._zod.check = (payload) => {
+        const input = payload.value;
+        const units = input.length;
+        // A code point is one or two UTF-16 units, so outside `[length, length * 2]` units the target is missed either way — and missed in the same direction in both measures.
+        const length = typeof input === "string" && units >= def.length && units <= def.length * 2
+            ? util.codePointLength(input)
+            : units;
+        if (length === def.length)
+            return;
+        const origin = util.getLengthableOrigin(input);
+        const tooBig = length > def.length;
+        payload.issues.push({
+            origin,
+            ...(tooBig ? { code: "too_big", maximum: def.length } : { code: "too_small", minimum: def.length }),
+            inclusive: true,
+            exact: true,
+            input: payload.value,
+            inst,
+            continue: !def.abort,
+        });
+    };
+})));
+const $ZodCheckStringFormat = /*@__PURE__*/ _core_js__WEBPACK_IMPORTED_MODULE_0__/* .$constructor */ .xI("$ZodCheckStringFormat", (inst, def) => {
+    var _a, _b;
+    $ZodCheck.init(inst, def);
+    if (def.pattern)
+        (_a = inst._zod).check ?? (_a.check = (payload) => {
+            def.pattern.lastIndex = 0;
+            if (def.pattern.test(payload.value))
+                return;
+            payload.issues.push({
+                origin: "string",
+                code: "invalid_format",
+                format: def.format,
+                input: payload.value,
+                ...(def.pattern ? { pattern: def.pattern.toString() } : {}),
+                inst,
+                continue: !def.abort,
+            });
+        });
+    else
+        (_b = inst._zod).check ?? (_b.check = () => { });
+});
+const $ZodCheckRegex = /*@__PURE__*/ _core_js__WEBPACK_IMPORTED_MODULE_0__/* .$constructor */ .xI("$ZodCheckRegex", (inst, def) => {
+    $ZodCheckStringFormat.init(inst, def);
+    inst._zod.check = (payload) => {
+        def.pattern.lastIndex = 0;
+        if (def.pattern.test(payload.value))
+            return;
+        payload.issues.push({
+            origin: "string",
+            code: "invalid_format",
+            format: "regex",
+            input: payload.value,
+            pattern: def.pattern.toString(),
+            inst,
+            continue: !def.abort,
+        });
+    };
+});
+const $ZodCheckLowerCase = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckLowerCase", (inst, def) => {
+    def.pattern ?? (def.pattern = regexes.lowercase);
+    $ZodCheckStringFormat.init(inst, def);
+})));
+const $ZodCheckUpperCase = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckUpperCase", (inst, def) => {
+    def.pattern ?? (def.pattern = regexes.uppercase);
+    $ZodCheckStringFormat.init(inst, def);
+})));
+const $ZodCheckIncludes = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckIncludes", (inst, def) => {
+    $ZodCheck.init(inst, def);
+    const escapedRegex = util.escapeRegex(def.includes);
+    // `String.prototype.includes(sub, position)` matches `sub` at `position`
+    // OR LATER, so the pattern must allow at least `position` leading chars
+    // (`{N,}`), not exactly `position` chars (`{N}`).
+    const pattern = new RegExp(typeof def.position === "number" ? `^.{${def.position},}${escapedRegex}` : escapedRegex);
+    def.pattern = pattern;
+    inst._zod.check = (payload) => {
+        if (payload.value.includes(def.includes, def.position))
+            return;
+        payload.issues.push({
+            origin: "string",
+            code: "invalid_format",
+            format: "includes",
+            includes: def.includes,
+            input: payload.value,
+            inst,
+            continue: !def.abort,
+        });
+    };
+})));
+const $ZodCheckStartsWith = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckStartsWith", (inst, def) => {
+    $ZodCheck.init(inst, def);
+    const pattern = new RegExp(`^${util.escapeRegex(def.prefix)}.*`);
+    def.pattern ?? (def.pattern = pattern);
+    inst._zod.check = (payload) => {
+        if (payload.value.startsWith(def.prefix))
+            return;
+        payload.issues.push({
+            origin: "string",
+            code: "invalid_format",
+            format: "starts_with",
+            prefix: def.prefix,
+            input: payload.value,
+            inst,
+            continue: !def.abort,
+        });
+    };
+})));
+const $ZodCheckEndsWith = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckEndsWith", (inst, def) => {
+    $ZodCheck.init(inst, def);
+    const pattern = new RegExp(`.*${util.escapeRegex(def.suffix)}$`);
+    def.pattern ?? (def.pattern = pattern);
+    inst._zod.check = (payload) => {
+        if (payload.value.endsWith(def.suffix))
+            return;
+        payload.issues.push({
+            origin: "string",
+            code: "invalid_format",
+            format: "ends_with",
+            suffix: def.suffix,
+            input: payload.value,
+            inst,
+            continue: !def.abort,
+        });
+    };
+})));
+///////////////////////////////////
+/////    $ZodCheckProperty    /////
+///////////////////////////////////
+function handleCheckPropertyResult(result, payload, property) {
+    if (result.issues.length) {
+        payload.issues.push(...util.prefixIssues(property, result.issues));
+    }
+}
+const $ZodCheckProperty = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckProperty", (inst, def) => {
+    $ZodCheck.init(inst, def);
+    inst._zod.check = (payload) => {
+        const result = def.schema._zod.run({
+            value: payload.value[def.property],
+            issues: [],
+        }, {});
+        if (result instanceof Promise) {
+            return result.then((result) => handleCheckPropertyResult(result, payload, def.property));
+        }
+        handleCheckPropertyResult(result, payload, def.property);
+        return;
+    };
+})));
+const $ZodCheckProperties = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckProperties", (inst, def) => {
+    $ZodCheck.init(inst, def);
+    util.hide(inst, Symbol.iterator, function* () {
+        yield inst;
+    });
+    // key and schema snapshotted together: reading one live and the other cached lets a later mutation of the caller's shape object pair a stale key with a missing schema
+    let entries;
+    inst._zod.check = (payload) => {
+        // the base schema already typed the value, so only a nullish one is rejected here: the properties read on a primitive too, matching z.property() on a string's length
+        if (payload.value == null) {
+            payload.issues.push({ expected: "object", code: "invalid_type", input: payload.value, inst });
+            return undefined;
+        }
+        entries ?? (entries = Reflect.ownKeys(def.shape).map((key) => [key, def.shape[key]]));
+        const input = payload.value;
+        let proms;
+        for (const [key, schema] of entries) {
+            const result = schema._zod.run({ value: input[key], issues: [] }, {});
+            if (result instanceof Promise) {
+                proms ?? (proms = []);
+                proms.push(result.then((result) => handleCheckPropertyResult(result, payload, key)));
+            }
+            else {
+                handleCheckPropertyResult(result, payload, key);
+            }
+        }
+        if (proms)
+            return Promise.all(proms).then(() => undefined);
+        return undefined;
+    };
+})));
+const $ZodCheckMimeType = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckMimeType", (inst, def) => {
+    $ZodCheck.init(inst, def);
+    const mimeSet = new Set(def.mime);
+    inst._zod.check = (payload) => {
+        if (mimeSet.has(payload.value.type))
+            return;
+        payload.issues.push({
+            code: "invalid_value",
+            values: def.mime,
+            input: payload.value.type,
+            inst,
+            continue: !def.abort,
+        });
+    };
+})));
+const $ZodCheckOverwrite = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodCheckOverwrite", (inst, def) => {
+    $ZodCheck.init(inst, def);
+    inst._zod.check = (payload) => {
+        payload.value = def.tx(payload.value);
+    };
+})));
 
 
 /***/ }),
@@ -42934,935 +43976,34 @@ function config(newConfig) {
 
 /***/ }),
 
-/***/ 4723:
-/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
-
-/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
-/* harmony export */   A2: () => (/* binding */ normalizeParams),
-/* harmony export */   B7: () => (/* binding */ stringifyPrimitive),
-/* harmony export */   GW: () => (/* binding */ parsedType),
-/* harmony export */   Gv: () => (/* binding */ isObject),
-/* harmony export */   NM: () => (/* binding */ optionalKeys),
-/* harmony export */   PO: () => (/* binding */ cached),
-/* harmony export */   QH: () => (/* binding */ aborted),
-/* harmony export */   Qd: () => (/* binding */ isPlainObject),
-/* harmony export */   Vy: () => (/* binding */ assignProp),
-/* harmony export */   X: () => (/* binding */ installLazyProp),
-/* harmony export */   d3: () => (/* binding */ attachSchema),
-/* harmony export */   gx: () => (/* binding */ captureStackTrace),
-/* harmony export */   hi: () => (/* binding */ sizeCaps),
-/* harmony export */   iR: () => (/* binding */ finalizeIssue),
-/* harmony export */   jD: () => (/* binding */ hide),
-/* harmony export */   jw: () => (/* binding */ joinValues),
-/* harmony export */   k8: () => (/* binding */ jsonStringifyReplacer),
-/* harmony export */   lQ: () => (/* binding */ prefixIssues),
-/* harmony export */   o8: () => (/* binding */ clone),
-/* harmony export */   ol: () => (/* binding */ members),
-/* harmony export */   p6: () => (/* binding */ cleanRegex),
-/* harmony export */   qQ: () => (/* binding */ propertyKeyTypes),
-/* harmony export */   qh: () => (/* binding */ own),
-/* harmony export */   rL: () => (/* binding */ explicitlyAborted),
-/* harmony export */   sD: () => (/* binding */ escapeRegex),
-/* harmony export */   v5: () => (/* binding */ defineLazyInternal),
-/* harmony export */   w5: () => (/* binding */ getEnumValues)
-/* harmony export */ });
-/* unused harmony exports assertEqual, assertNotEqual, toZod, assertIs, assertNever, assert, nullish, floatSafeRemainder, defineLazy, objectClone, rawShape, mergeDefs, cloneDef, getElementAtPath, promiseAllObject, randomString, esc, slugify, allowsEval, shallowClone, numKeys, getParsedType, primitiveTypes, createTransparentProxy, NUMBER_FORMAT_RANGES, BIGINT_FORMAT_RANGES, pick, omit, extend, safeExtend, merge, partial, required, unwrapMessage, getSizableOrigin, codePointLength, getLengthableOrigin, issue, cleanEnum, base64ToUint8Array, uint8ArrayToBase64, base64urlToUint8Array, uint8ArrayToBase64url, hexToUint8Array, uint8ArrayToHex, Class, derived, CONSTANT_CATCH, constantCatch */
-
-// functions
-function assertEqual(val) {
-    return val;
-}
-function assertNotEqual(val) {
-    return val;
-}
-function toZod() {
-    return (schema) => schema;
-}
-function assertIs(_arg) { }
-function assertNever(_x) {
-    throw new Error("Unexpected value in exhaustive check");
-}
-function assert(_) { }
-function getEnumValues(entries) {
-    const numericValues = Object.values(entries).filter((v) => typeof v === "number");
-    const values = Object.entries(entries)
-        .filter(([k, _]) => numericValues.indexOf(+k) === -1)
-        .map(([_, v]) => v);
-    return values;
-}
-function joinValues(array, separator = "|") {
-    return array.map((val) => stringifyPrimitive(val)).join(separator);
-}
-function jsonStringifyReplacer(_, value) {
-    if (typeof value === "bigint")
-        return value.toString();
-    return value;
-}
-// the accessor lives on a shared prototype: an own accessor makes every box a dictionary-mode object (~360 B and a slow load per read against ~100 B and an inlined getter here)
-class Cached {
-    constructor(getter) {
-        this._getter = getter;
-        this._value = undefined;
-    }
-    get value() {
-        const getter = this._getter;
-        if (getter !== undefined) {
-            this._value = getter();
-            this._getter = undefined;
-        }
-        return this._value;
-    }
-}
-function cached(getter) {
-    return new Cached(getter);
-}
-function nullish(input) {
-    return input === null || input === undefined;
-}
-function cleanRegex(source) {
-    const start = source.startsWith("^") ? 1 : 0;
-    const end = source.endsWith("$") ? source.length - 1 : source.length;
-    return source.slice(start, end);
-}
-function floatSafeRemainder(val, step) {
-    const ratio = val / step;
-    const roundedRatio = Math.round(ratio);
-    // `val` and `step` each round to a double before the division rounds again, so a true decimal multiple's quotient can sit up to 1.5 of these scaled epsilons from the integer. A 1x tolerance therefore rejected 2.03 as a multiple of 0.07; 4x covers the worst case with margin.
-    const tolerance = 4 * Number.EPSILON * Math.max(Math.abs(ratio), 1);
-    if (Math.abs(ratio - roundedRatio) < tolerance)
-        return 0;
-    return ratio - roundedRatio;
-}
-const EVALUATING = /* @__PURE__*/ (/* unused pure expression or super */ null && (Symbol("evaluating")));
-function defineLazy(object, key, getter) {
-    let value = undefined;
-    Object.defineProperty(object, key, {
-        get() {
-            if (value === EVALUATING) {
-                // Circular reference detected, return undefined to break the cycle
-                return undefined;
-            }
-            if (value === undefined) {
-                value = EVALUATING;
-                value = getter();
-            }
-            return value;
-        },
-        set(v) {
-            Object.defineProperty(object, key, {
-                value: v,
-                // configurable: true,
-            });
-            // object[key] = v;
-        },
-        configurable: true,
-    });
-}
-function objectClone(obj) {
-    return Object.create(Object.getPrototypeOf(obj), Object.getOwnPropertyDescriptors(obj));
-}
-function assignProp(target, prop, value) {
-    Object.defineProperty(target, prop, {
-        value,
-        writable: true,
-        enumerable: true,
-        configurable: true,
-    });
-}
-/**
- * Whichever object a def's `shape` currently answers from: the one the caller passed until the first read, the frozen copy after it.
- *
- * Its keys and descriptors read without invoking anything, which is what lets a discriminated union check its discriminator, and the cycle walk read a shape, without resolving a getter that references the schema being constructed. A def that answers `shape` from an accessor of its own has none.
- */
-function rawShape(def) {
-    const desc = Object.getOwnPropertyDescriptor(def, "shape");
-    return desc?.get ? desc.get.raw : desc?.value;
-}
-// where a builder reads its source's keys and descriptors, resolving only a shape a def answers for itself. A shape resolves by object spread, so only its enumerable keys are ever part of it.
-function sourceShape(schema) {
-    return rawShape(schema._zod.def) ?? schema._zod.def.shape;
-}
-// a key whose value is not settled yet, self-caching so every read after the first gets the same one
-function deferProp(target, key, getter) {
-    Object.defineProperty(target, key, {
-        get() {
-            const value = getter();
-            assignProp(this, key, value);
-            return value;
-        },
-        enumerable: true,
-        configurable: true,
-    });
-}
-// Writes a settled key. A plain assignment is much cheaper than `defineProperty` and produces the same descriptor, but it runs whatever setter already answers to the key — an accessor this shape deferred, or an inherited one, which `__proto__` has on every object and prototype pollution can add for any name.
-function putProp(target, key, value) {
-    if (key in target)
-        assignProp(target, key, value);
-    else
-        target[key] = value;
-}
-/**
- * Copies `keys` of `source`'s shape onto `target`, each value passed through `wrap`.
- *
- * A key the source has resolved is copied through now, so the derived shape states it outright and nothing has to resolve it to learn what it holds. A key the source still defers stays deferred, and reads back through the source's own `shape`, so it resolves once and both shapes get that one schema.
- */
-function mirrorShape(target, source, keys, wrap) {
-    const raw = sourceShape(source);
-    for (const key of keys) {
-        const desc = Object.getOwnPropertyDescriptor(raw, key);
-        if (!desc.enumerable)
-            continue;
-        if (desc.get) {
-            deferProp(target, key, () => {
-                const value = source._zod.def.shape[key];
-                return wrap ? wrap(value, key) : value;
-            });
-        }
-        else
-            putProp(target, key, wrap ? wrap(desc.value, key) : desc.value);
-    }
-}
-// same, for a plain shape a caller passed rather than a schema's
-function mirrorProps(target, source) {
-    for (const key of Reflect.ownKeys(source)) {
-        const desc = Object.getOwnPropertyDescriptor(source, key);
-        if (!desc.enumerable)
-            continue;
-        if (desc.get)
-            deferProp(target, key, () => source[key]);
-        else
-            putProp(target, key, desc.value);
-    }
-}
-function mergeDefs(...defs) {
-    const mergedDescriptors = {};
-    for (const def of defs) {
-        const descriptors = Object.getOwnPropertyDescriptors(def);
-        Object.assign(mergedDescriptors, descriptors);
-    }
-    return Object.defineProperties({}, mergedDescriptors);
-}
-function cloneDef(schema) {
-    return mergeDefs(schema._zod.def);
-}
-function getElementAtPath(obj, path) {
-    if (!path)
-        return obj;
-    return path.reduce((acc, key) => acc?.[key], obj);
-}
-function promiseAllObject(promisesObj) {
-    const keys = Object.keys(promisesObj);
-    const promises = keys.map((key) => promisesObj[key]);
-    return Promise.all(promises).then((results) => {
-        const resolvedObj = {};
-        for (let i = 0; i < keys.length; i++) {
-            resolvedObj[keys[i]] = results[i];
-        }
-        return resolvedObj;
-    });
-}
-function randomString(length = 10) {
-    const chars = "abcdefghijklmnopqrstuvwxyz";
-    let str = "";
-    for (let i = 0; i < length; i++) {
-        str += chars[Math.floor(Math.random() * chars.length)];
-    }
-    return str;
-}
-function esc(str) {
-    return JSON.stringify(str);
-}
-function slugify(input) {
-    return input
-        .toLowerCase()
-        .trim()
-        .replace(/[^\w\s-]/g, "")
-        .replace(/[\s_-]+/g, "-")
-        .replace(/^-+|-+$/g, "");
-}
-const captureStackTrace = ("captureStackTrace" in Error ? Error.captureStackTrace : (..._args) => { });
-function isObject(data) {
-    return typeof data === "object" && data !== null && !Array.isArray(data);
-}
-const allowsEval = /* @__PURE__*/ (/* unused pure expression or super */ null && (cached(() => {
-    // Skip the probe under `jitless`: strict CSPs report the caught `new Function` as a `securitypolicyviolation` even though the throw is swallowed.
-    if (globalConfig.jitless) {
-        return false;
-    }
-    // @ts-ignore
-    if (typeof navigator !== "undefined" && navigator?.userAgent?.includes("Cloudflare")) {
-        return false;
-    }
-    try {
-        const F = Function;
-        new F("");
-        return true;
-    }
-    catch (_) {
-        return false;
-    }
-})));
-function isPlainObject(o) {
-    if (isObject(o) === false)
-        return false;
-    // modified constructor
-    const ctor = o.constructor;
-    if (ctor === undefined)
-        return true;
-    if (typeof ctor !== "function")
-        return true;
-    // modified prototype
-    const prot = ctor.prototype;
-    if (isObject(prot) === false)
-        return false;
-    // ctor doesn't have static `isPrototypeOf`
-    if (Object.prototype.hasOwnProperty.call(prot, "isPrototypeOf") === false) {
-        return false;
-    }
-    return true;
-}
-function shallowClone(o) {
-    if (isPlainObject(o))
-        return { ...o };
-    if (Array.isArray(o))
-        return [...o];
-    if (o instanceof Map)
-        return new Map(o);
-    if (o instanceof Set)
-        return new Set(o);
-    return o;
-}
-function numKeys(data) {
-    let keyCount = 0;
-    for (const key in data) {
-        if (Object.prototype.hasOwnProperty.call(data, key)) {
-            keyCount++;
-        }
-    }
-    return keyCount;
-}
-const getParsedType = (data) => {
-    const t = typeof data;
-    switch (t) {
-        case "undefined":
-            return "undefined";
-        case "string":
-            return "string";
-        case "number":
-            return Number.isNaN(data) ? "nan" : "number";
-        case "boolean":
-            return "boolean";
-        case "function":
-            return "function";
-        case "bigint":
-            return "bigint";
-        case "symbol":
-            return "symbol";
-        case "object":
-            if (Array.isArray(data)) {
-                return "array";
-            }
-            if (data === null) {
-                return "null";
-            }
-            if (data.then && typeof data.then === "function" && data.catch && typeof data.catch === "function") {
-                return "promise";
-            }
-            if (typeof Map !== "undefined" && data instanceof Map) {
-                return "map";
-            }
-            if (typeof Set !== "undefined" && data instanceof Set) {
-                return "set";
-            }
-            if (typeof Date !== "undefined" && data instanceof Date) {
-                return "date";
-            }
-            // @ts-ignore
-            if (typeof File !== "undefined" && data instanceof File) {
-                return "file";
-            }
-            return "object";
-        default:
-            throw new Error(`Unknown data type: ${t}`);
-    }
-};
-const propertyKeyTypes = /* @__PURE__*/ new Set(["string", "number", "symbol"]);
-const primitiveTypes = /* @__PURE__*/ new Set([
-    "string",
-    "number",
-    "bigint",
-    "boolean",
-    "symbol",
-    "undefined",
-]);
-function escapeRegex(str) {
-    return str.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-}
-// zod-specific utils
-function clone(inst, def, params) {
-    const cl = new inst._zod.constr(def ?? inst._zod.def);
-    if (!def || params?.parent)
-        cl._zod.parent = inst;
-    return cl;
-}
-function normalizeParams(_params) {
-    const params = _params;
-    if (!params)
-        return {};
-    if (typeof params === "string")
-        return { error: () => params };
-    if (params?.message !== undefined) {
-        if (params?.error !== undefined)
-            throw new Error("Cannot specify both `message` and `error` params");
-        params.error = params.message;
-    }
-    delete params.message;
-    if (typeof params.error === "string")
-        return { ...params, error: () => params.error };
-    return params;
-}
-function createTransparentProxy(getter) {
-    let target;
-    return new Proxy({}, {
-        get(_, prop, receiver) {
-            target ?? (target = getter());
-            return Reflect.get(target, prop, receiver);
-        },
-        set(_, prop, value, receiver) {
-            target ?? (target = getter());
-            return Reflect.set(target, prop, value, receiver);
-        },
-        has(_, prop) {
-            target ?? (target = getter());
-            return Reflect.has(target, prop);
-        },
-        deleteProperty(_, prop) {
-            target ?? (target = getter());
-            return Reflect.deleteProperty(target, prop);
-        },
-        ownKeys(_) {
-            target ?? (target = getter());
-            return Reflect.ownKeys(target);
-        },
-        getOwnPropertyDescriptor(_, prop) {
-            target ?? (target = getter());
-            return Reflect.getOwnPropertyDescriptor(target, prop);
-        },
-        defineProperty(_, prop, descriptor) {
-            target ?? (target = getter());
-            return Reflect.defineProperty(target, prop, descriptor);
-        },
-    });
-}
-function stringifyPrimitive(value) {
-    if (typeof value === "bigint")
-        return value.toString() + "n";
-    if (typeof value === "string")
-        return `"${value}"`;
-    return `${value}`;
-}
-function optionalKeys(shape) {
-    return Object.keys(shape).filter((k) => {
-        return shape[k]._zod.optin !== undefined && shape[k]._zod.optout === "optional";
-    });
-}
-// Wrapped in a `@__PURE__` IIFE: esbuild never tree-shakes a top-level initializer that contains a member access on `Number`, so the bare object literal survived into every bundle.
-const NUMBER_FORMAT_RANGES = /*@__PURE__*/ (/* unused pure expression or super */ null && ((() => ({
-    safeint: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
-    int32: [-2147483648, 2147483647],
-    uint32: [0, 4294967295],
-    float32: [-3.4028234663852886e38, 3.4028234663852886e38],
-    float64: [-Number.MAX_VALUE, Number.MAX_VALUE],
-}))()));
-const BIGINT_FORMAT_RANGES = {
-    int64: [/* @__PURE__*/ BigInt("-9223372036854775808"), /* @__PURE__*/ BigInt("9223372036854775807")],
-    uint64: [/* @__PURE__*/ BigInt(0), /* @__PURE__*/ BigInt("18446744073709551615")],
-};
-function pick(schema, mask) {
-    const currDef = schema._zod.def;
-    const checks = currDef.checks;
-    const hasChecks = checks && checks.length > 0;
-    if (hasChecks) {
-        throw new Error(".pick() cannot be used on object schemas containing refinements");
-    }
-    const newShape = {};
-    mirrorShape(newShape, schema, maskedKeys(schema, mask));
-    return clone(schema, mergeDefs(currDef, { shape: newShape, checks: [] }));
-}
-// the mask keys that select something, checked against the source's shape without resolving it
-function maskedKeys(schema, mask) {
-    const raw = sourceShape(schema);
-    const keys = [];
-    // `for...in` skips symbols, so a symbol in the mask would select nothing
-    for (const key of Reflect.ownKeys(mask)) {
-        if (!Object.getOwnPropertyDescriptor(raw, key)?.enumerable) {
-            throw new Error(`Unrecognized key: "${String(key)}"`);
-        }
-        if (mask[key])
-            keys.push(key);
-    }
-    return keys;
-}
-function omit(schema, mask) {
-    const currDef = schema._zod.def;
-    const checks = currDef.checks;
-    const hasChecks = checks && checks.length > 0;
-    if (hasChecks) {
-        throw new Error(".omit() cannot be used on object schemas containing refinements");
-    }
-    const omitted = new Set(maskedKeys(schema, mask));
-    const newShape = {};
-    mirrorShape(newShape, schema, Reflect.ownKeys(sourceShape(schema)).filter((key) => !omitted.has(key)));
-    return clone(schema, mergeDefs(currDef, { shape: newShape, checks: [] }));
-}
-function extend(schema, shape) {
-    if (!isPlainObject(shape)) {
-        throw new Error("Invalid input to extend: expected a plain object");
-    }
-    const checks = schema._zod.def.checks;
-    const hasChecks = checks && checks.length > 0;
-    if (hasChecks) {
-        // Only throw if new shape overlaps with existing shape. Use getOwnPropertyDescriptor to check key existence without accessing values
-        const existingShape = sourceShape(schema);
-        for (const key of Reflect.ownKeys(shape)) {
-            if (Object.getOwnPropertyDescriptor(existingShape, key) !== undefined) {
-                throw new Error("Cannot overwrite keys on object schemas containing refinements. Use `.safeExtend()` instead.");
-            }
-        }
-    }
-    return clone(schema, mergeDefs(schema._zod.def, { shape: extended(schema, shape) }));
-}
-// the source's keys, then the caller's overlaid on top
-function extended(schema, shape) {
-    const newShape = {};
-    mirrorShape(newShape, schema, Reflect.ownKeys(sourceShape(schema)));
-    mirrorProps(newShape, shape);
-    return newShape;
-}
-function safeExtend(schema, shape) {
-    if (!isPlainObject(shape)) {
-        throw new Error("Invalid input to safeExtend: expected a plain object");
-    }
-    return clone(schema, mergeDefs(schema._zod.def, { shape: extended(schema, shape) }));
-}
-function merge(a, b) {
-    if (!b?._zod?.def) {
-        throw new Error("Invalid input to merge: expected an object schema. To merge a plain shape, use `.extend()`.");
-    }
-    if (a._zod.def.checks?.length) {
-        throw new Error(".merge() cannot be used on object schemas containing refinements. Use .safeExtend() instead.");
-    }
-    const newShape = {};
-    mirrorShape(newShape, a, Reflect.ownKeys(sourceShape(a)));
-    mirrorShape(newShape, b, Reflect.ownKeys(sourceShape(b)));
-    const def = mergeDefs(a._zod.def, {
-        shape: newShape,
-        get catchall() {
-            return b._zod.def.catchall;
-        },
-        checks: b._zod.def.checks ?? [],
-    });
-    return clone(a, def);
-}
-function partial(Class, schema, mask, name = "partial") {
-    const currDef = schema._zod.def;
-    const checks = currDef.checks;
-    const hasChecks = checks && checks.length > 0;
-    if (hasChecks) {
-        throw new Error(`.${name}() cannot be used on object schemas containing refinements`);
-    }
-    const selected = mask ? new Set(maskedKeys(schema, mask)) : undefined;
-    const newShape = {};
-    mirrorShape(newShape, schema, Reflect.ownKeys(sourceShape(schema)), Class &&
-        ((value, key) => (selected && !selected.has(key) ? value : new Class({ type: "optional", innerType: value }))));
-    return clone(schema, mergeDefs(schema._zod.def, { shape: newShape, checks: [] }));
-}
-function required(Class, schema, mask) {
-    const selected = mask ? new Set(maskedKeys(schema, mask)) : undefined;
-    const newShape = {};
-    mirrorShape(newShape, schema, Reflect.ownKeys(sourceShape(schema)), (value, key) => 
-    // overwrite with non-optional
-    selected && !selected.has(key) ? value : new Class({ type: "nonoptional", innerType: value }));
-    return clone(schema, mergeDefs(schema._zod.def, { shape: newShape }));
-}
-// invalid_type | too_big | too_small | invalid_format | not_multiple_of | unrecognized_keys | invalid_union | invalid_key | invalid_element | invalid_value | custom
-function aborted(x, startIndex = 0) {
-    if (x.aborted === true)
-        return true;
-    for (let i = startIndex; i < x.issues.length; i++) {
-        if (x.issues[i]?.continue !== true) {
-            return true;
-        }
-    }
-    return false;
-}
-// Checks for explicit abort (continue === false), as opposed to implicit abort (continue === undefined). Used to respect `abort: true` in .refine() even for checks that have a `when` function.
-function explicitlyAborted(x, startIndex = 0) {
-    if (x.aborted === true)
-        return true;
-    for (let i = startIndex; i < x.issues.length; i++) {
-        if (x.issues[i]?.continue === false) {
-            return true;
-        }
-    }
-    return false;
-}
-function prefixIssues(path, issues) {
-    return issues.map((iss) => {
-        var _a;
-        (_a = iss).path ?? (_a.path = []);
-        iss.path.unshift(path);
-        return iss;
-    });
-}
-function unwrapMessage(message) {
-    return typeof message === "string" ? message : message?.message;
-}
-/* A check holds no link back to the schema it is attached to — the same check instance is shared by every clone of that schema — so the owner is stamped onto the issues a check just raised, at the only point where both are in scope. Runs on the failure path only; `start` is the issue count from before the check ran. */
-/** The leading size checks of `defChecks` that set an upper bound, each paired with it. */
-function sizeCaps(defChecks) {
-    const caps = [];
-    for (const ch of defChecks ?? []) {
-        const d = ch._zod.def;
-        // a later check may rewrite the value
-        if (!/_(length|size)$|_equals$/.test(d.check))
-            break;
-        const max = d.maximum ?? d.length ?? d.size;
-        if (max >= 0)
-            caps.push([max, ch]);
-    }
-    return caps;
-}
-function attachSchema(issues, start, inst) {
-    var _a;
-    for (let i = start; i < issues.length; i++) {
-        (_a = issues[i]).schema ?? (_a.schema = inst);
-    }
-}
-function finalizeIssue(iss, ctx, config) {
-    var _a;
-    // A schema that raised an issue itself owns it outright, and outranks any stamp an enclosing check left in `attachSchema`. String formats and z.custom() are schema and check at once, so when they act as a check they defer to that stamp instead.
-    const traits = iss.inst?._zod?.traits;
-    if (traits?.has("$ZodType")) {
-        if (traits.has("$ZodCheck"))
-            (_a = iss).schema ?? (_a.schema = iss.inst);
-        else
-            iss.schema = iss.inst;
-    }
-    // Decreasing specificity, first map to return a message wins. `inst` is whatever raised the issue, so a check's own map outranks the owning schema's.
-    const schemaError = iss.schema !== iss.inst ? iss.schema?._zod.def?.error : undefined;
-    const message = iss.message
-        ? iss.message
-        : (unwrapMessage(iss.inst?._zod.def?.error?.(iss)) ??
-            unwrapMessage(schemaError?.(iss)) ??
-            unwrapMessage(ctx?.error?.(iss)) ??
-            unwrapMessage(config.customError?.(iss)) ??
-            unwrapMessage(config.localeError?.(iss)) ??
-            "Invalid input");
-    // an explicit own-key copy beats object rest with excluded keys, which v8 routes through a generic runtime call; Object.keys rather than for-in so an issue pushed with a prototype does not leak inherited keys, and an own __proto__ key is dropped rather than assigned through the setter
-    const full = {};
-    for (const k of Object.keys(iss)) {
-        if (k === "inst" || k === "schema" || k === "continue" || k === "input" || k === "__proto__")
-            continue;
-        full[k] = iss[k];
-    }
-    full.path ?? (full.path = []);
-    full.message = message;
-    if (ctx?.reportInput) {
-        full.input = iss.input;
-    }
-    return full;
-}
-function getSizableOrigin(input) {
-    if (input instanceof Set)
-        return "set";
-    if (input instanceof Map)
-        return "map";
-    // @ts-ignore
-    if (input instanceof File)
-        return "file";
-    return "unknown";
-}
-const highSurrogate = /[\uD800-\uDBFF]/;
-// Code points in `str`: a surrogate pair counts once, a lone surrogate as itself. Hand-rolled because the string iterator allocates and runs ~250x slower on this path; the regex probe exits ~50x quicker for a string with no astral characters.
-function codePointLength(str) {
-    const units = str.length;
-    if (!highSurrogate.test(str))
-        return units;
-    let count = units;
-    for (let i = 0; i < units - 1; i++) {
-        if ((str.charCodeAt(i) & 0xfc00) === 0xd800 && (str.charCodeAt(i + 1) & 0xfc00) === 0xdc00) {
-            count--;
-            i++;
-        }
-    }
-    return count;
-}
-function getLengthableOrigin(input) {
-    if (Array.isArray(input))
-        return "array";
-    if (typeof input === "string")
-        return "string";
-    return "unknown";
-}
-function parsedType(data) {
-    const t = typeof data;
-    switch (t) {
-        case "number": {
-            return Number.isNaN(data) ? "nan" : "number";
-        }
-        case "object": {
-            if (data === null) {
-                return "null";
-            }
-            if (Array.isArray(data)) {
-                return "array";
-            }
-            const obj = data;
-            if (obj && Object.getPrototypeOf(obj) !== Object.prototype && "constructor" in obj && obj.constructor) {
-                return obj.constructor.name;
-            }
-        }
-    }
-    return t;
-}
-function issue(...args) {
-    const [iss, input, inst] = args;
-    if (typeof iss === "string") {
-        return {
-            message: iss,
-            code: "custom",
-            input,
-            inst,
-        };
-    }
-    return { ...iss };
-}
-function cleanEnum(obj) {
-    return Object.entries(obj)
-        .filter(([k, _]) => {
-        // return true if NaN, meaning it's not a number, thus a string key
-        return Number.isNaN(Number.parseInt(k, 10));
-    })
-        .map((el) => el[1]);
-}
-// Codec utility functions
-function base64ToUint8Array(base64) {
-    const binaryString = atob(base64);
-    const bytes = new Uint8Array(binaryString.length);
-    for (let i = 0; i < binaryString.length; i++) {
-        bytes[i] = binaryString.charCodeAt(i);
-    }
-    return bytes;
-}
-function uint8ArrayToBase64(bytes) {
-    let binaryString = "";
-    for (let i = 0; i < bytes.length; i++) {
-        binaryString += String.fromCharCode(bytes[i]);
-    }
-    return btoa(binaryString);
-}
-function base64urlToUint8Array(base64url) {
-    const base64 = base64url.replace(/-/g, "+").replace(/_/g, "/");
-    const padding = "=".repeat((4 - (base64.length % 4)) % 4);
-    return base64ToUint8Array(base64 + padding);
-}
-function uint8ArrayToBase64url(bytes) {
-    return uint8ArrayToBase64(bytes).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
-}
-function hexToUint8Array(hex) {
-    const cleanHex = hex.replace(/^0x/, "");
-    if (cleanHex.length % 2 !== 0) {
-        throw new Error("Invalid hex string length");
-    }
-    const bytes = new Uint8Array(cleanHex.length / 2);
-    for (let i = 0; i < cleanHex.length; i += 2) {
-        bytes[i / 2] = Number.parseInt(cleanHex.slice(i, i + 2), 16);
-    }
-    return bytes;
-}
-function uint8ArrayToHex(bytes) {
-    return Array.from(bytes)
-        .map((b) => b.toString(16).padStart(2, "0"))
-        .join("");
-}
-// instanceof
-class Class {
-    constructor(..._args) { }
-}
-//////////    PROTOTYPE INSTALLERS     //////////
-//
-// Members live on the prototype and materialize per instance on first read, which keeps own-property count under the step where V8 stops using inline slots. Changing anything here means re-measuring runtime, memory and bundle size together — see "The three axes" in AGENTS.md.
-/**
- * Installs a trait's members on its prototype. Each value builds that member for the instance on first read; the built value shadows the accessor as an own property, so a detached `const { parse } = schema` keeps working.
- *
- * Call this from a `proto` initializer, which runs once per prototype — never per instance.
- */
-function members(proto, table) {
-    for (const key in table) {
-        const desc = Object.getOwnPropertyDescriptor(table, key);
-        // a getter installs as written, so it stays live: `description` reads through to the registry on every access. not enumerable: an object literal's is, and a prototype member never was
-        if (desc.get)
-            Object.defineProperty(proto, key, { ...desc, enumerable: false });
-        // a method materializes bound on first read, which is what keeps a detached member working: `const opt = schema.optional; opt()`
-        else
-            defineBound(proto, key, desc.value);
-    }
-}
-/** Shadows a prototype member with an own value, so a getter that builds from the instance runs once. */
-function own(inst, key, value, enumerable = true) {
-    Object.defineProperty(inst, key, { configurable: true, writable: true, enumerable, value });
-    return value;
-}
-/** Like {@link own}, for a member that was never an own data property and has to stay out of `Object.keys`. */
-function hide(inst, key, value) {
-    return own(inst, key, value, false);
-}
-/** Adds members a table derives from the instance: each builds on first read and shadows as own data, and assignment shadows the same way, as when these were own properties. */
-function derived(computes, table) {
-    for (const key in computes) {
-        const compute = computes[key];
-        // an object literal's accessor is configurable and enumerable, and `members` copies the descriptor as written
-        Object.defineProperty(table, key, {
-            configurable: true,
-            enumerable: true,
-            get() {
-                return own(this, key, compute(this));
-            },
-            set(value) {
-                own(this, key, value);
-            },
-        });
-    }
-    return table;
-}
-function defineBound(proto, key, fn) {
-    Object.defineProperty(proto, key, {
-        configurable: true,
-        get() {
-            // vitest's spyOn calls a prototype getter bare to find the function it wraps, so a nullish receiver answers the raw method
-            return this == null ? fn : own(this, key, fn.bind(this));
-        },
-        set(value) {
-            own(this, key, value);
-        },
-    });
-}
-/** Returns the prototype to install on, or `undefined` if this group is already installed on it. */
-function claim(inst, sentinel) {
-    const proto = Object.getPrototypeOf(inst);
-    // Runs on every construction, so `in` rather than the costlier `hasOwnProperty.call`. Sentinels are keys the group itself defines.
-    return sentinel in proto ? undefined : proto;
-}
-// The internals whose init chain is installing. A second call for the same one is a derived constructor overriding its base, so it must not construct another schema in between or the override is dropped.
-let installing;
-// Set while a getter is running, so a value that resolved through a recursion break is not memoized. One shared descriptor shadows the key for the duration, which costs no per-key allocation.
-let broke = false;
-const breaker = {
-    configurable: true,
-    get() {
-        broke = true;
-        return undefined;
-    },
-};
-/**
- * Installs a lazily-derived internal on the `_zod` prototype of `inst`'s
- * constructor, computed from the internals object itself and cached there on
- * first read. One accessor per constructor rather than one per instance.
- */
-function defineLazyInternal(inst, key, compute) {
-    const proto = Object.getPrototypeOf(inst._zod);
-    if (key in proto && installing !== inst._zod) {
-        // A repeat construction: everything is installed already. Cleared here so the reference is not held past the first construction of every type.
-        installing = undefined;
-        return;
-    }
-    installing = inst._zod;
-    Object.defineProperty(proto, key, {
-        configurable: true,
-        get() {
-            // Shadowed before computing so a re-entrant read from a recursive schema resolves to undefined instead of running the getter again.
-            Object.defineProperty(this, key, breaker);
-            const outer = broke;
-            broke = false;
-            try {
-                const value = compute(this);
-                // A result that resolved through a recursion break is recomputed once the graph is complete; everything else memoizes, undefined included.
-                if (broke)
-                    delete this[key];
-                else
-                    Object.defineProperty(this, key, { configurable: true, writable: true, value });
-                broke = broke || outer;
-                return value;
-            }
-            catch (err) {
-                // A compute that threw memoizes nothing, so a later read runs it again and fails the same way. The shadow goes with it, since leaving it installed would answer undefined for every later read.
-                delete this[key];
-                broke = broke || outer;
-                throw err;
-            }
-        },
-        set(value) {
-            Object.defineProperty(this, key, { configurable: true, writable: true, value });
-        },
-    });
-}
-/**
- * Installs `key` on `inst`'s prototype, computed by `make` on first read and cached there as an own
- * data property. One accessor per constructor rather than one per instance, because an own accessor
- * puts every instance after the first into v8 dictionary mode. The key doubles as the sentinel.
- */
-function installLazyProp(inst, key, make, enumerable) {
-    const proto = claim(inst, key);
-    if (!proto)
-        return;
-    Object.defineProperty(proto, key, {
-        configurable: true,
-        get() {
-            // Shadowed before computing, so a re-entrant read from a self-referential shape resolves to undefined instead of running the getter again. A data property rather than an accessor: an own accessor is the dictionary-mode transition this exists to avoid.
-            const desc = { configurable: true, writable: true, enumerable, value: undefined };
-            Object.defineProperty(this, key, desc);
-            // a compute that throws leaves the shadow behind, so later reads answer undefined instead of re-throwing; `defineLazy` did the same, and `defineLazyInternal`'s delete-on-catch would cost bytes in every bundle for a case only a throwing user getter reaches
-            desc.value = make(this);
-            Object.defineProperty(this, key, desc);
-            return desc.value;
-        },
-        set(value) {
-            Object.defineProperty(this, key, { configurable: true, writable: true, enumerable, value });
-        },
-    });
-}
-/** Marks the thunk `_catch` synthesises for a constant catch value. `Function.length` cannot tell that thunk from a user callback — rest and defaulted parameters both report arity 0 — and a user callback reads `ctx.error`, whose issues only finalize correctly against the caller's per-parse error map. Provenance can say what arity cannot. A plain string key rather than `Symbol.for`, whose call at module scope no bundler can prove pure — the same shape that anchored `urlCanParse` into every build. */
-const CONSTANT_CATCH = "~constantCatch";
-/** Wraps a constant catch value in a thunk tagged with {@link CONSTANT_CATCH}. */
-function constantCatch(value) {
-    const fn = () => value;
-    fn[CONSTANT_CATCH] = true;
-    return fn;
-}
-
-
-/***/ }),
-
-/***/ 8395:
+/***/ 1041:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
 // EXPORTS
 __nccwpck_require__.d(__webpack_exports__, {
-  YOg: () => (/* binding */ array),
-  k5n: () => (/* binding */ _enum),
-  _H3: () => (/* binding */ looseObject),
-  mee: () => (/* binding */ nullable),
-  aig: () => (/* binding */ schemas_number),
-  Ikc: () => (/* binding */ object),
-  lqM: () => (/* binding */ optional),
-  g1P: () => (/* binding */ record),
-  YjP: () => (/* binding */ schemas_string)
+  $p: () => (/* binding */ $ZodArray),
+  sF: () => (/* binding */ $ZodBoolean),
+  P0: () => (/* binding */ $ZodDiscriminatedUnion),
+  VO: () => (/* binding */ $ZodEnum),
+  Ko: () => (/* binding */ $ZodISODateTime),
+  nu: () => (/* binding */ $ZodLiteral),
+  qc: () => (/* binding */ $ZodNullable),
+  vz: () => (/* binding */ $ZodNumber),
+  I: () => (/* binding */ $ZodNumberFormat),
+  L8: () => (/* binding */ $ZodObject),
+  ig: () => (/* binding */ $ZodOptional),
+  h: () => (/* binding */ $ZodRecord),
+  $v: () => (/* binding */ $ZodString),
+  EY: () => (/* binding */ $ZodStringFormat),
+  W4: () => (/* binding */ $ZodType),
+  GP: () => (/* binding */ $ZodUnknown)
 });
 
-// UNUSED EXPORTS: ZodMiniAny, ZodMiniArray, ZodMiniBase64, ZodMiniBase64URL, ZodMiniBigInt, ZodMiniBigIntFormat, ZodMiniBoolean, ZodMiniCIDRv4, ZodMiniCIDRv6, ZodMiniCUID, ZodMiniCUID2, ZodMiniCatch, ZodMiniCodec, ZodMiniCreditCard, ZodMiniCustom, ZodMiniCustomStringFormat, ZodMiniDate, ZodMiniDefault, ZodMiniDiscriminatedUnion, ZodMiniE164, ZodMiniEmail, ZodMiniEmoji, ZodMiniEnum, ZodMiniExactOptional, ZodMiniFile, ZodMiniFunction, ZodMiniGUID, ZodMiniIBAN, ZodMiniIPv4, ZodMiniIPv6, ZodMiniIntersection, ZodMiniJWT, ZodMiniKSUID, ZodMiniLazy, ZodMiniLiteral, ZodMiniMAC, ZodMiniMap, ZodMiniNaN, ZodMiniNanoID, ZodMiniNever, ZodMiniNonOptional, ZodMiniNull, ZodMiniNullable, ZodMiniNumber, ZodMiniNumberFormat, ZodMiniObject, ZodMiniOptional, ZodMiniPipe, ZodMiniPrefault, ZodMiniPromise, ZodMiniReadonly, ZodMiniRecord, ZodMiniSet, ZodMiniString, ZodMiniStringFormat, ZodMiniSuccess, ZodMiniSymbol, ZodMiniTemplateLiteral, ZodMiniTransform, ZodMiniTuple, ZodMiniType, ZodMiniULID, ZodMiniURL, ZodMiniUUID, ZodMiniUndefined, ZodMiniUnion, ZodMiniUnknown, ZodMiniVoid, ZodMiniXID, ZodMiniXor, _default, _function, any, base64, base64url, bigint, boolean, catch, catchall, check, cidrv4, cidrv6, codec, creditCard, cuid, cuid2, currencyCode, custom, date, describe, discriminatedUnion, e164, email, emoji, exactOptional, exactPartial, extend, file, float32, float64, function, guid, hash, hex, hostname, httpUrl, iban, instanceof, int, int32, int64, intersection, invertCodec, ipv4, ipv6, json, jwt, keyof, ksuid, lazy, literal, looseRecord, mac, map, merge, meta, nan, nanoid, nativeEnum, never, nonoptional, null, nullish, omit, partial, partialRecord, pick, pipe, prefault, promise, readonly, refine, required, safeExtend, set, strictObject, stringFormat, stringbool, success, superRefine, symbol, templateLiteral, transform, tuple, uint32, uint64, ulid, undefined, union, unknown, url, uuid, uuidv4, uuidv6, uuidv7, void, xid, xor
+// UNUSED EXPORTS: $ZodAny, $ZodBase64, $ZodBase64URL, $ZodBigInt, $ZodBigIntFormat, $ZodCIDRv4, $ZodCIDRv6, $ZodCUID, $ZodCUID2, $ZodCatch, $ZodCodec, $ZodCreditCard, $ZodCustom, $ZodCustomStringFormat, $ZodDate, $ZodDefault, $ZodE164, $ZodEmail, $ZodEmoji, $ZodExactOptional, $ZodFile, $ZodFunction, $ZodGUID, $ZodIBAN, $ZodIPv4, $ZodIPv6, $ZodISODate, $ZodISODuration, $ZodISOTime, $ZodIntersection, $ZodJWT, $ZodKSUID, $ZodLazy, $ZodMAC, $ZodMap, $ZodNaN, $ZodNanoID, $ZodNever, $ZodNonOptional, $ZodNull, $ZodObjectJIT, $ZodPipe, $ZodPrefault, $ZodPreprocess, $ZodPromise, $ZodReadonly, $ZodSet, $ZodSuccess, $ZodSymbol, $ZodTemplateLiteral, $ZodTransform, $ZodTuple, $ZodULID, $ZodURL, $ZodUUID, $ZodUndefined, $ZodUnion, $ZodVoid, $ZodXID, $ZodXor, URL_BAD_FORMAT, URL_UNPARSEABLE, base64Charset, base64urlCharset, canParseURL, clone, getDiscriminatedOption, isValidBase64, isValidBase64URL, isValidCIDRv6, isValidCreditCard, isValidIBAN, isValidIPv6, isValidJWT, mergeValues, parseURLObject, standardProps, stripTabAndNewline, urlHostnameOk, urlProtocolOk, validateURL
 
+// EXTERNAL MODULE: ./node_modules/zod/v4/core/checks.js
+var core_checks = __nccwpck_require__(4890);
 // EXTERNAL MODULE: ./node_modules/zod/v4/core/core.js
 var core_core = __nccwpck_require__(8532);
 ;// CONCATENATED MODULE: ./node_modules/zod/v4/core/regexes.js
@@ -43938,7 +44079,7 @@ const creditCard = /^\d(?:[ -]?\d){11,18}$/;
 const currencyCode = /^(?:AED|AFN|ALL|AMD|AOA|ARS|AUD|AWG|AZN|BAM|BBD|BDT|BHD|BIF|BMD|BND|BOB|BOV|BRL|BSD|BTN|BWP|BYN|BZD|CAD|CDF|CHE|CHF|CHW|CLF|CLP|CNY|COP|COU|CRC|CUP|CVE|CZK|DJF|DKK|DOP|DZD|EGP|ERN|ETB|EUR|FJD|FKP|GBP|GEL|GHS|GIP|GMD|GNF|GTQ|GYD|HKD|HNL|HTG|HUF|IDR|ILS|INR|IQD|IRR|ISK|JMD|JOD|JPY|KES|KGS|KHR|KMF|KPW|KRW|KWD|KYD|KZT|LAK|LBP|LKR|LRD|LSL|LYD|MAD|MDL|MGA|MKD|MMK|MNT|MOP|MRU|MUR|MVR|MWK|MXN|MXV|MYR|MZN|NAD|NGN|NIO|NOK|NPR|NZD|OMR|PAB|PEN|PGK|PHP|PKR|PLN|PYG|QAR|RON|RSD|RUB|RWF|SAR|SBD|SCR|SDG|SEK|SGD|SHP|SLE|SOS|SRD|SSP|STN|SVC|SYP|SZL|THB|TJS|TMT|TND|TOP|TRY|TTD|TWD|TZS|UAH|UGX|USD|USN|UYI|UYU|UYW|UZS|VED|VES|VND|VUV|WST|XAD|XAF|XAG|XAU|XBA|XBB|XBC|XBD|XCD|XCG|XDR|XOF|XPD|XPF|XPT|XSU|XTS|XUA|XXX|YER|ZAR|ZMW|ZWG)$/;
 // iban electronic format: 2-letter country, check digits 02-98 (the only values `98 - remainder` can produce), 11-30 bban characters
 const iban = /^[A-Z]{2}(?!00|01|99)\d{2}[A-Z0-9]{11,30}$/;
-const dateSource = (/* unused pure expression or super */ null && (`(?:(?:\\d\\d[2468][048]|\\d\\d[13579][26]|\\d\\d0[48]|[02468][048]00|[13579][26]00)-02-29|\\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\\d|30)|(?:02)-(?:0[1-9]|1\\d|2[0-8])))`));
+const dateSource = `(?:(?:\\d\\d[2468][048]|\\d\\d[13579][26]|\\d\\d0[48]|[02468][048]00|[13579][26]00)-02-29|\\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\\d|30)|(?:02)-(?:0[1-9]|1\\d|2[0-8])))`;
 /** Anchors a pattern source. The interpolation lives here rather than at the call site because
  * esbuild will not drop a `@__PURE__` call whose own argument interpolates a variable, but it
  * will drop `anchor(dateSource)`. Keeping it inline pinned `date` into every bundle. */
@@ -44208,11 +44349,11 @@ const $ZodString = /*@__PURE__*/ core_core/* $constructor */.xI("$ZodString", (i
         return payload;
     };
 });
-const $ZodStringFormat = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodStringFormat", (inst, def) => {
+const $ZodStringFormat = /*@__PURE__*/ core_core/* $constructor */.xI("$ZodStringFormat", (inst, def) => {
     // check initialization must come first
-    checks.$ZodCheckStringFormat.init(inst, def);
+    core_checks/* $ZodCheckStringFormat */.ql.init(inst, def);
     $ZodString.init(inst, def);
-})));
+});
 const $ZodGUID = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodGUID", (inst, def) => {
     def.pattern ?? (def.pattern = regexes.guid);
     $ZodStringFormat.init(inst, def);
@@ -44399,10 +44540,10 @@ const $ZodKSUID = /*@__PURE__*/ (/* unused pure expression or super */ null && (
     def.pattern ?? (def.pattern = regexes.ksuid);
     $ZodStringFormat.init(inst, def);
 })));
-const $ZodISODateTime = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodISODateTime", (inst, def) => {
-    def.pattern ?? (def.pattern = regexes.datetime(def));
+const $ZodISODateTime = /*@__PURE__*/ core_core/* $constructor */.xI("$ZodISODateTime", (inst, def) => {
+    def.pattern ?? (def.pattern = datetime(def));
     $ZodStringFormat.init(inst, def);
-})));
+});
 const $ZodISODate = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodISODate", (inst, def) => {
     def.pattern ?? (def.pattern = regexes.date);
     $ZodStringFormat.init(inst, def);
@@ -44694,13 +44835,13 @@ const $ZodNumber = /*@__PURE__*/ core_core/* $constructor */.xI("$ZodNumber", (i
         return payload;
     };
 });
-const $ZodNumberFormat = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodNumberFormat", (inst, def) => {
-    checks.$ZodCheckNumberFormat.init(inst, def);
+const $ZodNumberFormat = /*@__PURE__*/ core_core/* $constructor */.xI("$ZodNumberFormat", (inst, def) => {
+    core_checks/* $ZodCheckNumberFormat */.KH.init(inst, def);
     $ZodNumber.init(inst, def); // no format checks
-})));
-const $ZodBoolean = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodBoolean", (inst, def) => {
+});
+const $ZodBoolean = /*@__PURE__*/ core_core/* $constructor */.xI("$ZodBoolean", (inst, def) => {
     $ZodType.init(inst, def);
-    inst._zod.pattern = regexes.boolean;
+    inst._zod.pattern = regexes_boolean;
     inst._zod.parse = (payload, _ctx) => {
         if (def.coerce)
             try {
@@ -44718,7 +44859,7 @@ const $ZodBoolean = /*@__PURE__*/ (/* unused pure expression or super */ null &&
         });
         return payload;
     };
-})));
+});
 const $ZodBigInt = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodBigInt", (inst, def) => {
     $ZodType.init(inst, def);
     inst._zod.pattern = regexes.bigint;
@@ -45262,7 +45403,7 @@ function handleUnionResults(results, final, inst, ctx) {
             return final;
         }
     }
-    const nonaborted = results.filter((r) => !util.aborted(r));
+    const nonaborted = results.filter((r) => !core_util/* aborted */.QH(r));
     if (nonaborted.length === 1) {
         final.value = nonaborted[0].value;
         return nonaborted[0];
@@ -45271,28 +45412,28 @@ function handleUnionResults(results, final, inst, ctx) {
         code: "invalid_union",
         input: final.value,
         inst,
-        errors: results.map((result) => result.issues.map((iss) => util.finalizeIssue(iss, ctx, core.config()))),
+        errors: results.map((result) => result.issues.map((iss) => core_util/* finalizeIssue */.iR(iss, ctx, core_core/* config */.$W()))),
     });
     return final;
 }
-const $ZodUnion = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodUnion", (inst, def) => {
+const $ZodUnion = /*@__PURE__*/ core_core/* $constructor */.xI("$ZodUnion", (inst, def) => {
     $ZodType.init(inst, def);
-    util.defineLazyInternal(inst, "optin", (zod) => zod.def.options.some((o) => o._zod.optin === "defaulted")
+    core_util/* defineLazyInternal */.v5(inst, "optin", (zod) => zod.def.options.some((o) => o._zod.optin === "defaulted")
         ? "defaulted"
         : zod.def.options.some((o) => o._zod.optin !== undefined)
             ? "optional"
             : undefined);
-    util.defineLazyInternal(inst, "optout", (zod) => zod.def.options.some((o) => o._zod.optout === "optional") ? "optional" : undefined);
-    util.defineLazyInternal(inst, "values", (zod) => {
+    core_util/* defineLazyInternal */.v5(inst, "optout", (zod) => zod.def.options.some((o) => o._zod.optout === "optional") ? "optional" : undefined);
+    core_util/* defineLazyInternal */.v5(inst, "values", (zod) => {
         if (zod.def.options.every((o) => o._zod.values)) {
             return new Set(zod.def.options.flatMap((option) => Array.from(option._zod.values)));
         }
         return undefined;
     });
-    util.defineLazyInternal(inst, "pattern", (zod) => {
+    core_util/* defineLazyInternal */.v5(inst, "pattern", (zod) => {
         if (zod.def.options.every((o) => o._zod.pattern)) {
             const patterns = zod.def.options.map((o) => o._zod.pattern);
-            return new RegExp(`^(${patterns.map((p) => util.cleanRegex(p.source)).join("|")})$`);
+            return new RegExp(`^(${patterns.map((p) => core_util/* cleanRegex */.p6(p.source)).join("|")})$`);
         }
         return undefined;
     });
@@ -45324,7 +45465,7 @@ const $ZodUnion = /*@__PURE__*/ (/* unused pure expression or super */ null && (
             return handleUnionResults(results, payload, inst, ctx);
         });
     };
-})));
+});
 function handleExclusiveUnionResults(results, final, inst, ctx) {
     const matches = [];
     for (let i = 0; i < results.length; i++) {
@@ -45422,11 +45563,11 @@ function discriminatorMap(def) {
 }
 const $ZodDiscriminatedUnion = 
 /*@__PURE__*/
-(/* unused pure expression or super */ null && (core.$constructor("$ZodDiscriminatedUnion", (inst, def) => {
+core_core/* $constructor */.xI("$ZodDiscriminatedUnion", (inst, def) => {
     def.inclusive = false;
     $ZodUnion.init(inst, def);
     const _super = inst._zod.parse;
-    util.defineLazyInternal(inst, "propValues", (zod) => {
+    core_util/* defineLazyInternal */.v5(inst, "propValues", (zod) => {
         const propValues = {};
         let undefinedCount = 0;
         for (const option of zod.def.options) {
@@ -45437,7 +45578,7 @@ const $ZodDiscriminatedUnion =
                 undefinedCount++;
             for (const [k, v] of Object.entries(pv)) {
                 if (!Object.prototype.hasOwnProperty.call(propValues, k)) {
-                    util.assignProp(propValues, k, new Set());
+                    core_util/* assignProp */.Vy(propValues, k, new Set());
                 }
                 for (const val of v) {
                     propValues[k].add(val);
@@ -45450,15 +45591,15 @@ const $ZodDiscriminatedUnion =
     });
     // Checked now rather than in the lookup map below, so an option that lacks the discriminator fails at the `discriminatedUnion` call instead of on the first object parsed. Options whose shape cannot be enumerated without resolving it — pipes and lazies — are left to the map.
     def.options.forEach((option, i) => {
-        const propShape = util.rawShape(option._zod.def);
+        const propShape = core_util/* rawShape */.MO(option._zod.def);
         if (propShape && !Object.prototype.hasOwnProperty.call(propShape, def.discriminator)) {
             throw new Error(`Invalid discriminated union option at index "${i}"`);
         }
     });
-    const disc = util.cached(() => discriminatorMap(def));
+    const disc = core_util/* cached */.PO(() => discriminatorMap(def));
     inst._zod.parse = (payload, ctx) => {
         const input = payload.value;
-        if (!util.isObject(input)) {
+        if (!core_util/* isObject */.Gv(input)) {
             payload.issues.push({
                 code: "invalid_type",
                 expected: "object",
@@ -45492,7 +45633,7 @@ const $ZodDiscriminatedUnion =
         });
         return payload;
     };
-})));
+});
 const $ZodIntersection = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodIntersection", (inst, def) => {
     $ZodType.init(inst, def);
     inst._zod.parse = (payload, ctx) => {
@@ -46063,16 +46204,16 @@ const $ZodEnum = /*@__PURE__*/ core_core/* $constructor */.xI("$ZodEnum", (inst,
         return payload;
     };
 });
-const $ZodLiteral = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodLiteral", (inst, def) => {
+const $ZodLiteral = /*@__PURE__*/ core_core/* $constructor */.xI("$ZodLiteral", (inst, def) => {
     $ZodType.init(inst, def);
     const values = new Set(def.values);
     inst._zod.values = values;
-    util.defineLazyInternal(inst, "pattern", (zod) => {
+    core_util/* defineLazyInternal */.v5(inst, "pattern", (zod) => {
         const vals = zod.def.values;
         // unmatchable fallback, RE2-safe: an empty alternation would compile to /^()$/, which matches ""
         return new RegExp(vals.length
             ? `^(${vals
-                .map((o) => typeof o === "string" ? util.escapeRegex(o) : o ? util.escapeRegex(o.toString()) : String(o))
+                .map((o) => typeof o === "string" ? core_util/* escapeRegex */.sD(o) : o ? core_util/* escapeRegex */.sD(o.toString()) : String(o))
                 .join("|")})$`
             : "^[^\\s\\S]$");
     });
@@ -46089,7 +46230,7 @@ const $ZodLiteral = /*@__PURE__*/ (/* unused pure expression or super */ null &&
         });
         return payload;
     };
-})));
+});
 const $ZodFile = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodFile", (inst, def) => {
     $ZodType.init(inst, def);
     inst._zod.parse = (payload, _ctx) => {
@@ -46670,8 +46811,953 @@ function handleRefineResult(result, payload, input, inst) {
     }
 }
 
-// EXTERNAL MODULE: ./node_modules/zod/v4/core/api.js + 2 modules
-var api = __nccwpck_require__(2306);
+
+/***/ }),
+
+/***/ 4723:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   A2: () => (/* binding */ normalizeParams),
+/* harmony export */   B7: () => (/* binding */ stringifyPrimitive),
+/* harmony export */   GW: () => (/* binding */ parsedType),
+/* harmony export */   Gv: () => (/* binding */ isObject),
+/* harmony export */   MO: () => (/* binding */ rawShape),
+/* harmony export */   NM: () => (/* binding */ optionalKeys),
+/* harmony export */   PO: () => (/* binding */ cached),
+/* harmony export */   QH: () => (/* binding */ aborted),
+/* harmony export */   Qd: () => (/* binding */ isPlainObject),
+/* harmony export */   Vy: () => (/* binding */ assignProp),
+/* harmony export */   X: () => (/* binding */ installLazyProp),
+/* harmony export */   d3: () => (/* binding */ attachSchema),
+/* harmony export */   gx: () => (/* binding */ captureStackTrace),
+/* harmony export */   hi: () => (/* binding */ sizeCaps),
+/* harmony export */   iR: () => (/* binding */ finalizeIssue),
+/* harmony export */   jD: () => (/* binding */ hide),
+/* harmony export */   jw: () => (/* binding */ joinValues),
+/* harmony export */   k8: () => (/* binding */ jsonStringifyReplacer),
+/* harmony export */   lQ: () => (/* binding */ prefixIssues),
+/* harmony export */   o8: () => (/* binding */ clone),
+/* harmony export */   ol: () => (/* binding */ members),
+/* harmony export */   p6: () => (/* binding */ cleanRegex),
+/* harmony export */   qQ: () => (/* binding */ propertyKeyTypes),
+/* harmony export */   qh: () => (/* binding */ own),
+/* harmony export */   rL: () => (/* binding */ explicitlyAborted),
+/* harmony export */   sD: () => (/* binding */ escapeRegex),
+/* harmony export */   v5: () => (/* binding */ defineLazyInternal),
+/* harmony export */   w5: () => (/* binding */ getEnumValues),
+/* harmony export */   zH: () => (/* binding */ NUMBER_FORMAT_RANGES)
+/* harmony export */ });
+/* unused harmony exports assertEqual, assertNotEqual, toZod, assertIs, assertNever, assert, nullish, floatSafeRemainder, defineLazy, objectClone, mergeDefs, cloneDef, getElementAtPath, promiseAllObject, randomString, esc, slugify, allowsEval, shallowClone, numKeys, getParsedType, primitiveTypes, createTransparentProxy, BIGINT_FORMAT_RANGES, pick, omit, extend, safeExtend, merge, partial, required, unwrapMessage, getSizableOrigin, codePointLength, getLengthableOrigin, issue, cleanEnum, base64ToUint8Array, uint8ArrayToBase64, base64urlToUint8Array, uint8ArrayToBase64url, hexToUint8Array, uint8ArrayToHex, Class, derived, CONSTANT_CATCH, constantCatch */
+
+// functions
+function assertEqual(val) {
+    return val;
+}
+function assertNotEqual(val) {
+    return val;
+}
+function toZod() {
+    return (schema) => schema;
+}
+function assertIs(_arg) { }
+function assertNever(_x) {
+    throw new Error("Unexpected value in exhaustive check");
+}
+function assert(_) { }
+function getEnumValues(entries) {
+    const numericValues = Object.values(entries).filter((v) => typeof v === "number");
+    const values = Object.entries(entries)
+        .filter(([k, _]) => numericValues.indexOf(+k) === -1)
+        .map(([_, v]) => v);
+    return values;
+}
+function joinValues(array, separator = "|") {
+    return array.map((val) => stringifyPrimitive(val)).join(separator);
+}
+function jsonStringifyReplacer(_, value) {
+    if (typeof value === "bigint")
+        return value.toString();
+    return value;
+}
+// the accessor lives on a shared prototype: an own accessor makes every box a dictionary-mode object (~360 B and a slow load per read against ~100 B and an inlined getter here)
+class Cached {
+    constructor(getter) {
+        this._getter = getter;
+        this._value = undefined;
+    }
+    get value() {
+        const getter = this._getter;
+        if (getter !== undefined) {
+            this._value = getter();
+            this._getter = undefined;
+        }
+        return this._value;
+    }
+}
+function cached(getter) {
+    return new Cached(getter);
+}
+function nullish(input) {
+    return input === null || input === undefined;
+}
+function cleanRegex(source) {
+    const start = source.startsWith("^") ? 1 : 0;
+    const end = source.endsWith("$") ? source.length - 1 : source.length;
+    return source.slice(start, end);
+}
+function floatSafeRemainder(val, step) {
+    const ratio = val / step;
+    const roundedRatio = Math.round(ratio);
+    // `val` and `step` each round to a double before the division rounds again, so a true decimal multiple's quotient can sit up to 1.5 of these scaled epsilons from the integer. A 1x tolerance therefore rejected 2.03 as a multiple of 0.07; 4x covers the worst case with margin.
+    const tolerance = 4 * Number.EPSILON * Math.max(Math.abs(ratio), 1);
+    if (Math.abs(ratio - roundedRatio) < tolerance)
+        return 0;
+    return ratio - roundedRatio;
+}
+const EVALUATING = /* @__PURE__*/ (/* unused pure expression or super */ null && (Symbol("evaluating")));
+function defineLazy(object, key, getter) {
+    let value = undefined;
+    Object.defineProperty(object, key, {
+        get() {
+            if (value === EVALUATING) {
+                // Circular reference detected, return undefined to break the cycle
+                return undefined;
+            }
+            if (value === undefined) {
+                value = EVALUATING;
+                value = getter();
+            }
+            return value;
+        },
+        set(v) {
+            Object.defineProperty(object, key, {
+                value: v,
+                // configurable: true,
+            });
+            // object[key] = v;
+        },
+        configurable: true,
+    });
+}
+function objectClone(obj) {
+    return Object.create(Object.getPrototypeOf(obj), Object.getOwnPropertyDescriptors(obj));
+}
+function assignProp(target, prop, value) {
+    Object.defineProperty(target, prop, {
+        value,
+        writable: true,
+        enumerable: true,
+        configurable: true,
+    });
+}
+/**
+ * Whichever object a def's `shape` currently answers from: the one the caller passed until the first read, the frozen copy after it.
+ *
+ * Its keys and descriptors read without invoking anything, which is what lets a discriminated union check its discriminator, and the cycle walk read a shape, without resolving a getter that references the schema being constructed. A def that answers `shape` from an accessor of its own has none.
+ */
+function rawShape(def) {
+    const desc = Object.getOwnPropertyDescriptor(def, "shape");
+    return desc?.get ? desc.get.raw : desc?.value;
+}
+// where a builder reads its source's keys and descriptors, resolving only a shape a def answers for itself. A shape resolves by object spread, so only its enumerable keys are ever part of it.
+function sourceShape(schema) {
+    return rawShape(schema._zod.def) ?? schema._zod.def.shape;
+}
+// a key whose value is not settled yet, self-caching so every read after the first gets the same one
+function deferProp(target, key, getter) {
+    Object.defineProperty(target, key, {
+        get() {
+            const value = getter();
+            assignProp(this, key, value);
+            return value;
+        },
+        enumerable: true,
+        configurable: true,
+    });
+}
+// Writes a settled key. A plain assignment is much cheaper than `defineProperty` and produces the same descriptor, but it runs whatever setter already answers to the key — an accessor this shape deferred, or an inherited one, which `__proto__` has on every object and prototype pollution can add for any name.
+function putProp(target, key, value) {
+    if (key in target)
+        assignProp(target, key, value);
+    else
+        target[key] = value;
+}
+/**
+ * Copies `keys` of `source`'s shape onto `target`, each value passed through `wrap`.
+ *
+ * A key the source has resolved is copied through now, so the derived shape states it outright and nothing has to resolve it to learn what it holds. A key the source still defers stays deferred, and reads back through the source's own `shape`, so it resolves once and both shapes get that one schema.
+ */
+function mirrorShape(target, source, keys, wrap) {
+    const raw = sourceShape(source);
+    for (const key of keys) {
+        const desc = Object.getOwnPropertyDescriptor(raw, key);
+        if (!desc.enumerable)
+            continue;
+        if (desc.get) {
+            deferProp(target, key, () => {
+                const value = source._zod.def.shape[key];
+                return wrap ? wrap(value, key) : value;
+            });
+        }
+        else
+            putProp(target, key, wrap ? wrap(desc.value, key) : desc.value);
+    }
+}
+// same, for a plain shape a caller passed rather than a schema's
+function mirrorProps(target, source) {
+    for (const key of Reflect.ownKeys(source)) {
+        const desc = Object.getOwnPropertyDescriptor(source, key);
+        if (!desc.enumerable)
+            continue;
+        if (desc.get)
+            deferProp(target, key, () => source[key]);
+        else
+            putProp(target, key, desc.value);
+    }
+}
+function mergeDefs(...defs) {
+    const mergedDescriptors = {};
+    for (const def of defs) {
+        const descriptors = Object.getOwnPropertyDescriptors(def);
+        Object.assign(mergedDescriptors, descriptors);
+    }
+    return Object.defineProperties({}, mergedDescriptors);
+}
+function cloneDef(schema) {
+    return mergeDefs(schema._zod.def);
+}
+function getElementAtPath(obj, path) {
+    if (!path)
+        return obj;
+    return path.reduce((acc, key) => acc?.[key], obj);
+}
+function promiseAllObject(promisesObj) {
+    const keys = Object.keys(promisesObj);
+    const promises = keys.map((key) => promisesObj[key]);
+    return Promise.all(promises).then((results) => {
+        const resolvedObj = {};
+        for (let i = 0; i < keys.length; i++) {
+            resolvedObj[keys[i]] = results[i];
+        }
+        return resolvedObj;
+    });
+}
+function randomString(length = 10) {
+    const chars = "abcdefghijklmnopqrstuvwxyz";
+    let str = "";
+    for (let i = 0; i < length; i++) {
+        str += chars[Math.floor(Math.random() * chars.length)];
+    }
+    return str;
+}
+function esc(str) {
+    return JSON.stringify(str);
+}
+function slugify(input) {
+    return input
+        .toLowerCase()
+        .trim()
+        .replace(/[^\w\s-]/g, "")
+        .replace(/[\s_-]+/g, "-")
+        .replace(/^-+|-+$/g, "");
+}
+const captureStackTrace = ("captureStackTrace" in Error ? Error.captureStackTrace : (..._args) => { });
+function isObject(data) {
+    return typeof data === "object" && data !== null && !Array.isArray(data);
+}
+const allowsEval = /* @__PURE__*/ (/* unused pure expression or super */ null && (cached(() => {
+    // Skip the probe under `jitless`: strict CSPs report the caught `new Function` as a `securitypolicyviolation` even though the throw is swallowed.
+    if (globalConfig.jitless) {
+        return false;
+    }
+    // @ts-ignore
+    if (typeof navigator !== "undefined" && navigator?.userAgent?.includes("Cloudflare")) {
+        return false;
+    }
+    try {
+        const F = Function;
+        new F("");
+        return true;
+    }
+    catch (_) {
+        return false;
+    }
+})));
+function isPlainObject(o) {
+    if (isObject(o) === false)
+        return false;
+    // modified constructor
+    const ctor = o.constructor;
+    if (ctor === undefined)
+        return true;
+    if (typeof ctor !== "function")
+        return true;
+    // modified prototype
+    const prot = ctor.prototype;
+    if (isObject(prot) === false)
+        return false;
+    // ctor doesn't have static `isPrototypeOf`
+    if (Object.prototype.hasOwnProperty.call(prot, "isPrototypeOf") === false) {
+        return false;
+    }
+    return true;
+}
+function shallowClone(o) {
+    if (isPlainObject(o))
+        return { ...o };
+    if (Array.isArray(o))
+        return [...o];
+    if (o instanceof Map)
+        return new Map(o);
+    if (o instanceof Set)
+        return new Set(o);
+    return o;
+}
+function numKeys(data) {
+    let keyCount = 0;
+    for (const key in data) {
+        if (Object.prototype.hasOwnProperty.call(data, key)) {
+            keyCount++;
+        }
+    }
+    return keyCount;
+}
+const getParsedType = (data) => {
+    const t = typeof data;
+    switch (t) {
+        case "undefined":
+            return "undefined";
+        case "string":
+            return "string";
+        case "number":
+            return Number.isNaN(data) ? "nan" : "number";
+        case "boolean":
+            return "boolean";
+        case "function":
+            return "function";
+        case "bigint":
+            return "bigint";
+        case "symbol":
+            return "symbol";
+        case "object":
+            if (Array.isArray(data)) {
+                return "array";
+            }
+            if (data === null) {
+                return "null";
+            }
+            if (data.then && typeof data.then === "function" && data.catch && typeof data.catch === "function") {
+                return "promise";
+            }
+            if (typeof Map !== "undefined" && data instanceof Map) {
+                return "map";
+            }
+            if (typeof Set !== "undefined" && data instanceof Set) {
+                return "set";
+            }
+            if (typeof Date !== "undefined" && data instanceof Date) {
+                return "date";
+            }
+            // @ts-ignore
+            if (typeof File !== "undefined" && data instanceof File) {
+                return "file";
+            }
+            return "object";
+        default:
+            throw new Error(`Unknown data type: ${t}`);
+    }
+};
+const propertyKeyTypes = /* @__PURE__*/ new Set(["string", "number", "symbol"]);
+const primitiveTypes = /* @__PURE__*/ new Set([
+    "string",
+    "number",
+    "bigint",
+    "boolean",
+    "symbol",
+    "undefined",
+]);
+function escapeRegex(str) {
+    return str.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+}
+// zod-specific utils
+function clone(inst, def, params) {
+    const cl = new inst._zod.constr(def ?? inst._zod.def);
+    if (!def || params?.parent)
+        cl._zod.parent = inst;
+    return cl;
+}
+function normalizeParams(_params) {
+    const params = _params;
+    if (!params)
+        return {};
+    if (typeof params === "string")
+        return { error: () => params };
+    if (params?.message !== undefined) {
+        if (params?.error !== undefined)
+            throw new Error("Cannot specify both `message` and `error` params");
+        params.error = params.message;
+    }
+    delete params.message;
+    if (typeof params.error === "string")
+        return { ...params, error: () => params.error };
+    return params;
+}
+function createTransparentProxy(getter) {
+    let target;
+    return new Proxy({}, {
+        get(_, prop, receiver) {
+            target ?? (target = getter());
+            return Reflect.get(target, prop, receiver);
+        },
+        set(_, prop, value, receiver) {
+            target ?? (target = getter());
+            return Reflect.set(target, prop, value, receiver);
+        },
+        has(_, prop) {
+            target ?? (target = getter());
+            return Reflect.has(target, prop);
+        },
+        deleteProperty(_, prop) {
+            target ?? (target = getter());
+            return Reflect.deleteProperty(target, prop);
+        },
+        ownKeys(_) {
+            target ?? (target = getter());
+            return Reflect.ownKeys(target);
+        },
+        getOwnPropertyDescriptor(_, prop) {
+            target ?? (target = getter());
+            return Reflect.getOwnPropertyDescriptor(target, prop);
+        },
+        defineProperty(_, prop, descriptor) {
+            target ?? (target = getter());
+            return Reflect.defineProperty(target, prop, descriptor);
+        },
+    });
+}
+function stringifyPrimitive(value) {
+    if (typeof value === "bigint")
+        return value.toString() + "n";
+    if (typeof value === "string")
+        return `"${value}"`;
+    return `${value}`;
+}
+function optionalKeys(shape) {
+    return Object.keys(shape).filter((k) => {
+        return shape[k]._zod.optin !== undefined && shape[k]._zod.optout === "optional";
+    });
+}
+// Wrapped in a `@__PURE__` IIFE: esbuild never tree-shakes a top-level initializer that contains a member access on `Number`, so the bare object literal survived into every bundle.
+const NUMBER_FORMAT_RANGES = /*@__PURE__*/ (() => ({
+    safeint: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
+    int32: [-2147483648, 2147483647],
+    uint32: [0, 4294967295],
+    float32: [-3.4028234663852886e38, 3.4028234663852886e38],
+    float64: [-Number.MAX_VALUE, Number.MAX_VALUE],
+}))();
+const BIGINT_FORMAT_RANGES = {
+    int64: [/* @__PURE__*/ BigInt("-9223372036854775808"), /* @__PURE__*/ BigInt("9223372036854775807")],
+    uint64: [/* @__PURE__*/ BigInt(0), /* @__PURE__*/ BigInt("18446744073709551615")],
+};
+function pick(schema, mask) {
+    const currDef = schema._zod.def;
+    const checks = currDef.checks;
+    const hasChecks = checks && checks.length > 0;
+    if (hasChecks) {
+        throw new Error(".pick() cannot be used on object schemas containing refinements");
+    }
+    const newShape = {};
+    mirrorShape(newShape, schema, maskedKeys(schema, mask));
+    return clone(schema, mergeDefs(currDef, { shape: newShape, checks: [] }));
+}
+// the mask keys that select something, checked against the source's shape without resolving it
+function maskedKeys(schema, mask) {
+    const raw = sourceShape(schema);
+    const keys = [];
+    // `for...in` skips symbols, so a symbol in the mask would select nothing
+    for (const key of Reflect.ownKeys(mask)) {
+        if (!Object.getOwnPropertyDescriptor(raw, key)?.enumerable) {
+            throw new Error(`Unrecognized key: "${String(key)}"`);
+        }
+        if (mask[key])
+            keys.push(key);
+    }
+    return keys;
+}
+function omit(schema, mask) {
+    const currDef = schema._zod.def;
+    const checks = currDef.checks;
+    const hasChecks = checks && checks.length > 0;
+    if (hasChecks) {
+        throw new Error(".omit() cannot be used on object schemas containing refinements");
+    }
+    const omitted = new Set(maskedKeys(schema, mask));
+    const newShape = {};
+    mirrorShape(newShape, schema, Reflect.ownKeys(sourceShape(schema)).filter((key) => !omitted.has(key)));
+    return clone(schema, mergeDefs(currDef, { shape: newShape, checks: [] }));
+}
+function extend(schema, shape) {
+    if (!isPlainObject(shape)) {
+        throw new Error("Invalid input to extend: expected a plain object");
+    }
+    const checks = schema._zod.def.checks;
+    const hasChecks = checks && checks.length > 0;
+    if (hasChecks) {
+        // Only throw if new shape overlaps with existing shape. Use getOwnPropertyDescriptor to check key existence without accessing values
+        const existingShape = sourceShape(schema);
+        for (const key of Reflect.ownKeys(shape)) {
+            if (Object.getOwnPropertyDescriptor(existingShape, key) !== undefined) {
+                throw new Error("Cannot overwrite keys on object schemas containing refinements. Use `.safeExtend()` instead.");
+            }
+        }
+    }
+    return clone(schema, mergeDefs(schema._zod.def, { shape: extended(schema, shape) }));
+}
+// the source's keys, then the caller's overlaid on top
+function extended(schema, shape) {
+    const newShape = {};
+    mirrorShape(newShape, schema, Reflect.ownKeys(sourceShape(schema)));
+    mirrorProps(newShape, shape);
+    return newShape;
+}
+function safeExtend(schema, shape) {
+    if (!isPlainObject(shape)) {
+        throw new Error("Invalid input to safeExtend: expected a plain object");
+    }
+    return clone(schema, mergeDefs(schema._zod.def, { shape: extended(schema, shape) }));
+}
+function merge(a, b) {
+    if (!b?._zod?.def) {
+        throw new Error("Invalid input to merge: expected an object schema. To merge a plain shape, use `.extend()`.");
+    }
+    if (a._zod.def.checks?.length) {
+        throw new Error(".merge() cannot be used on object schemas containing refinements. Use .safeExtend() instead.");
+    }
+    const newShape = {};
+    mirrorShape(newShape, a, Reflect.ownKeys(sourceShape(a)));
+    mirrorShape(newShape, b, Reflect.ownKeys(sourceShape(b)));
+    const def = mergeDefs(a._zod.def, {
+        shape: newShape,
+        get catchall() {
+            return b._zod.def.catchall;
+        },
+        checks: b._zod.def.checks ?? [],
+    });
+    return clone(a, def);
+}
+function partial(Class, schema, mask, name = "partial") {
+    const currDef = schema._zod.def;
+    const checks = currDef.checks;
+    const hasChecks = checks && checks.length > 0;
+    if (hasChecks) {
+        throw new Error(`.${name}() cannot be used on object schemas containing refinements`);
+    }
+    const selected = mask ? new Set(maskedKeys(schema, mask)) : undefined;
+    const newShape = {};
+    mirrorShape(newShape, schema, Reflect.ownKeys(sourceShape(schema)), Class &&
+        ((value, key) => (selected && !selected.has(key) ? value : new Class({ type: "optional", innerType: value }))));
+    return clone(schema, mergeDefs(schema._zod.def, { shape: newShape, checks: [] }));
+}
+function required(Class, schema, mask) {
+    const selected = mask ? new Set(maskedKeys(schema, mask)) : undefined;
+    const newShape = {};
+    mirrorShape(newShape, schema, Reflect.ownKeys(sourceShape(schema)), (value, key) => 
+    // overwrite with non-optional
+    selected && !selected.has(key) ? value : new Class({ type: "nonoptional", innerType: value }));
+    return clone(schema, mergeDefs(schema._zod.def, { shape: newShape }));
+}
+// invalid_type | too_big | too_small | invalid_format | not_multiple_of | unrecognized_keys | invalid_union | invalid_key | invalid_element | invalid_value | custom
+function aborted(x, startIndex = 0) {
+    if (x.aborted === true)
+        return true;
+    for (let i = startIndex; i < x.issues.length; i++) {
+        if (x.issues[i]?.continue !== true) {
+            return true;
+        }
+    }
+    return false;
+}
+// Checks for explicit abort (continue === false), as opposed to implicit abort (continue === undefined). Used to respect `abort: true` in .refine() even for checks that have a `when` function.
+function explicitlyAborted(x, startIndex = 0) {
+    if (x.aborted === true)
+        return true;
+    for (let i = startIndex; i < x.issues.length; i++) {
+        if (x.issues[i]?.continue === false) {
+            return true;
+        }
+    }
+    return false;
+}
+function prefixIssues(path, issues) {
+    return issues.map((iss) => {
+        var _a;
+        (_a = iss).path ?? (_a.path = []);
+        iss.path.unshift(path);
+        return iss;
+    });
+}
+function unwrapMessage(message) {
+    return typeof message === "string" ? message : message?.message;
+}
+/* A check holds no link back to the schema it is attached to — the same check instance is shared by every clone of that schema — so the owner is stamped onto the issues a check just raised, at the only point where both are in scope. Runs on the failure path only; `start` is the issue count from before the check ran. */
+/** The leading size checks of `defChecks` that set an upper bound, each paired with it. */
+function sizeCaps(defChecks) {
+    const caps = [];
+    for (const ch of defChecks ?? []) {
+        const d = ch._zod.def;
+        // a later check may rewrite the value
+        if (!/_(length|size)$|_equals$/.test(d.check))
+            break;
+        const max = d.maximum ?? d.length ?? d.size;
+        if (max >= 0)
+            caps.push([max, ch]);
+    }
+    return caps;
+}
+function attachSchema(issues, start, inst) {
+    var _a;
+    for (let i = start; i < issues.length; i++) {
+        (_a = issues[i]).schema ?? (_a.schema = inst);
+    }
+}
+function finalizeIssue(iss, ctx, config) {
+    var _a;
+    // A schema that raised an issue itself owns it outright, and outranks any stamp an enclosing check left in `attachSchema`. String formats and z.custom() are schema and check at once, so when they act as a check they defer to that stamp instead.
+    const traits = iss.inst?._zod?.traits;
+    if (traits?.has("$ZodType")) {
+        if (traits.has("$ZodCheck"))
+            (_a = iss).schema ?? (_a.schema = iss.inst);
+        else
+            iss.schema = iss.inst;
+    }
+    // Decreasing specificity, first map to return a message wins. `inst` is whatever raised the issue, so a check's own map outranks the owning schema's.
+    const schemaError = iss.schema !== iss.inst ? iss.schema?._zod.def?.error : undefined;
+    const message = iss.message
+        ? iss.message
+        : (unwrapMessage(iss.inst?._zod.def?.error?.(iss)) ??
+            unwrapMessage(schemaError?.(iss)) ??
+            unwrapMessage(ctx?.error?.(iss)) ??
+            unwrapMessage(config.customError?.(iss)) ??
+            unwrapMessage(config.localeError?.(iss)) ??
+            "Invalid input");
+    // an explicit own-key copy beats object rest with excluded keys, which v8 routes through a generic runtime call; Object.keys rather than for-in so an issue pushed with a prototype does not leak inherited keys, and an own __proto__ key is dropped rather than assigned through the setter
+    const full = {};
+    for (const k of Object.keys(iss)) {
+        if (k === "inst" || k === "schema" || k === "continue" || k === "input" || k === "__proto__")
+            continue;
+        full[k] = iss[k];
+    }
+    full.path ?? (full.path = []);
+    full.message = message;
+    if (ctx?.reportInput) {
+        full.input = iss.input;
+    }
+    return full;
+}
+function getSizableOrigin(input) {
+    if (input instanceof Set)
+        return "set";
+    if (input instanceof Map)
+        return "map";
+    // @ts-ignore
+    if (input instanceof File)
+        return "file";
+    return "unknown";
+}
+const highSurrogate = /[\uD800-\uDBFF]/;
+// Code points in `str`: a surrogate pair counts once, a lone surrogate as itself. Hand-rolled because the string iterator allocates and runs ~250x slower on this path; the regex probe exits ~50x quicker for a string with no astral characters.
+function codePointLength(str) {
+    const units = str.length;
+    if (!highSurrogate.test(str))
+        return units;
+    let count = units;
+    for (let i = 0; i < units - 1; i++) {
+        if ((str.charCodeAt(i) & 0xfc00) === 0xd800 && (str.charCodeAt(i + 1) & 0xfc00) === 0xdc00) {
+            count--;
+            i++;
+        }
+    }
+    return count;
+}
+function getLengthableOrigin(input) {
+    if (Array.isArray(input))
+        return "array";
+    if (typeof input === "string")
+        return "string";
+    return "unknown";
+}
+function parsedType(data) {
+    const t = typeof data;
+    switch (t) {
+        case "number": {
+            return Number.isNaN(data) ? "nan" : "number";
+        }
+        case "object": {
+            if (data === null) {
+                return "null";
+            }
+            if (Array.isArray(data)) {
+                return "array";
+            }
+            const obj = data;
+            if (obj && Object.getPrototypeOf(obj) !== Object.prototype && "constructor" in obj && obj.constructor) {
+                return obj.constructor.name;
+            }
+        }
+    }
+    return t;
+}
+function issue(...args) {
+    const [iss, input, inst] = args;
+    if (typeof iss === "string") {
+        return {
+            message: iss,
+            code: "custom",
+            input,
+            inst,
+        };
+    }
+    return { ...iss };
+}
+function cleanEnum(obj) {
+    return Object.entries(obj)
+        .filter(([k, _]) => {
+        // return true if NaN, meaning it's not a number, thus a string key
+        return Number.isNaN(Number.parseInt(k, 10));
+    })
+        .map((el) => el[1]);
+}
+// Codec utility functions
+function base64ToUint8Array(base64) {
+    const binaryString = atob(base64);
+    const bytes = new Uint8Array(binaryString.length);
+    for (let i = 0; i < binaryString.length; i++) {
+        bytes[i] = binaryString.charCodeAt(i);
+    }
+    return bytes;
+}
+function uint8ArrayToBase64(bytes) {
+    let binaryString = "";
+    for (let i = 0; i < bytes.length; i++) {
+        binaryString += String.fromCharCode(bytes[i]);
+    }
+    return btoa(binaryString);
+}
+function base64urlToUint8Array(base64url) {
+    const base64 = base64url.replace(/-/g, "+").replace(/_/g, "/");
+    const padding = "=".repeat((4 - (base64.length % 4)) % 4);
+    return base64ToUint8Array(base64 + padding);
+}
+function uint8ArrayToBase64url(bytes) {
+    return uint8ArrayToBase64(bytes).replace(/\+/g, "-").replace(/\//g, "_").replace(/=/g, "");
+}
+function hexToUint8Array(hex) {
+    const cleanHex = hex.replace(/^0x/, "");
+    if (cleanHex.length % 2 !== 0) {
+        throw new Error("Invalid hex string length");
+    }
+    const bytes = new Uint8Array(cleanHex.length / 2);
+    for (let i = 0; i < cleanHex.length; i += 2) {
+        bytes[i / 2] = Number.parseInt(cleanHex.slice(i, i + 2), 16);
+    }
+    return bytes;
+}
+function uint8ArrayToHex(bytes) {
+    return Array.from(bytes)
+        .map((b) => b.toString(16).padStart(2, "0"))
+        .join("");
+}
+// instanceof
+class Class {
+    constructor(..._args) { }
+}
+//////////    PROTOTYPE INSTALLERS     //////////
+//
+// Members live on the prototype and materialize per instance on first read, which keeps own-property count under the step where V8 stops using inline slots. Changing anything here means re-measuring runtime, memory and bundle size together — see "The three axes" in AGENTS.md.
+/**
+ * Installs a trait's members on its prototype. Each value builds that member for the instance on first read; the built value shadows the accessor as an own property, so a detached `const { parse } = schema` keeps working.
+ *
+ * Call this from a `proto` initializer, which runs once per prototype — never per instance.
+ */
+function members(proto, table) {
+    for (const key in table) {
+        const desc = Object.getOwnPropertyDescriptor(table, key);
+        // a getter installs as written, so it stays live: `description` reads through to the registry on every access. not enumerable: an object literal's is, and a prototype member never was
+        if (desc.get)
+            Object.defineProperty(proto, key, { ...desc, enumerable: false });
+        // a method materializes bound on first read, which is what keeps a detached member working: `const opt = schema.optional; opt()`
+        else
+            defineBound(proto, key, desc.value);
+    }
+}
+/** Shadows a prototype member with an own value, so a getter that builds from the instance runs once. */
+function own(inst, key, value, enumerable = true) {
+    Object.defineProperty(inst, key, { configurable: true, writable: true, enumerable, value });
+    return value;
+}
+/** Like {@link own}, for a member that was never an own data property and has to stay out of `Object.keys`. */
+function hide(inst, key, value) {
+    return own(inst, key, value, false);
+}
+/** Adds members a table derives from the instance: each builds on first read and shadows as own data, and assignment shadows the same way, as when these were own properties. */
+function derived(computes, table) {
+    for (const key in computes) {
+        const compute = computes[key];
+        // an object literal's accessor is configurable and enumerable, and `members` copies the descriptor as written
+        Object.defineProperty(table, key, {
+            configurable: true,
+            enumerable: true,
+            get() {
+                return own(this, key, compute(this));
+            },
+            set(value) {
+                own(this, key, value);
+            },
+        });
+    }
+    return table;
+}
+function defineBound(proto, key, fn) {
+    Object.defineProperty(proto, key, {
+        configurable: true,
+        get() {
+            // vitest's spyOn calls a prototype getter bare to find the function it wraps, so a nullish receiver answers the raw method
+            return this == null ? fn : own(this, key, fn.bind(this));
+        },
+        set(value) {
+            own(this, key, value);
+        },
+    });
+}
+/** Returns the prototype to install on, or `undefined` if this group is already installed on it. */
+function claim(inst, sentinel) {
+    const proto = Object.getPrototypeOf(inst);
+    // Runs on every construction, so `in` rather than the costlier `hasOwnProperty.call`. Sentinels are keys the group itself defines.
+    return sentinel in proto ? undefined : proto;
+}
+// The internals whose init chain is installing. A second call for the same one is a derived constructor overriding its base, so it must not construct another schema in between or the override is dropped.
+let installing;
+// Set while a getter is running, so a value that resolved through a recursion break is not memoized. One shared descriptor shadows the key for the duration, which costs no per-key allocation.
+let broke = false;
+const breaker = {
+    configurable: true,
+    get() {
+        broke = true;
+        return undefined;
+    },
+};
+/**
+ * Installs a lazily-derived internal on the `_zod` prototype of `inst`'s
+ * constructor, computed from the internals object itself and cached there on
+ * first read. One accessor per constructor rather than one per instance.
+ */
+function defineLazyInternal(inst, key, compute) {
+    const proto = Object.getPrototypeOf(inst._zod);
+    if (key in proto && installing !== inst._zod) {
+        // A repeat construction: everything is installed already. Cleared here so the reference is not held past the first construction of every type.
+        installing = undefined;
+        return;
+    }
+    installing = inst._zod;
+    Object.defineProperty(proto, key, {
+        configurable: true,
+        get() {
+            // Shadowed before computing so a re-entrant read from a recursive schema resolves to undefined instead of running the getter again.
+            Object.defineProperty(this, key, breaker);
+            const outer = broke;
+            broke = false;
+            try {
+                const value = compute(this);
+                // A result that resolved through a recursion break is recomputed once the graph is complete; everything else memoizes, undefined included.
+                if (broke)
+                    delete this[key];
+                else
+                    Object.defineProperty(this, key, { configurable: true, writable: true, value });
+                broke = broke || outer;
+                return value;
+            }
+            catch (err) {
+                // A compute that threw memoizes nothing, so a later read runs it again and fails the same way. The shadow goes with it, since leaving it installed would answer undefined for every later read.
+                delete this[key];
+                broke = broke || outer;
+                throw err;
+            }
+        },
+        set(value) {
+            Object.defineProperty(this, key, { configurable: true, writable: true, value });
+        },
+    });
+}
+/**
+ * Installs `key` on `inst`'s prototype, computed by `make` on first read and cached there as an own
+ * data property. One accessor per constructor rather than one per instance, because an own accessor
+ * puts every instance after the first into v8 dictionary mode. The key doubles as the sentinel.
+ */
+function installLazyProp(inst, key, make, enumerable) {
+    const proto = claim(inst, key);
+    if (!proto)
+        return;
+    Object.defineProperty(proto, key, {
+        configurable: true,
+        get() {
+            // Shadowed before computing, so a re-entrant read from a self-referential shape resolves to undefined instead of running the getter again. A data property rather than an accessor: an own accessor is the dictionary-mode transition this exists to avoid.
+            const desc = { configurable: true, writable: true, enumerable, value: undefined };
+            Object.defineProperty(this, key, desc);
+            // a compute that throws leaves the shadow behind, so later reads answer undefined instead of re-throwing; `defineLazy` did the same, and `defineLazyInternal`'s delete-on-catch would cost bytes in every bundle for a case only a throwing user getter reaches
+            desc.value = make(this);
+            Object.defineProperty(this, key, desc);
+            return desc.value;
+        },
+        set(value) {
+            Object.defineProperty(this, key, { configurable: true, writable: true, enumerable, value });
+        },
+    });
+}
+/** Marks the thunk `_catch` synthesises for a constant catch value. `Function.length` cannot tell that thunk from a user callback — rest and defaulted parameters both report arity 0 — and a user callback reads `ctx.error`, whose issues only finalize correctly against the caller's per-parse error map. Provenance can say what arity cannot. A plain string key rather than `Symbol.for`, whose call at module scope no bundler can prove pure — the same shape that anchored `urlCanParse` into every build. */
+const CONSTANT_CATCH = "~constantCatch";
+/** Wraps a constant catch value in a thunk tagged with {@link CONSTANT_CATCH}. */
+function constantCatch(value) {
+    const fn = () => value;
+    fn[CONSTANT_CATCH] = true;
+    return fn;
+}
+
+
+/***/ }),
+
+/***/ 5395:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+
+// EXPORTS
+__nccwpck_require__.d(__webpack_exports__, {
+  zUr: () => (/* binding */ ZodMiniStringFormat),
+  YOg: () => (/* binding */ array),
+  zMY: () => (/* binding */ schemas_boolean),
+  gMt: () => (/* binding */ discriminatedUnion),
+  k5n: () => (/* binding */ _enum),
+  Whr: () => (/* binding */ schemas_int),
+  euz: () => (/* binding */ literal),
+  _H3: () => (/* binding */ looseObject),
+  mee: () => (/* binding */ nullable),
+  aig: () => (/* binding */ number),
+  Ikc: () => (/* binding */ object),
+  lqM: () => (/* binding */ optional),
+  g1P: () => (/* binding */ record),
+  YjP: () => (/* binding */ string)
+});
+
+// UNUSED EXPORTS: ZodMiniAny, ZodMiniArray, ZodMiniBase64, ZodMiniBase64URL, ZodMiniBigInt, ZodMiniBigIntFormat, ZodMiniBoolean, ZodMiniCIDRv4, ZodMiniCIDRv6, ZodMiniCUID, ZodMiniCUID2, ZodMiniCatch, ZodMiniCodec, ZodMiniCreditCard, ZodMiniCustom, ZodMiniCustomStringFormat, ZodMiniDate, ZodMiniDefault, ZodMiniDiscriminatedUnion, ZodMiniE164, ZodMiniEmail, ZodMiniEmoji, ZodMiniEnum, ZodMiniExactOptional, ZodMiniFile, ZodMiniFunction, ZodMiniGUID, ZodMiniIBAN, ZodMiniIPv4, ZodMiniIPv6, ZodMiniIntersection, ZodMiniJWT, ZodMiniKSUID, ZodMiniLazy, ZodMiniLiteral, ZodMiniMAC, ZodMiniMap, ZodMiniNaN, ZodMiniNanoID, ZodMiniNever, ZodMiniNonOptional, ZodMiniNull, ZodMiniNullable, ZodMiniNumber, ZodMiniNumberFormat, ZodMiniObject, ZodMiniOptional, ZodMiniPipe, ZodMiniPrefault, ZodMiniPromise, ZodMiniReadonly, ZodMiniRecord, ZodMiniSet, ZodMiniString, ZodMiniSuccess, ZodMiniSymbol, ZodMiniTemplateLiteral, ZodMiniTransform, ZodMiniTuple, ZodMiniType, ZodMiniULID, ZodMiniURL, ZodMiniUUID, ZodMiniUndefined, ZodMiniUnion, ZodMiniUnknown, ZodMiniVoid, ZodMiniXID, ZodMiniXor, _default, _function, any, base64, base64url, bigint, catch, catchall, check, cidrv4, cidrv6, codec, creditCard, cuid, cuid2, currencyCode, custom, date, describe, e164, email, emoji, exactOptional, exactPartial, extend, file, float32, float64, function, guid, hash, hex, hostname, httpUrl, iban, instanceof, int32, int64, intersection, invertCodec, ipv4, ipv6, json, jwt, keyof, ksuid, lazy, looseRecord, mac, map, merge, meta, nan, nanoid, nativeEnum, never, nonoptional, null, nullish, omit, partial, partialRecord, pick, pipe, prefault, promise, readonly, refine, required, safeExtend, set, strictObject, stringFormat, stringbool, success, superRefine, symbol, templateLiteral, transform, tuple, uint32, uint64, ulid, undefined, union, unknown, url, uuid, uuidv4, uuidv6, uuidv7, void, xid, xor
+
+// EXTERNAL MODULE: ./node_modules/zod/v4/core/core.js
+var core_core = __nccwpck_require__(8532);
+// EXTERNAL MODULE: ./node_modules/zod/v4/core/schemas.js + 2 modules
+var schemas = __nccwpck_require__(1041);
+// EXTERNAL MODULE: ./node_modules/zod/v4/core/util.js
+var core_util = __nccwpck_require__(4723);
+// EXTERNAL MODULE: ./node_modules/zod/v4/core/api.js + 1 modules
+var api = __nccwpck_require__(3305);
 ;// CONCATENATED MODULE: ./node_modules/zod/v4/core/errors.js
 
 
@@ -46965,7 +48051,7 @@ const _parse = (_Err) => {
     };
     return fn;
 };
-const parse_parse = /* @__PURE__*/ _parse($ZodRealError);
+const parse = /* @__PURE__*/ _parse($ZodRealError);
 const _parseAsync = (_Err) => {
     const fn = async (schema, value, _ctx, params) => {
         const ctx = _ctx ? { ..._ctx, async: true } : { async: true };
@@ -46981,7 +48067,7 @@ const _parseAsync = (_Err) => {
     };
     return fn;
 };
-const parse_parseAsync = /* @__PURE__*/ _parseAsync($ZodRealError);
+const parseAsync = /* @__PURE__*/ _parseAsync($ZodRealError);
 const _safeParse = (_Err) => (schema, value, _ctx) => {
     const ctx = _ctx ? { ..._ctx, async: false } : { async: false };
     const result = schema._zod.run({ value, issues: [] }, ctx);
@@ -47056,7 +48142,7 @@ function validateFallback(schema, value, _ctx) {
     return result.issues.length === 0;
 }
 // no fast path: the compiler keeps async parses on the runtime, because a promise-returning callback that is not declared async compiles to a throw
-const parse_validateAsync = async (schema, value, _ctx) => {
+const validateAsync = async (schema, value, _ctx) => {
     const ctx = _ctx
         ? { ..._ctx, async: true, abortEarly: true }
         : { async: true, abortEarly: true };
@@ -47126,7 +48212,7 @@ const safeDecodeAsync = /* @__PURE__*/ _safeDecodeAsync($ZodRealError);
 const ZodMiniType = /*@__PURE__*/ core_core/* $constructor */.xI("ZodMiniType", (inst, def) => {
     if (!inst._zod)
         throw new Error("Uninitialized schema in ZodMiniType.");
-    $ZodType.init(inst, def);
+    schemas/* $ZodType */.W4.init(inst, def);
     inst.def = def;
     inst.type = def.type;
 }, {
@@ -47138,10 +48224,10 @@ const ZodMiniType = /*@__PURE__*/ core_core/* $constructor */.xI("ZodMiniType", 
         core_util/* own */.qh(this, "with", value);
     },
     parse(data, params) {
-        return parse_parse(this, data, params, { callee: this.parse });
+        return parse(this, data, params, { callee: this.parse });
     },
     parseAsync(data, params) {
-        return parse_parseAsync(this, data, params, { callee: this.parseAsync });
+        return parseAsync(this, data, params, { callee: this.parseAsync });
     },
     safeParse(data, params) {
         return safeParse(this, data, params);
@@ -47174,23 +48260,23 @@ const ZodMiniType = /*@__PURE__*/ core_core/* $constructor */.xI("ZodMiniType", 
     },
 });
 const ZodMiniString = /*@__PURE__*/ core_core/* $constructor */.xI("ZodMiniString", (inst, def) => {
-    $ZodString.init(inst, def);
+    schemas/* $ZodString */.$v.init(inst, def);
     ZodMiniType.init(inst, def);
 });
 // @__NO_SIDE_EFFECTS__
-function schemas_string(params) {
+function string(params) {
     return api/* _string */.Rl(ZodMiniString, params);
 }
-const ZodMiniStringFormat = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniStringFormat", (inst, def) => {
-    core.$ZodStringFormat.init(inst, def);
+const ZodMiniStringFormat = /*@__PURE__*/ core_core/* $constructor */.xI("ZodMiniStringFormat", (inst, def) => {
+    schemas/* $ZodStringFormat */.EY.init(inst, def);
     ZodMiniString.init(inst, def);
-})));
+});
 const ZodMiniEmail = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniEmail", (inst, def) => {
     core.$ZodEmail.init(inst, def);
     ZodMiniStringFormat.init(inst, def);
 })));
 // @__NO_SIDE_EFFECTS__
-function schemas_email(params) {
+function email(params) {
     return core._email(ZodMiniEmail, params);
 }
 const ZodMiniGUID = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniGUID", (inst, def) => {
@@ -47198,7 +48284,7 @@ const ZodMiniGUID = /*@__PURE__*/ (/* unused pure expression or super */ null &&
     ZodMiniStringFormat.init(inst, def);
 })));
 // @__NO_SIDE_EFFECTS__
-function schemas_guid(params) {
+function guid(params) {
     return core._guid(ZodMiniGUID, params);
 }
 const ZodMiniUUID = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniUUID", (inst, def) => {
@@ -47206,7 +48292,7 @@ const ZodMiniUUID = /*@__PURE__*/ (/* unused pure expression or super */ null &&
     ZodMiniStringFormat.init(inst, def);
 })));
 // @__NO_SIDE_EFFECTS__
-function schemas_uuid(params) {
+function uuid(params) {
     return core._uuid(ZodMiniUUID, params);
 }
 // @__NO_SIDE_EFFECTS__
@@ -47244,7 +48330,7 @@ const ZodMiniEmoji = /*@__PURE__*/ (/* unused pure expression or super */ null &
     ZodMiniStringFormat.init(inst, def);
 })));
 // @__NO_SIDE_EFFECTS__
-function schemas_emoji(params) {
+function emoji(params) {
     return core._emoji(ZodMiniEmoji, params);
 }
 const ZodMiniNanoID = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniNanoID", (inst, def) => {
@@ -47252,7 +48338,7 @@ const ZodMiniNanoID = /*@__PURE__*/ (/* unused pure expression or super */ null 
     ZodMiniStringFormat.init(inst, def);
 })));
 // @__NO_SIDE_EFFECTS__
-function schemas_nanoid(params) {
+function nanoid(params) {
     return core._nanoid(ZodMiniNanoID, params);
 }
 /**
@@ -47272,7 +48358,7 @@ const ZodMiniCUID = /*@__PURE__*/ (/* unused pure expression or super */ null &&
  * See https://github.com/paralleldrive/cuid.
  */
 // @__NO_SIDE_EFFECTS__
-function schemas_cuid(params) {
+function cuid(params) {
     return core._cuid(ZodMiniCUID, params);
 }
 const ZodMiniCUID2 = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniCUID2", (inst, def) => {
@@ -47280,7 +48366,7 @@ const ZodMiniCUID2 = /*@__PURE__*/ (/* unused pure expression or super */ null &
     ZodMiniStringFormat.init(inst, def);
 })));
 // @__NO_SIDE_EFFECTS__
-function schemas_cuid2(params) {
+function cuid2(params) {
     return core._cuid2(ZodMiniCUID2, params);
 }
 const ZodMiniULID = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniULID", (inst, def) => {
@@ -47288,7 +48374,7 @@ const ZodMiniULID = /*@__PURE__*/ (/* unused pure expression or super */ null &&
     ZodMiniStringFormat.init(inst, def);
 })));
 // @__NO_SIDE_EFFECTS__
-function schemas_ulid(params) {
+function ulid(params) {
     return core._ulid(ZodMiniULID, params);
 }
 const ZodMiniXID = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniXID", (inst, def) => {
@@ -47296,7 +48382,7 @@ const ZodMiniXID = /*@__PURE__*/ (/* unused pure expression or super */ null && 
     ZodMiniStringFormat.init(inst, def);
 })));
 // @__NO_SIDE_EFFECTS__
-function schemas_xid(params) {
+function xid(params) {
     return core._xid(ZodMiniXID, params);
 }
 const ZodMiniKSUID = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniKSUID", (inst, def) => {
@@ -47304,7 +48390,7 @@ const ZodMiniKSUID = /*@__PURE__*/ (/* unused pure expression or super */ null &
     ZodMiniStringFormat.init(inst, def);
 })));
 // @__NO_SIDE_EFFECTS__
-function schemas_ksuid(params) {
+function ksuid(params) {
     return core._ksuid(ZodMiniKSUID, params);
 }
 const ZodMiniIPv4 = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniIPv4", (inst, def) => {
@@ -47312,7 +48398,7 @@ const ZodMiniIPv4 = /*@__PURE__*/ (/* unused pure expression or super */ null &&
     ZodMiniStringFormat.init(inst, def);
 })));
 // @__NO_SIDE_EFFECTS__
-function schemas_ipv4(params) {
+function ipv4(params) {
     return core._ipv4(ZodMiniIPv4, params);
 }
 const ZodMiniIPv6 = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniIPv6", (inst, def) => {
@@ -47320,7 +48406,7 @@ const ZodMiniIPv6 = /*@__PURE__*/ (/* unused pure expression or super */ null &&
     ZodMiniStringFormat.init(inst, def);
 })));
 // @__NO_SIDE_EFFECTS__
-function schemas_ipv6(params) {
+function ipv6(params) {
     return core._ipv6(ZodMiniIPv6, params);
 }
 const ZodMiniCIDRv4 = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniCIDRv4", (inst, def) => {
@@ -47328,7 +48414,7 @@ const ZodMiniCIDRv4 = /*@__PURE__*/ (/* unused pure expression or super */ null 
     ZodMiniStringFormat.init(inst, def);
 })));
 // @__NO_SIDE_EFFECTS__
-function schemas_cidrv4(params) {
+function cidrv4(params) {
     return core._cidrv4(ZodMiniCIDRv4, params);
 }
 const ZodMiniCIDRv6 = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniCIDRv6", (inst, def) => {
@@ -47336,7 +48422,7 @@ const ZodMiniCIDRv6 = /*@__PURE__*/ (/* unused pure expression or super */ null 
     ZodMiniStringFormat.init(inst, def);
 })));
 // @__NO_SIDE_EFFECTS__
-function schemas_cidrv6(params) {
+function cidrv6(params) {
     return core._cidrv6(ZodMiniCIDRv6, params);
 }
 const ZodMiniMAC = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniMAC", (inst, def) => {
@@ -47344,7 +48430,7 @@ const ZodMiniMAC = /*@__PURE__*/ (/* unused pure expression or super */ null && 
     ZodMiniStringFormat.init(inst, def);
 })));
 // @__NO_SIDE_EFFECTS__
-function schemas_mac(params) {
+function mac(params) {
     return core._mac(ZodMiniMAC, params);
 }
 const ZodMiniBase64 = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniBase64", (inst, def) => {
@@ -47352,7 +48438,7 @@ const ZodMiniBase64 = /*@__PURE__*/ (/* unused pure expression or super */ null 
     ZodMiniStringFormat.init(inst, def);
 })));
 // @__NO_SIDE_EFFECTS__
-function schemas_base64(params) {
+function base64(params) {
     return core._base64(ZodMiniBase64, params);
 }
 const ZodMiniBase64URL = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniBase64URL", (inst, def) => {
@@ -47360,7 +48446,7 @@ const ZodMiniBase64URL = /*@__PURE__*/ (/* unused pure expression or super */ nu
     ZodMiniStringFormat.init(inst, def);
 })));
 // @__NO_SIDE_EFFECTS__
-function schemas_base64url(params) {
+function base64url(params) {
     return core._base64url(ZodMiniBase64URL, params);
 }
 const ZodMiniE164 = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniE164", (inst, def) => {
@@ -47368,7 +48454,7 @@ const ZodMiniE164 = /*@__PURE__*/ (/* unused pure expression or super */ null &&
     ZodMiniStringFormat.init(inst, def);
 })));
 // @__NO_SIDE_EFFECTS__
-function schemas_e164(params) {
+function e164(params) {
     return core._e164(ZodMiniE164, params);
 }
 const ZodMiniCreditCard = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniCreditCard", (inst, def) => {
@@ -47376,7 +48462,7 @@ const ZodMiniCreditCard = /*@__PURE__*/ (/* unused pure expression or super */ n
     ZodMiniStringFormat.init(inst, def);
 })));
 // @__NO_SIDE_EFFECTS__
-function schemas_creditCard(params) {
+function creditCard(params) {
     return core._creditCard(ZodMiniCreditCard, params);
 }
 const ZodMiniIBAN = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniIBAN", (inst, def) => {
@@ -47384,7 +48470,7 @@ const ZodMiniIBAN = /*@__PURE__*/ (/* unused pure expression or super */ null &&
     ZodMiniStringFormat.init(inst, def);
 })));
 // @__NO_SIDE_EFFECTS__
-function schemas_iban(params) {
+function iban(params) {
     return core._iban(ZodMiniIBAN, params);
 }
 const ZodMiniJWT = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniJWT", (inst, def) => {
@@ -47404,15 +48490,15 @@ function stringFormat(format, fnOrRegex, _params = {}) {
     return core._stringFormat(ZodMiniCustomStringFormat, format, fnOrRegex, _params);
 }
 // @__NO_SIDE_EFFECTS__
-function schemas_hostname(_params) {
+function hostname(_params) {
     return core._stringFormat(ZodMiniCustomStringFormat, "hostname", regexes.hostname, _params);
 }
 // @__NO_SIDE_EFFECTS__
-function schemas_hex(_params) {
+function hex(_params) {
     return core._stringFormat(ZodMiniCustomStringFormat, "hex", regexes.hex, _params);
 }
 // @__NO_SIDE_EFFECTS__
-function schemas_currencyCode(_params) {
+function currencyCode(_params) {
     return core._stringFormat(ZodMiniCustomStringFormat, "currency_code", regexes.currencyCode, _params);
 }
 // @__NO_SIDE_EFFECTS__
@@ -47426,19 +48512,19 @@ function hash(alg, params) {
     return core._stringFormat(ZodMiniCustomStringFormat, format, regex, params);
 }
 const ZodMiniNumber = /*@__PURE__*/ core_core/* $constructor */.xI("ZodMiniNumber", (inst, def) => {
-    $ZodNumber.init(inst, def);
+    schemas/* $ZodNumber */.vz.init(inst, def);
     ZodMiniType.init(inst, def);
 });
 // @__NO_SIDE_EFFECTS__
-function schemas_number(params) {
+function number(params) {
     return api/* _number */.F7(ZodMiniNumber, params);
 }
-const ZodMiniNumberFormat = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniNumberFormat", (inst, def) => {
-    core.$ZodNumberFormat.init(inst, def);
+const ZodMiniNumberFormat = /*@__PURE__*/ core_core/* $constructor */.xI("ZodMiniNumberFormat", (inst, def) => {
+    schemas/* $ZodNumberFormat */.I.init(inst, def);
     ZodMiniNumber.init(inst, def);
-})));
+});
 function schemas_int(params) {
-    return core._int(ZodMiniNumberFormat, params);
+    return api/* _int */.LK(ZodMiniNumberFormat, params);
 }
 function float32(params) {
     return core._float32(ZodMiniNumberFormat, params);
@@ -47452,20 +48538,20 @@ function int32(params) {
 function uint32(params) {
     return core._uint32(ZodMiniNumberFormat, params);
 }
-const ZodMiniBoolean = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniBoolean", (inst, def) => {
-    core.$ZodBoolean.init(inst, def);
+const ZodMiniBoolean = /*@__PURE__*/ core_core/* $constructor */.xI("ZodMiniBoolean", (inst, def) => {
+    schemas/* $ZodBoolean */.sF.init(inst, def);
     ZodMiniType.init(inst, def);
-})));
+});
 // @__NO_SIDE_EFFECTS__
 function schemas_boolean(params) {
-    return core._boolean(ZodMiniBoolean, params);
+    return api/* _boolean */._L(ZodMiniBoolean, params);
 }
 const ZodMiniBigInt = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniBigInt", (inst, def) => {
     core.$ZodBigInt.init(inst, def);
     ZodMiniType.init(inst, def);
 })));
 // @__NO_SIDE_EFFECTS__
-function schemas_bigint(params) {
+function bigint(params) {
     return core._bigint(ZodMiniBigInt, params);
 }
 const ZodMiniBigIntFormat = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniBigIntFormat", (inst, def) => {
@@ -47491,7 +48577,7 @@ const ZodMiniUndefined = /*@__PURE__*/ (/* unused pure expression or super */ nu
     ZodMiniType.init(inst, def);
 })));
 // @__NO_SIDE_EFFECTS__
-function schemas_undefined(params) {
+function _undefined(params) {
     return core._undefined(ZodMiniUndefined, params);
 }
 
@@ -47500,7 +48586,7 @@ const ZodMiniNull = /*@__PURE__*/ (/* unused pure expression or super */ null &&
     ZodMiniType.init(inst, def);
 })));
 // @__NO_SIDE_EFFECTS__
-function schemas_null(params) {
+function _null(params) {
     return core._null(ZodMiniNull, params);
 }
 
@@ -47513,7 +48599,7 @@ function any() {
     return core._any(ZodMiniAny);
 }
 const ZodMiniUnknown = /*@__PURE__*/ core_core/* $constructor */.xI("ZodMiniUnknown", (inst, def) => {
-    $ZodUnknown.init(inst, def);
+    schemas/* $ZodUnknown */.GP.init(inst, def);
     ZodMiniType.init(inst, def);
 });
 // @__NO_SIDE_EFFECTS__
@@ -47542,11 +48628,11 @@ const ZodMiniDate = /*@__PURE__*/ (/* unused pure expression or super */ null &&
     ZodMiniType.init(inst, def);
 })));
 // @__NO_SIDE_EFFECTS__
-function schemas_date(params) {
+function date(params) {
     return core._date(ZodMiniDate, params);
 }
 const ZodMiniArray = /*@__PURE__*/ core_core/* $constructor */.xI("ZodMiniArray", (inst, def) => {
-    $ZodArray.init(inst, def);
+    schemas/* $ZodArray */.$p.init(inst, def);
     ZodMiniType.init(inst, def);
 });
 // @__NO_SIDE_EFFECTS__
@@ -47564,7 +48650,7 @@ function keyof(schema) {
     return _enum(Object.keys(shape));
 }
 const ZodMiniObject = /*@__PURE__*/ core_core/* $constructor */.xI("ZodMiniObject", (inst, def) => {
-    $ZodObject.init(inst, def);
+    schemas/* $ZodObject */.L8.init(inst, def);
     ZodMiniType.init(inst, def);
     core_util/* installLazyProp */.X(inst, "shape", (self) => self._zod.def.shape, false);
 });
@@ -47675,17 +48761,17 @@ function xor(options, params) {
         ...util.normalizeParams(params),
     });
 }
-const ZodMiniDiscriminatedUnion = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniDiscriminatedUnion", (inst, def) => {
-    core.$ZodDiscriminatedUnion.init(inst, def);
+const ZodMiniDiscriminatedUnion = /*@__PURE__*/ core_core/* $constructor */.xI("ZodMiniDiscriminatedUnion", (inst, def) => {
+    schemas/* $ZodDiscriminatedUnion */.P0.init(inst, def);
     ZodMiniType.init(inst, def);
-})));
+});
 // @__NO_SIDE_EFFECTS__
 function discriminatedUnion(discriminator, options, params) {
     return new ZodMiniDiscriminatedUnion({
         type: "union",
         options: options,
         discriminator,
-        ...util.normalizeParams(params),
+        ...core_util/* normalizeParams */.A2(params),
     });
 }
 const ZodMiniIntersection = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniIntersection", (inst, def) => {
@@ -47717,7 +48803,7 @@ function tuple(items, _paramsOrRest, _params) {
     });
 }
 const ZodMiniRecord = /*@__PURE__*/ core_core/* $constructor */.xI("ZodMiniRecord", (inst, def) => {
-    $ZodRecord.init(inst, def);
+    schemas/* $ZodRecord */.h.init(inst, def);
     ZodMiniType.init(inst, def);
 });
 // @__NO_SIDE_EFFECTS__
@@ -47726,7 +48812,7 @@ function record(keyType, valueType, params) {
     if (!valueType || !valueType._zod) {
         return new ZodMiniRecord({
             type: "record",
-            keyType: schemas_string(),
+            keyType: string(),
             valueType: keyType,
             ...core_util/* normalizeParams */.A2(valueType),
         });
@@ -47783,7 +48869,7 @@ function set(valueType, params) {
     });
 }
 const ZodMiniEnum = /*@__PURE__*/ core_core/* $constructor */.xI("ZodMiniEnum", (inst, def) => {
-    $ZodEnum.init(inst, def);
+    schemas/* $ZodEnum */.VO.init(inst, def);
     ZodMiniType.init(inst, def);
     // reuse the parsed value set so a numeric TS enum's reverse-mapping keys stay out
     inst.options = [...inst._zod.values];
@@ -47813,16 +48899,16 @@ function nativeEnum(entries, params) {
         ...util.normalizeParams(params),
     });
 }
-const ZodMiniLiteral = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniLiteral", (inst, def) => {
-    core.$ZodLiteral.init(inst, def);
+const ZodMiniLiteral = /*@__PURE__*/ core_core/* $constructor */.xI("ZodMiniLiteral", (inst, def) => {
+    schemas/* $ZodLiteral */.nu.init(inst, def);
     ZodMiniType.init(inst, def);
-})));
+});
 // @__NO_SIDE_EFFECTS__
 function literal(value, params) {
     return new ZodMiniLiteral({
         type: "literal",
         values: Array.isArray(value) ? value : [value],
-        ...util.normalizeParams(params),
+        ...core_util/* normalizeParams */.A2(params),
     });
 }
 const ZodMiniFile = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniFile", (inst, def) => {
@@ -47845,7 +48931,7 @@ function transform(fn) {
     });
 }
 const ZodMiniOptional = /*@__PURE__*/ core_core/* $constructor */.xI("ZodMiniOptional", (inst, def) => {
-    $ZodOptional.init(inst, def);
+    schemas/* $ZodOptional */.ig.init(inst, def);
     ZodMiniType.init(inst, def);
 });
 // @__NO_SIDE_EFFECTS__
@@ -47867,7 +48953,7 @@ function exactOptional(innerType) {
     });
 }
 const ZodMiniNullable = /*@__PURE__*/ core_core/* $constructor */.xI("ZodMiniNullable", (inst, def) => {
-    $ZodNullable.init(inst, def);
+    schemas/* $ZodNullable */.qc.init(inst, def);
     ZodMiniType.init(inst, def);
 });
 // @__NO_SIDE_EFFECTS__
@@ -48104,7 +49190,7 @@ const stringbool = (...args) => core._stringbool({
 // @__NO_SIDE_EFFECTS__
 function json() {
     const jsonSchema = _lazy(() => {
-        return union([schemas_string(), schemas_number(), schemas_boolean(), schemas_null(), array(jsonSchema), record(schemas_string(), jsonSchema)]);
+        return union([string(), number(), schemas_boolean(), _null(), array(jsonSchema), record(string(), jsonSchema)]);
     });
     return jsonSchema;
 }

@@ -21,12 +21,13 @@ import type { RunfileCache } from './runfile/cache.ts';
 import { obtainRunfile } from './runfile/runfile.ts';
 import type { FileLock } from './system/lock.ts';
 import { parseSmiQuery } from './verify/nvidia-smi.ts';
-import { type Finding, type Verification, verify } from './verify/verify.ts';
-import { cudaText } from './version/cuda.ts';
+import { type Finding, type Verification, verify, wantedToolkit } from './verify/verify.ts';
 import type { DriverVersion } from './version/driver.ts';
 import type { World } from './world.ts';
 
 interface Setting {
+  /** What is known of it from a facts file; null: it is observed here. */
+  known: ContainerFacts | null;
   wish: ContainerWish;
   desired: Desired;
   host: HostFacts;
@@ -60,6 +61,20 @@ export class ContainerRun {
     this.#journal = new Journal(setting.wish.ctid);
   }
 
+  get ctid(): number {
+    return this.#setting.wish.ctid;
+  }
+
+  /** What was observed; null before that, or when it failed. */
+  get facts(): ContainerFacts | null {
+    return this.#container;
+  }
+
+  /** What is to be done; null before that is known, or when it can't be. */
+  get plan(): ContainerPlan | null {
+    return this.#plan;
+  }
+
   get failed(): boolean {
     return this.#failure !== null;
   }
@@ -89,7 +104,12 @@ export class ContainerRun {
 
   /** Facts. One `pct exec`, and only into a container that may be worked on. */
   observe(): Promise<void> {
-    return this.#step(async ({ wish: { ctid }, world }) => {
+    return this.#step(async ({ known, wish: { ctid }, world }) => {
+      if (known !== null) {
+        this.#container = known;
+        this.#before = this.#after = known.guest;
+        return;
+      }
       const container = await observeContainer(world.files, ctid);
       const open = container.running && container.lock === null && !container.template;
       this.#before = open ? await this.#observeGuest() : null;
@@ -113,8 +133,12 @@ export class ContainerRun {
     });
   }
 
-  /** Carries the plan out and proves the result; protected, so that a failure leaves nothing half done. */
-  apply(): Promise<void> {
+  /**
+   * Carries the plan out and proves the result; protected, so that a failure leaves nothing half done.
+   *
+   * @param done awaited when the container is proven to be as planned
+   */
+  apply(done: (plan: ContainerPlan) => Promise<void>): Promise<void> {
     return this.#step(async (setting) => {
       const { world, pct } = setting;
       if (this.#plan === null) throw new Error('apply comes after a plan');
@@ -129,6 +153,7 @@ export class ContainerRun {
           this.#after = await world.log.group(`Container ${plan.ctid}: verify`, () => this.#observeGuest());
           this.#prove(setting);
         });
+        await done(plan);
       } catch (error) {
         this.#rolledBack = protection.recovery === 'rolled-back';
         this.#after = world.cancelled.aborted ? null : await this.#observeGuest().catch(() => null);
@@ -155,8 +180,31 @@ export class ContainerRun {
     });
   }
 
-  /** @throws ActionError VERIFY_… for the first proof that fails */
-  #prove({ wish, desired, host, driver, world: { log } }: Setting): void {
+  /** Judges whether the container is still as wanted, without a plan. The failure of one that isn't is DRIFT. */
+  checkDrift(): Promise<void> {
+    return this.#step(async (setting) => {
+      const { wish, desired, host, driver } = setting;
+      const gaps = remainingGaps(desired, host, this.#observed());
+      if (gaps.length === 0) {
+        this.#prove(setting);
+        return;
+      }
+      const failed = this.#judge(setting);
+      const guest = this.#after;
+      const userSpace = guest === null ? 'unknown' : userSpaceText(guest);
+      throw new ActionError(
+        'DRIFT',
+        userSpace === driver
+          ? `Container ${wish.ctid} is not as wanted any more: ${gaps.join('; ')}.`
+          : `Host ${host.node} runs driver ${driver}, container ${wish.ctid} has ${userSpace}: CUDA in it breaks, at the latest at its next restart.`,
+        'Bring it back with "mode: apply", or change what is wanted.',
+        [...gaps, ...failed.map(({ level, title, seen }) => `${level} (${title}): ${seen}`)].join('\n'),
+      );
+    });
+  }
+
+  /** Verifies what was observed last, and logs it. @returns the proofs that failed */
+  #judge({ wish, desired, host, driver, world: { log } }: Setting): Verification[] {
     if (this.#after === null) throw new Error('a proof needs an observation');
     const container = { ...this.#observed(), guest: this.#after };
     const { verifications, findings } = verify(desired, wish, host, container, this.#after, driver);
@@ -166,13 +214,19 @@ export class ContainerRun {
       log.info(`Container ${wish.ctid} ${level} ${title}: ${status} (${seen})`);
     }
     for (const { code, message } of findings) log.warning(message, code);
-    const failed = verifications.find(({ failure }) => failure !== undefined);
+    return verifications.filter(({ failure }) => failure !== undefined);
+  }
+
+  /** @throws ActionError VERIFY_… for the first proof that fails */
+  #prove(setting: Setting): void {
+    const { wish, desired, host } = setting;
+    const [failed] = this.#judge(setting);
     if (failed?.failure !== undefined) {
       const { code, remedy, details } = failed.failure;
       const seen = `Container ${wish.ctid}, ${failed.level} (${failed.title}): ${failed.seen}.`;
       throw new ActionError(code, seen, remedy, details);
     }
-    const gaps = remainingGaps(desired, host, container);
+    const gaps = remainingGaps(desired, host, { ...this.#observed(), guest: this.#after });
     if (gaps.length > 0) {
       throw new ActionError(
         'VERIFY_FAILED',
@@ -197,16 +251,19 @@ export class ContainerRun {
       findings: this.#findings,
       gpus: smi?.query?.exitCode === 0 ? parseSmiQuery(smi.query.output) : [],
       nvidiaSmi: smi?.table?.output ?? '',
-      nvcc: this.#after?.nvcc?.output ?? '',
+      nvcc: this.#after === null ? '' : (wantedToolkit(this.#setting.desired, this.#after)?.nvcc.output ?? ''),
       failure: this.#failure,
       seconds: this.#seconds,
     };
   }
 
   #status(): ContainerStatus {
+    const { mode } = this.#setting.desired;
+    if (this.#failure?.code === 'DRIFT') return 'drifted';
     if (this.failed) return 'failed';
-    if (this.#plan?.actions.length === 0) return 'converged';
-    if (this.#setting.desired.mode === 'plan') return 'planned';
+    if (mode === 'facts') return 'observed';
+    if (mode === 'verify' || this.#plan?.actions.length === 0) return 'converged';
+    if (mode === 'plan') return 'planned';
     return this.#applied ? 'changed' : 'aborted';
   }
 
@@ -216,9 +273,8 @@ export class ContainerRun {
   }
 
   #observeGuest(): Promise<GuestFacts> {
-    const { desired, pct, wish } = this.#setting;
-    const toolkit = desired.cuda.kind === 'none' ? '' : `/usr/local/cuda-${cudaText(desired.cuda.version)}`;
-    return observeGuest(pct, wish.ctid, toolkit);
+    const { pct, wish } = this.#setting;
+    return observeGuest(pct, wish.ctid);
   }
 
   /** Runs a step unless an earlier one failed; keeps its failure and its time. */
@@ -262,5 +318,5 @@ export class ContainerRun {
 
 function software(guest: GuestFacts | null): Software | null {
   if (guest === null) return null;
-  return { driver: userSpaceText(guest), toolkits: guest.toolkits.map((path) => path.replace(/^.*\/cuda-/, '')) };
+  return { driver: userSpaceText(guest), toolkits: guest.toolkits.map(({ version }) => version) };
 }

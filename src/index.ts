@@ -6,9 +6,9 @@ import type { Desired } from './desired/desired.ts';
 import { readDesired } from './desired/inputs.ts';
 import { ActionError, toFailure } from './errors.ts';
 import { report } from './report/report.ts';
-import type { RunResult } from './report/result.ts';
-import { run } from './run.ts';
+import { type Outcome, run } from './run.ts';
 import { runCommand } from './system/command.ts';
+import { newHead } from './system/document.ts';
 import { hostFiles } from './system/files.ts';
 import { createHttp } from './system/http.ts';
 import { runName } from './system/runner.ts';
@@ -30,20 +30,21 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   );
 }
 
-async function main(): Promise<RunResult> {
+async function main(): Promise<Outcome> {
   let desired: Desired;
   try {
     desired = await readDesired(core.getInput, (path) => readFile(path, 'utf8'));
   } catch (error) {
     return refused(error);
   }
-  core.saveState('containers', desired.containers.map(({ ctid }) => ctid).join(','));
   return run(desired, {
     files: hostFiles,
     run: runCommand,
     http: createHttp('proxmox-lxc-nvidia', (seconds) => setTimeout(seconds * 1000), cancellation.signal),
     log: runnerLog,
     cancelled: cancellation.signal,
+    now: () => new Date(),
+    selected: (ctids) => core.saveState('containers', ctids.join(',')),
     runName: runName(process.env),
     machine: machine(),
     temporary,
@@ -51,9 +52,13 @@ async function main(): Promise<RunResult> {
 }
 
 /** The result of a run that ended at its inputs. */
-function refused(error: unknown): RunResult {
-  const nothing = { mode: null, host: null, cudaVersion: null, containers: [], seconds: 0 };
-  return { schema: '1.0', status: 'failed', failure: toFailure(error), ...nothing };
+function refused(error: unknown): Outcome {
+  const nothing = { mode: null, host: null, cudaVersion: null, planDigest: null, containers: [], seconds: 0 };
+  return {
+    result: { ...newHead('report'), status: 'failed', failure: toFailure(error), ...nothing },
+    plan: null,
+    facts: null,
+  };
 }
 
 await report(await main(), runnerLog, temporary);

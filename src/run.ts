@@ -1,51 +1,64 @@
+import { AppliedPlan } from './apply/applied.ts';
 import { ContainerRun } from './container-run.ts';
+import { selectContainers } from './desired/containers.ts';
 import type { Desired } from './desired/desired.ts';
-import { type Failure, toFailure } from './errors.ts';
-import type { HostFacts } from './facts/facts.ts';
+import { ActionError, type Failure, toFailure } from './errors.ts';
+import type { ContainerFacts, HostFacts } from './facts/facts.ts';
+import { type FactsFile, parseFactsFile } from './facts/file.ts';
 import { observeHost } from './facts/host.ts';
 import { Upstream } from './facts/upstream.ts';
+import { type Approval, checkApproval, compareWithApproval } from './plan/approval.ts';
+import { type Plan, parsePlan } from './plan/file.ts';
+import { containerDigest, type Identified, planDigest } from './plan/identity.ts';
 import { checkHost } from './plan/refusals.ts';
+import { listContainers } from './proxmox/node.ts';
 import { Pct } from './proxmox/pct.ts';
 import type { ContainerStatus, RunResult } from './report/result.ts';
 import { RunfileCache } from './runfile/cache.ts';
+import { newHead } from './system/document.ts';
+import { sideBySide } from './system/side-by-side.ts';
 import { cudaText } from './version/cuda.ts';
+import type { DriverVersion } from './version/driver.ts';
 import type { World } from './world.ts';
+
+/** What a run leaves: what is told of it, and the files it makes. */
+export interface Outcome {
+  result: RunResult;
+  /** Of `plan` and `apply`, when there is a plan for every container. */
+  plan: Plan | null;
+  /** Of `facts`. */
+  facts: FactsFile | null;
+}
+
+/** Where the facts come from: this host, or a file. */
+interface Scene {
+  host: HostFacts;
+  /** The containers that are meant, each with its facts where they come from a file. */
+  containers: { ctid: number; known: ContainerFacts | null }[];
+}
+
+const DAY = 24 * 3600 * 1000;
 
 /**
  * The whole flow: facts → plan → apply → verify. Never throws for what a report should tell: the result carries it.
  *
  * Every container is observed and planned before the first one is touched, so a refusal of any leaves all as they were.
  */
-export async function run(desired: Desired, world: World): Promise<RunResult> {
+export async function run(desired: Desired, world: World): Promise<Outcome> {
   const started = performance.now();
-  const { log } = world;
-  const pct = new Pct(world.run, world.cancelled);
-  const cache = new RunfileCache(world.temporary);
-  const upstream = new Upstream(world.http, world.run, cache, world.temporary);
   let containers: ContainerRun[] = [];
   let host: HostFacts | null = null;
+  let plan: Plan | null = null;
   let failure: Failure | null = null;
 
   try {
-    const observed = await observeHost(world.files, world.run, world.machine);
-    host = observed;
-    const driver = checkHost(desired, observed);
-    log.info(
-      `Host ${host.node}: driver ${driver} (${host.driver?.kernelModule} kernel module), ${host.gpus.length} GPU(s), Proxmox VE ${host.proxmoxVersion ?? 'unknown'}.`,
-    );
-    containers = desired.containers.map(
-      (wish) => new ContainerRun({ wish, desired, host: observed, driver, world, pct, cache, upstream }),
-    );
-    if (desired.mode === 'apply') for (const container of containers) await container.lock();
-    for (const container of containers) await container.observe();
-    for (const container of containers) await container.makePlan();
-    if (desired.mode === 'apply' && containers.every(({ failed }) => !failed)) {
-      for (const container of containers) {
-        await container.apply();
-        if (container.failed) break;
-      }
-    }
-    for (const container of containers) await container.verify();
+    const approval = await readApproval(desired, world);
+    const scene = desired.facts === null ? await observeScene(desired, world) : await readScene(desired, world);
+    host = scene.host;
+    const driver = desired.mode === 'facts' ? (host.driver?.version ?? '') : checkHost(desired, host);
+    tellHost(host, world);
+    containers = containerRuns(desired, world, scene, driver);
+    plan = await work(desired, world, { host, driver, containers, approval });
   } catch (error) {
     failure = toFailure(error);
   } finally {
@@ -54,20 +67,190 @@ export async function run(desired: Desired, world: World): Promise<RunResult> {
 
   const results = containers.map((container) => container.result());
   const statuses = results.map(({ status }) => status);
+  const { cuda, mode } = desired;
   return {
-    schema: '1.0',
-    mode: desired.mode,
-    status: failure === null ? overall(statuses) : 'failed',
-    host,
-    cudaVersion: desired.cuda.kind === 'none' ? null : cudaText(desired.cuda.version),
-    containers: results,
-    failure,
-    seconds: (performance.now() - started) / 1000,
+    result: {
+      ...newHead('report'),
+      mode,
+      status: failure === null ? overall(statuses) : 'failed',
+      host,
+      cudaVersion: cuda.kind === 'none' ? null : cudaText(cuda.version),
+      planDigest: plan?.digest ?? null,
+      containers: results,
+      failure,
+      seconds: (performance.now() - started) / 1000,
+    },
+    plan,
+    facts: mode === 'facts' && host !== null && failure === null ? factsFile(world, host, containers) : null,
   };
 }
 
+/** What the mode asks for, container by container. @returns the plan, if there is one for every container */
+async function work(
+  desired: Desired,
+  world: World,
+  stage: { host: HostFacts; driver: DriverVersion; containers: readonly ContainerRun[]; approval: Approval | null },
+): Promise<Plan | null> {
+  const { host, driver, containers, approval } = stage;
+  const { mode, maxParallel, onFailure } = desired;
+  const each = (step: (container: ContainerRun) => Promise<void>, goOn?: () => boolean) =>
+    sideBySide(containers, maxParallel, step, goOn);
+  const goOn = () => onFailure === 'continue' || containers.every(({ failed }) => !failed);
+
+  if (mode === 'apply') {
+    const here = { action: newHead('plan').action, node: host.node, ctids: containers.map(({ ctid }) => ctid) };
+    if (approval !== null) checkApproval(approval, { ...here, now: world.now() });
+    world.selected(here.ctids);
+    // One after the other and by their ids: two runs that want the same containers can't wait for each other.
+    for (const container of containers) await container.lock();
+  }
+  await each((container) => container.observe());
+  if (mode === 'facts') return null;
+  if (mode === 'verify') {
+    await each((container) => container.checkDrift());
+    return null;
+  }
+  await each((container) => container.makePlan());
+  const plan = wholePlan(desired, world, host, driver, containers);
+  if (mode === 'apply' && goOn()) {
+    const applied = approval === null ? null : await AppliedPlan.load(approval.digest);
+    if (approval !== null && applied !== null) gate(approval, plan, applied, world);
+    await each(async (container) => {
+      await container.apply(async (part) => {
+        const [run, at, digest] = [world.runName, world.now().toISOString(), containerDigest(part)];
+        await applied?.add(part.ctid, { run, at, digest });
+      });
+    }, goOn);
+  }
+  await each((container) => container.verify());
+  return plan;
+}
+
+/** @throws ActionError PLAN_CHANGED, PLAN_USED */
+function gate(approval: Approval, plan: Plan | null, applied: AppliedPlan, { log }: World): void {
+  if (plan === null) {
+    throw new ActionError(
+      'PLAN_CHANGED',
+      'What was approved was a plan for every container; now there is none for some of them. Nothing was touched.',
+      'See the failures of the containers, or make a new plan and have that approved.',
+    );
+  }
+  compareWithApproval(approval, plan, applied.parts);
+  const parts = [...applied.parts.values()];
+  const [first] = parts;
+  if (first !== undefined && plan.containers.every(({ actions }) => actions.length === 0)) {
+    log.info(`The approved plan was applied already, by ${first.run} at ${first.at}: nothing to do.`);
+  } else {
+    log.info(`The plan is the approved one: ${approval.digest}.`);
+  }
+}
+
+/** @throws ActionError PLAN_UNREADABLE and as {@link parsePlan} */
+async function readApproval({ approvedPlan }: Desired, { files }: World): Promise<Approval | null> {
+  if (approvedPlan === null) return null;
+  if (approvedPlan.kind === 'digest') return approvedPlan;
+  const { path } = approvedPlan;
+  const text = await files.read(path);
+  if (text === null) {
+    throw new ActionError(
+      'PLAN_UNREADABLE',
+      `${path}, given as "approved-plan", is not there.`,
+      'Give the path of an approved plan.json, or its digest (sha256:…).',
+    );
+  }
+  const plan = parsePlan(text, path);
+  return { kind: 'plan', digest: plan.digest, source: path, plan };
+}
+
+async function observeScene(desired: Desired, world: World): Promise<Scene> {
+  const host = await observeHost(world.files, world.run, world.machine);
+  const known = desired.containers.tags.length === 0 ? [] : await listContainers(world.files);
+  const ctids = selectContainers(desired.containers, known);
+  return { host, containers: ctids.map((ctid) => ({ ctid, known: null })) };
+}
+
+/** @throws ActionError FACTS_UNREADABLE, FACTS_INCOMPLETE and as {@link parseFactsFile} */
+async function readScene({ facts, containers }: Desired, { files, now }: World): Promise<Scene> {
+  if (facts === null) throw new Error('there is no facts file to read');
+  const { path, maxAgeHours } = facts;
+  const text = await files.read(path);
+  if (text === null) {
+    throw new ActionError(
+      'FACTS_UNREADABLE',
+      `${path}, given as "facts", is not there.`,
+      'Check the path: it is relative to the workspace.',
+    );
+  }
+  const file = parseFactsFile(text, path, now(), maxAgeHours);
+  const ctids = selectContainers(containers, file.containers);
+  return {
+    host: file.host,
+    containers: ctids.map((ctid) => {
+      const known = file.containers.find((container) => container.ctid === ctid);
+      if (known !== undefined) return { ctid, known };
+      throw new ActionError(
+        'FACTS_INCOMPLETE',
+        `${path} has no facts of container ${ctid}; it has ${file.containers.map((container) => container.ctid).join(', ') || 'none'}.`,
+        'Name the container when the facts file is made ("mode: facts").',
+      );
+    }),
+  };
+}
+
+function containerRuns(desired: Desired, world: World, { host, containers }: Scene, driver: string): ContainerRun[] {
+  const pct = new Pct(world.run, world.cancelled);
+  const cache = new RunfileCache(world.temporary);
+  const upstream = new Upstream(world.http, world.run, cache, world.temporary);
+  return containers.map(({ ctid, known }) => {
+    const wish = { ctid, gpus: desired.gpus[String(ctid)] ?? null };
+    return new ContainerRun({ known, wish, desired, host, driver, world, pct, cache, upstream });
+  });
+}
+
+function wholePlan(
+  { cuda, nvidiaContainer, verify, rollback, planValidDays }: Desired,
+  world: World,
+  host: HostFacts,
+  driver: DriverVersion,
+  runs: readonly ContainerRun[],
+): Plan | null {
+  const containers = runs.flatMap(({ plan }) => plan ?? []);
+  if (containers.length < runs.length) return null;
+  const identified: Identified = {
+    ...newHead('plan'),
+    host: { node: host.node, architecture: host.architecture, driver },
+    wish: { cuda: cuda.kind === 'none' ? null : cudaText(cuda.version), nvidiaContainer, verify, rollback },
+    containers,
+  };
+  const now = world.now();
+  const plan: Plan = {
+    kind: 'plan',
+    ...identified,
+    createdAt: now.toISOString(),
+    expiresAt: new Date(now.getTime() + planValidDays * DAY).toISOString(),
+    digest: planDigest(identified),
+  };
+  world.log.info(`The plan's digest is ${plan.digest}.`);
+  return plan;
+}
+
+function factsFile(world: World, host: HostFacts, runs: readonly ContainerRun[]): FactsFile {
+  return {
+    ...newHead('facts'),
+    observedAt: world.now().toISOString(),
+    host,
+    containers: runs.flatMap(({ facts }) => facts ?? []),
+  };
+}
+
+function tellHost({ node, driver, gpus, proxmoxVersion }: HostFacts, { log }: World): void {
+  const module = driver === null ? 'no driver' : `driver ${driver.version} (${driver.kernelModule} kernel module)`;
+  log.info(`Host ${node}: ${module}, ${gpus.length} GPU(s), Proxmox VE ${proxmoxVersion ?? 'unknown'}.`);
+}
+
 function overall(statuses: readonly ContainerStatus[]): RunResult['status'] {
-  for (const status of ['failed', 'changed', 'planned'] as const) {
+  if (statuses.includes('drifted')) return 'failed';
+  for (const status of ['failed', 'changed', 'planned', 'observed'] as const) {
     if (statuses.includes(status)) return status;
   }
   return 'converged';

@@ -11,6 +11,10 @@ export interface World {
   log: Log;
   /** Aborted, with an ActionError as its reason, when the run is cancelled. */
   cancelled: AbortSignal;
+  /** The time of day. */
+  now(): Date;
+  /** Told the containers this run may change, before it changes any. */
+  selected(ctids: readonly number[]): void;
   /** Names this run for whoever finds its locks or journal: the address of the workflow run. */
   runName: string;
   /** `uname -m` of this host. */

@@ -28599,7 +28599,7 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3360);
-/* harmony import */ var _put_right_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(5777);
+/* harmony import */ var _put_right_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2162);
 /* harmony import */ var _system_command_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6105);
 /* harmony import */ var _system_files_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2211);
 /* harmony import */ var _system_runner_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(3876);
@@ -28618,7 +28618,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 5777:
+/***/ 2162:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -30480,9 +30480,9 @@ const $ZodNumberFormat = /*@__PURE__*/ (/* unused pure expression or super */ nu
     checks.$ZodCheckNumberFormat.init(inst, def);
     $ZodNumber.init(inst, def); // no format checks
 })));
-const $ZodBoolean = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodBoolean", (inst, def) => {
+const $ZodBoolean = /*@__PURE__*/ $constructor("$ZodBoolean", (inst, def) => {
     $ZodType.init(inst, def);
-    inst._zod.pattern = regexes.boolean;
+    inst._zod.pattern = regexes_boolean;
     inst._zod.parse = (payload, _ctx) => {
         if (def.coerce)
             try {
@@ -30500,7 +30500,7 @@ const $ZodBoolean = /*@__PURE__*/ (/* unused pure expression or super */ null &&
         });
         return payload;
     };
-})));
+});
 const $ZodBigInt = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodBigInt", (inst, def) => {
     $ZodType.init(inst, def);
     inst._zod.pattern = regexes.bigint;
@@ -30635,7 +30635,7 @@ const $ZodDate = /*@__PURE__*/ (/* unused pure expression or super */ null && (c
 })));
 // an oversized container fails its leading size checks before any element is parsed
 function capSize(inst, size) {
-    const caps = util.sizeCaps(inst._zod.def.checks);
+    const caps = sizeCaps(inst._zod.def.checks);
     if (!caps.length)
         return;
     const cap = Math.min(...caps.map((c) => c[0]));
@@ -30643,13 +30643,13 @@ function capSize(inst, size) {
     inst._zod.parse = (payload, ctx) => {
         const n = size(payload.value);
         if (n > cap && !ctx?.skipChecks && ctx?.direction !== "backward") {
-            for (const [max, ch] of util.sizeCaps(inst._zod.def.checks)) {
+            for (const [max, ch] of sizeCaps(inst._zod.def.checks)) {
                 if (n > max && ch._zod.def.when(payload)) {
                     const start = payload.issues.length;
                     ch._zod.check(payload);
                     // the value is still the raw input, so no later check may read it
                     payload.issues[start].continue = false;
-                    util.attachSchema(payload.issues, start, inst);
+                    attachSchema(payload.issues, start, inst);
                     return payload;
                 }
             }
@@ -30662,13 +30662,13 @@ const mapSize = (input) => (input instanceof Map ? input.size : -1);
 const setSize = (input) => (input instanceof Set ? input.size : -1);
 function handleArrayResult(result, final, index) {
     if (result.issues.length) {
-        final.issues.push(...util.prefixIssues(index, result.issues));
+        final.issues.push(...prefixIssues(index, result.issues));
     }
     final.value[index] = result.value;
 }
-const $ZodArray = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodArray", (inst, def) => {
+const $ZodArray = /*@__PURE__*/ $constructor("$ZodArray", (inst, def) => {
     $ZodType.init(inst, def);
-    const memo = core.globalConfig.memoizer;
+    const memo = core_globalConfig.memoizer;
     memo?.attach(inst);
     inst._zod.parse = (payload, ctx) => {
         const input = payload.value;
@@ -30696,7 +30696,7 @@ const $ZodArray = /*@__PURE__*/ (/* unused pure expression or super */ null && (
             else {
                 handleArrayResult(result, payload, i);
                 // the element's payload is authoritative here, since handleArrayResult forwards every issue; an object's is not, because it drops a failed absent optional
-                if (abortEarly && result.issues.length !== 0 && util.aborted(result))
+                if (abortEarly && result.issues.length !== 0 && aborted(result))
                     break;
             }
         }
@@ -30706,7 +30706,7 @@ const $ZodArray = /*@__PURE__*/ (/* unused pure expression or super */ null && (
         return payload; //handleArrayResultsAsync(parseResults, final);
     };
     capSize(inst, arraySize);
-})));
+});
 function handlePropertyResult(result, final, key, input, optin, optout) {
     const isPresent = key in input;
     const isOptionalOut = optout === "optional";
@@ -31044,7 +31044,7 @@ function handleUnionResults(results, final, inst, ctx) {
             return final;
         }
     }
-    const nonaborted = results.filter((r) => !util.aborted(r));
+    const nonaborted = results.filter((r) => !aborted(r));
     if (nonaborted.length === 1) {
         final.value = nonaborted[0].value;
         return nonaborted[0];
@@ -31053,28 +31053,28 @@ function handleUnionResults(results, final, inst, ctx) {
         code: "invalid_union",
         input: final.value,
         inst,
-        errors: results.map((result) => result.issues.map((iss) => util.finalizeIssue(iss, ctx, core.config()))),
+        errors: results.map((result) => result.issues.map((iss) => finalizeIssue(iss, ctx, config()))),
     });
     return final;
 }
-const $ZodUnion = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodUnion", (inst, def) => {
+const $ZodUnion = /*@__PURE__*/ $constructor("$ZodUnion", (inst, def) => {
     $ZodType.init(inst, def);
-    util.defineLazyInternal(inst, "optin", (zod) => zod.def.options.some((o) => o._zod.optin === "defaulted")
+    defineLazyInternal(inst, "optin", (zod) => zod.def.options.some((o) => o._zod.optin === "defaulted")
         ? "defaulted"
         : zod.def.options.some((o) => o._zod.optin !== undefined)
             ? "optional"
             : undefined);
-    util.defineLazyInternal(inst, "optout", (zod) => zod.def.options.some((o) => o._zod.optout === "optional") ? "optional" : undefined);
-    util.defineLazyInternal(inst, "values", (zod) => {
+    defineLazyInternal(inst, "optout", (zod) => zod.def.options.some((o) => o._zod.optout === "optional") ? "optional" : undefined);
+    defineLazyInternal(inst, "values", (zod) => {
         if (zod.def.options.every((o) => o._zod.values)) {
             return new Set(zod.def.options.flatMap((option) => Array.from(option._zod.values)));
         }
         return undefined;
     });
-    util.defineLazyInternal(inst, "pattern", (zod) => {
+    defineLazyInternal(inst, "pattern", (zod) => {
         if (zod.def.options.every((o) => o._zod.pattern)) {
             const patterns = zod.def.options.map((o) => o._zod.pattern);
-            return new RegExp(`^(${patterns.map((p) => util.cleanRegex(p.source)).join("|")})$`);
+            return new RegExp(`^(${patterns.map((p) => cleanRegex(p.source)).join("|")})$`);
         }
         return undefined;
     });
@@ -31106,7 +31106,7 @@ const $ZodUnion = /*@__PURE__*/ (/* unused pure expression or super */ null && (
             return handleUnionResults(results, payload, inst, ctx);
         });
     };
-})));
+});
 function handleExclusiveUnionResults(results, final, inst, ctx) {
     const matches = [];
     for (let i = 0; i < results.length; i++) {
@@ -31204,11 +31204,11 @@ function discriminatorMap(def) {
 }
 const $ZodDiscriminatedUnion = 
 /*@__PURE__*/
-(/* unused pure expression or super */ null && (core.$constructor("$ZodDiscriminatedUnion", (inst, def) => {
+$constructor("$ZodDiscriminatedUnion", (inst, def) => {
     def.inclusive = false;
     $ZodUnion.init(inst, def);
     const _super = inst._zod.parse;
-    util.defineLazyInternal(inst, "propValues", (zod) => {
+    defineLazyInternal(inst, "propValues", (zod) => {
         const propValues = {};
         let undefinedCount = 0;
         for (const option of zod.def.options) {
@@ -31219,7 +31219,7 @@ const $ZodDiscriminatedUnion =
                 undefinedCount++;
             for (const [k, v] of Object.entries(pv)) {
                 if (!Object.prototype.hasOwnProperty.call(propValues, k)) {
-                    util.assignProp(propValues, k, new Set());
+                    assignProp(propValues, k, new Set());
                 }
                 for (const val of v) {
                     propValues[k].add(val);
@@ -31232,15 +31232,15 @@ const $ZodDiscriminatedUnion =
     });
     // Checked now rather than in the lookup map below, so an option that lacks the discriminator fails at the `discriminatedUnion` call instead of on the first object parsed. Options whose shape cannot be enumerated without resolving it — pipes and lazies — are left to the map.
     def.options.forEach((option, i) => {
-        const propShape = util.rawShape(option._zod.def);
+        const propShape = rawShape(option._zod.def);
         if (propShape && !Object.prototype.hasOwnProperty.call(propShape, def.discriminator)) {
             throw new Error(`Invalid discriminated union option at index "${i}"`);
         }
     });
-    const disc = util.cached(() => discriminatorMap(def));
+    const disc = cached(() => discriminatorMap(def));
     inst._zod.parse = (payload, ctx) => {
         const input = payload.value;
-        if (!util.isObject(input)) {
+        if (!util_isObject(input)) {
             payload.issues.push({
                 code: "invalid_type",
                 expected: "object",
@@ -31274,7 +31274,7 @@ const $ZodDiscriminatedUnion =
         });
         return payload;
     };
-})));
+});
 const $ZodIntersection = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodIntersection", (inst, def) => {
     $ZodType.init(inst, def);
     inst._zod.parse = (payload, ctx) => {
@@ -31845,16 +31845,16 @@ const $ZodEnum = /*@__PURE__*/ $constructor("$ZodEnum", (inst, def) => {
         return payload;
     };
 });
-const $ZodLiteral = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodLiteral", (inst, def) => {
+const $ZodLiteral = /*@__PURE__*/ $constructor("$ZodLiteral", (inst, def) => {
     $ZodType.init(inst, def);
     const values = new Set(def.values);
     inst._zod.values = values;
-    util.defineLazyInternal(inst, "pattern", (zod) => {
+    defineLazyInternal(inst, "pattern", (zod) => {
         const vals = zod.def.values;
         // unmatchable fallback, RE2-safe: an empty alternation would compile to /^()$/, which matches ""
         return new RegExp(vals.length
             ? `^(${vals
-                .map((o) => typeof o === "string" ? util.escapeRegex(o) : o ? util.escapeRegex(o.toString()) : String(o))
+                .map((o) => typeof o === "string" ? escapeRegex(o) : o ? escapeRegex(o.toString()) : String(o))
                 .join("|")})$`
             : "^[^\\s\\S]$");
     });
@@ -31871,7 +31871,7 @@ const $ZodLiteral = /*@__PURE__*/ (/* unused pure expression or super */ null &&
         });
         return payload;
     };
-})));
+});
 const $ZodFile = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("$ZodFile", (inst, def) => {
     $ZodType.init(inst, def);
     inst._zod.parse = (payload, _ctx) => {
@@ -33408,7 +33408,7 @@ function _uint32(Class, params) {
 function _boolean(Class, params) {
     return new Class({
         type: "boolean",
-        ...util.normalizeParams(params),
+        ...normalizeParams(params),
     });
 }
 // @__NO_SIDE_EFFECTS__
@@ -34908,13 +34908,13 @@ function int32(params) {
 function uint32(params) {
     return core._uint32(ZodMiniNumberFormat, params);
 }
-const ZodMiniBoolean = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniBoolean", (inst, def) => {
-    core.$ZodBoolean.init(inst, def);
+const ZodMiniBoolean = /*@__PURE__*/ $constructor("ZodMiniBoolean", (inst, def) => {
+    $ZodBoolean.init(inst, def);
     ZodMiniType.init(inst, def);
-})));
+});
 // @__NO_SIDE_EFFECTS__
 function schemas_boolean(params) {
-    return core._boolean(ZodMiniBoolean, params);
+    return _boolean(ZodMiniBoolean, params);
 }
 const ZodMiniBigInt = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniBigInt", (inst, def) => {
     core.$ZodBigInt.init(inst, def);
@@ -35001,16 +35001,16 @@ const ZodMiniDate = /*@__PURE__*/ (/* unused pure expression or super */ null &&
 function schemas_date(params) {
     return core._date(ZodMiniDate, params);
 }
-const ZodMiniArray = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniArray", (inst, def) => {
-    core.$ZodArray.init(inst, def);
+const ZodMiniArray = /*@__PURE__*/ $constructor("ZodMiniArray", (inst, def) => {
+    $ZodArray.init(inst, def);
     ZodMiniType.init(inst, def);
-})));
+});
 // @__NO_SIDE_EFFECTS__
 function array(element, params) {
     return new ZodMiniArray({
         type: "array",
         element: element,
-        ...util.normalizeParams(params),
+        ...normalizeParams(params),
     });
 }
 // .keyof
@@ -35131,17 +35131,17 @@ function xor(options, params) {
         ...util.normalizeParams(params),
     });
 }
-const ZodMiniDiscriminatedUnion = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniDiscriminatedUnion", (inst, def) => {
-    core.$ZodDiscriminatedUnion.init(inst, def);
+const ZodMiniDiscriminatedUnion = /*@__PURE__*/ $constructor("ZodMiniDiscriminatedUnion", (inst, def) => {
+    $ZodDiscriminatedUnion.init(inst, def);
     ZodMiniType.init(inst, def);
-})));
+});
 // @__NO_SIDE_EFFECTS__
 function discriminatedUnion(discriminator, options, params) {
     return new ZodMiniDiscriminatedUnion({
         type: "union",
         options: options,
         discriminator,
-        ...util.normalizeParams(params),
+        ...normalizeParams(params),
     });
 }
 const ZodMiniIntersection = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniIntersection", (inst, def) => {
@@ -35269,16 +35269,16 @@ function nativeEnum(entries, params) {
         ...util.normalizeParams(params),
     });
 }
-const ZodMiniLiteral = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniLiteral", (inst, def) => {
-    core.$ZodLiteral.init(inst, def);
+const ZodMiniLiteral = /*@__PURE__*/ $constructor("ZodMiniLiteral", (inst, def) => {
+    $ZodLiteral.init(inst, def);
     ZodMiniType.init(inst, def);
-})));
+});
 // @__NO_SIDE_EFFECTS__
 function literal(value, params) {
     return new ZodMiniLiteral({
         type: "literal",
         values: Array.isArray(value) ? value : [value],
-        ...util.normalizeParams(params),
+        ...normalizeParams(params),
     });
 }
 const ZodMiniFile = /*@__PURE__*/ (/* unused pure expression or super */ null && (core.$constructor("ZodMiniFile", (inst, def) => {
@@ -35776,7 +35776,7 @@ const external_node_timers_promises_namespaceObject = __WEBPACK_EXTERNAL_createR
  * Parses a container's configuration file as pve-container does (PVE::LXC::Config, parse_pct_config): `key: value`, raw
  * `lxc.x.y: v` or `lxc.x.y = v`, `#` lines are the description; pending changes and snapshots follow in sections.
  */
-function parseContainerConfig(text) {
+function config_parseContainerConfig(text) {
     const values = new Map();
     const raw = [];
     const snapshots = [];
@@ -35817,6 +35817,13 @@ function passedGpus({ values, raw }) {
         return minor === undefined ? [] : [Number(minor)];
     });
     return [...new Set(minors)].sort((a, b) => a - b);
+}
+/** The tags of a container (`tags: gpu;production`); Proxmox separates them by `;`, and takes `,` and blanks as well. */
+function config_tags({ values }) {
+    return (values.get('tags') ?? '')
+        .split(/[;,\s]+/)
+        .filter(Boolean)
+        .map((tag) => tag.toLowerCase());
 }
 /** The path of a `devN` property string, whose parts may come in any order: `/dev/nvidia0,gid=44`, `gid=44,path=/dev/nvidia0`. */
 function devicePath(value) {
@@ -35872,15 +35879,26 @@ async function nodeName(files) {
     }
     return local.replace(/^nodes\//, '');
 }
+/** Every container of this node with its tags, ascending. Only reads, and starts no `pct`. */
+async function listContainers(files) {
+    const names = await files.list(`${PVE}/lxc`);
+    const ctids = names.flatMap((name) => /^(\d+)\.conf$/.exec(name)?.[1] ?? []).map(Number);
+    const found = await Promise.all(ctids.map(async (ctid) => {
+        const text = await files.read(`${PVE}/lxc/${ctid}.conf`);
+        return { ctid, tags: tags(parseContainerConfig(text ?? '')) };
+    }));
+    return found.sort((a, b) => a.ctid - b.ctid);
+}
 /** A container as Proxmox knows it, without its inside (`guest` is null). Only reads, and starts no `pct`. */
 async function observeContainer(files, ctid) {
     const text = await files.read(`${PVE}/lxc/${ctid}.conf`);
-    const config = parseContainerConfig(text ?? '');
+    const config = config_parseContainerConfig(text ?? '');
     const flag = (key) => config.values.get(key) === '1';
     return {
         ctid,
         presence: text === null ? await presenceElsewhere(files, ctid) : { kind: 'here' },
         hostname: config.values.get('hostname') ?? null,
+        tags: config_tags(config),
         running: text !== null && (await isRunning(files, ctid)),
         lock: config.values.get('lock') ?? null,
         template: flag('template'),
@@ -35916,6 +35934,109 @@ async function isRunning(files, ctid) {
 
 // EXTERNAL MODULE: ./build/system/text.js
 var system_text = __nccwpck_require__(6605);
+;// CONCATENATED MODULE: ./build/plan/actions.js
+
+/** The types of a plan. They are schemas because a plan is also written to a file and read again (src/plan/file.ts). */
+/** A change of one file in a container. */
+const FileChange = discriminatedUnion('kind', [
+    /** Written with mode 0644, owner root; directories above are made. `content` is base64. */
+    object({ kind: literal('write'), path: schemas_string(), content: schemas_string() }),
+    /** Renamed to `<path>.disabled`, a name that apt passes over in silence. */
+    object({ kind: literal('put-aside'), path: schemas_string() }),
+]);
+const PackageVersion = object({
+    name: schemas_string(),
+    /** Exactly this one; null: the distribution's candidate. */
+    version: nullable(schemas_string()),
+});
+/** One step of a plan: what is done, and why in words for people. Every action can be repeated safely. */
+const Action = discriminatedUnion('kind', [
+    object({
+        kind: literal('configure-apt'),
+        reason: schemas_string(),
+        /** In this order: the pin, what is put aside, keyrings. */
+        before: array(FileChange),
+        /** ca-certificates are missing and come from the distribution first: without them apt fetches nothing by https. */
+        installCertificates: schemas_boolean(),
+        /** The sources, when everything they need is there. */
+        after: array(FileChange),
+        /** Which keys the keyrings hold, by their paths. */
+        keys: array(object({ path: schemas_string(), fingerprints: array(schemas_string()) })),
+    }),
+    object({ kind: literal('remove-packages'), reason: schemas_string(), packages: array(schemas_string()) }),
+    object({
+        kind: literal('install-packages'),
+        reason: schemas_string(),
+        purpose: schemas_enum(['prerequisites', 'toolkit']),
+        packages: array(PackageVersion),
+        /** What comes along from NVIDIA's repository because a package needs it. */
+        dependencies: array(PackageVersion),
+        /** The package lists are fetched first: they may be old, or were cleaned away, and nothing else in the plan does it. */
+        update: schemas_boolean(),
+    }),
+    object({
+        kind: literal('install-driver'),
+        reason: schemas_string(),
+        version: schemas_string(),
+        runfile: object({
+            url: schemas_string(),
+            sha256: nullable(schemas_string()),
+            size: nullable(schemas_number()),
+        }),
+        /** Parent of the working directory in the container: executable, with room. */
+        directory: schemas_string(),
+        flags: array(schemas_string()),
+    }),
+]);
+/** Something to know that stands in nobody's way. Its code is a FailureCode or one of a warning alone. */
+const PlanWarning = object({ code: schemas_string(), message: schemas_string() });
+/** What a container falls back on when something goes wrong. */
+const Safety = discriminatedUnion('kind', [
+    /** A snapshot, taken before the first change and dropped after the proof: going back loses what was written since. */
+    object({ kind: literal('snapshot') }),
+    /** Nothing: what failed is cleaned up, and the next run goes on from there. */
+    object({ kind: literal('none'), why: schemas_string() }),
+]);
+/** A plan's safety in words. */
+function safetyText(safety) {
+    return safety.kind === 'snapshot'
+        ? 'If a step fails, the container goes back to a snapshot: what is written in it meanwhile is lost.'
+        : `If a step fails, there is no snapshot to go back to: ${safety.why}.`;
+}
+/** What will be done to one container. No actions: it is as wanted. */
+const ContainerPlan = object({
+    ctid: schemas_number(),
+    /** What the container was when the plan was made. */
+    found: object({
+        /** `debian 12` */
+        distribution: schemas_string(),
+        /** `none`, a version, or several when it is a mixture. */
+        userSpace: schemas_string(),
+    }),
+    actions: array(Action),
+    safety: Safety,
+    warnings: array(PlanWarning),
+});
+/** An action's headline, for log, summary and plan. */
+function actionTitle(action) {
+    switch (action.kind) {
+        case 'configure-apt':
+            return "set up NVIDIA's repositories and keep apt from bringing a driver";
+        case 'remove-packages':
+            return `remove ${action.packages.length} driver ${action.packages.length === 1 ? 'package' : 'packages'}`;
+        case 'install-packages':
+            return action.purpose === 'toolkit'
+                ? `install ${action.packages.map(actions_packageText).join(', ')}`
+                : 'install prerequisites and NVIDIA container packages';
+        case 'install-driver':
+            return `install the user space of driver ${action.version}`;
+    }
+}
+/** `name=version` as apt-get takes it. */
+function actions_packageText({ name, version }) {
+    return version === null ? name : `${name}=${version}`;
+}
+
 ;// CONCATENATED MODULE: ./build/repository/apt-files.js
 /** The one source file this action owns in a container. */
 const SOURCES_PATH = '/etc/apt/sources.list.d/proxmox-lxc-nvidia.sources';

@@ -1,8 +1,8 @@
 import type { CudaVersion } from '../version/cuda.ts';
 import type { DriverVersion } from '../version/driver.ts';
 
-/** `plan` says what would be done; `apply` does it. */
-export const MODES = ['apply', 'plan'] as const;
+/** `facts` says what is, `plan` what would be done; `apply` does it; `verify` says whether all is still as wanted. */
+export const MODES = ['apply', 'plan', 'verify', 'facts'] as const;
 export type Mode = (typeof MODES)[number];
 
 /** Which of libnvidia-container's packages a container gets; `toolkit` is for Docker inside the container. */
@@ -38,7 +38,22 @@ export interface RepositoryWish {
   keys: string[];
 }
 
-/** One container that is wanted, with what a Phoenix file says of it. */
+/** What to do when a container fails: start no other, or go on. */
+export const ON_FAILURE = ['stop', 'continue'] as const;
+export type OnFailure = (typeof ON_FAILURE)[number];
+
+/** Which containers are meant: those with these ids, and every one on the host that has one of these tags. */
+export interface ContainerSelection {
+  /** Ascending. */
+  ctids: number[];
+  /** Lower case. */
+  tags: string[];
+}
+
+/** What was approved: a plan's digest, or a plan file that holds it. */
+export type ApprovedPlan = { kind: 'digest'; digest: string } | { kind: 'file'; path: string };
+
+/** One container that is meant, with what a Phoenix file says of it. */
 export interface ContainerWish {
   ctid: number;
   /** Minor numbers of the GPUs meant for it; null: those its configuration passes through. */
@@ -48,7 +63,18 @@ export interface ContainerWish {
 /** Everything the user asked for, checked as far as that goes without looking at the host. */
 export interface Desired {
   mode: Mode;
-  containers: ContainerWish[];
+  containers: ContainerSelection;
+  /** Minor numbers of the GPUs meant for a container, by its id, where a Phoenix file tells. */
+  gpus: Record<string, number[]>;
+  /** A facts file to plan from, instead of this host; null: this host. */
+  facts: { path: string; maxAgeHours: number } | null;
+  /** Nothing but this may be applied; null: whatever the plan is. */
+  approvedPlan: ApprovedPlan | null;
+  /** How long a plan made now can be applied. */
+  planValidDays: number;
+  /** How many containers are worked on at once. */
+  maxParallel: number;
+  onFailure: OnFailure;
   driver: DriverWish;
   runfile: {
     address: RunfileAddress;

@@ -4,12 +4,15 @@ import { parseCudaVersion } from '../version/cuda.ts';
 import { isDriverVersion } from '../version/driver.ts';
 import { parseContainerList } from './containers.ts';
 import {
-  type ContainerWish,
+  type ApprovedPlan,
+  type ContainerSelection,
   type CudaWish,
   type Desired,
   type DriverWish,
   MODES,
+  type Mode,
   NVIDIA_CONTAINER,
+  ON_FAILURE,
   type RepositoryWish,
   ROLLBACK,
   RUNFILE_INTEGRITY,
@@ -36,6 +39,12 @@ export const INPUTS = [
   'nvidia-container-repository',
   'nvidia-container-repository-key',
   'rollback',
+  'approved-plan',
+  'plan-valid-days',
+  'facts',
+  'facts-max-age-hours',
+  'max-parallel',
+  'on-failure',
   'timeout-minutes',
   'lock-wait-minutes',
 ] as const;
@@ -61,11 +70,18 @@ export async function readDesired(get: GetInput, read: (path: string) => Promise
   const given = (name: InputName): string | undefined => get(name).trim() || undefined;
   const phoenix = await PhoenixFiles.load(given('phoenix-lxc-config'), given('phoenix-hypervisor-config'), read);
 
-  const cuda = readCuda(given('cuda-version'), phoenix);
+  const mode = choice('mode', given('mode'), MODES, 'apply');
+  const cuda = readCuda(given('cuda-version'), phoenix, mode);
   const verify = choice('verify', given('verify'), VERIFY_LEVELS, 'toolkit');
   return {
-    mode: choice('mode', given('mode'), MODES, 'apply'),
+    mode,
     containers: readContainers(given('containers'), phoenix),
+    gpus: phoenix.gpuAssignments(),
+    facts: readFacts(given('facts'), given('facts-max-age-hours'), mode),
+    approvedPlan: readApprovedPlan(given('approved-plan'), mode),
+    planValidDays: readNumber('plan-valid-days', given('plan-valid-days'), { least: 1, most: 365 }, 7),
+    maxParallel: readNumber('max-parallel', given('max-parallel'), { least: 1, most: 64 }, 2),
+    onFailure: choice('on-failure', given('on-failure'), ON_FAILURE, 'stop'),
     driver: readDriver(given('driver-version'), phoenix),
     runfile: {
       address: readRunfileAddress(given('runfile-url'), phoenix),
@@ -78,8 +94,8 @@ export async function readDesired(get: GetInput, read: (path: string) => Promise
     cudaRepository: readRepository(given, 'cuda-repository', CUDA_REPOSITORY),
     nvidiaContainerRepository: readRepository(given, 'nvidia-container-repository', NVIDIA_CONTAINER_REPOSITORY),
     rollback: choice('rollback', given('rollback'), ROLLBACK, 'auto'),
-    timeoutMinutes: readMinutes('timeout-minutes', given('timeout-minutes'), 1, 60),
-    lockWaitMinutes: readMinutes('lock-wait-minutes', given('lock-wait-minutes'), 0, 10),
+    timeoutMinutes: readNumber('timeout-minutes', given('timeout-minutes'), { least: 1, most: 1440 }, 60),
+    lockWaitMinutes: readNumber('lock-wait-minutes', given('lock-wait-minutes'), { least: 0, most: 1440 }, 10),
   };
 }
 
@@ -95,20 +111,19 @@ function choice<const T extends string>(
   throw new ActionError('INPUT_INVALID', `${INPUT(name)} is "${value}".`, `Valid values are: ${valid.join(', ')}.`);
 }
 
-function readContainers(list: string | undefined, phoenix: PhoenixFiles): ContainerWish[] {
-  const ctids = list === undefined ? phoenix.containers() : parseContainerList(list);
-  if (ctids === undefined || ctids.length === 0) {
-    throw new ActionError(
-      'NO_CONTAINER_NAMED',
-      ctids === undefined
+function readContainers(list: string | undefined, phoenix: PhoenixFiles): ContainerSelection {
+  const assigned = list === undefined ? phoenix.containers() : undefined;
+  const selection = list === undefined ? { ctids: assigned ?? [], tags: [] } : parseContainerList(list);
+  if (selection.ctids.length > 0 || selection.tags.length > 0) return selection;
+  throw new ActionError(
+    'NO_CONTAINER_NAMED',
+    list !== undefined
+      ? `${INPUT('containers')} names no container.`
+      : assigned === undefined
         ? 'No container is named.'
-        : list === undefined
-          ? 'No container in the file given as "phoenix-lxc-config" has a gpu_assignment other than "none".'
-          : `${INPUT('containers')} names no container.`,
-      'Give the container ids in the input "containers", e.g. 901 or 901-904.',
-    );
-  }
-  return ctids.map((ctid) => ({ ctid, gpus: phoenix.gpus(ctid) }));
+        : 'No container in the file given as "phoenix-lxc-config" has a gpu_assignment other than "none".',
+    'Give container ids or a tag in the input "containers", e.g. 901, 901-904 or tag:gpu.',
+  );
 }
 
 function readDriver(input: string | undefined, phoenix: PhoenixFiles): DriverWish {
@@ -141,8 +156,10 @@ function readSha256(input: string | undefined): string | null {
   throw new ActionError('INPUT_INVALID', `${INPUT('runfile-sha256')} is "${input}".`, 'Give 64 hexadecimal digits.');
 }
 
-function readCuda(input: string | undefined, phoenix: PhoenixFiles): CudaWish {
+function readCuda(input: string | undefined, phoenix: PhoenixFiles, mode: Mode): CudaWish {
   const wish = input === undefined ? phoenix.cudaVersion() : { value: input, source: INPUT('cuda-version') };
+  // Facts are the same whatever is wanted.
+  if (wish === undefined && mode === 'facts') return { kind: 'none' };
   if (wish === undefined) {
     throw new ActionError(
       'CUDA_VERSION_MISSING',
@@ -201,11 +218,46 @@ function readRepository(
   return { base: (base ?? otherwise).replace(/\/+$/, ''), keys };
 }
 
-function readMinutes(name: InputName, input: string | undefined, least: number, otherwise: number): number {
+function readNumber(
+  name: InputName,
+  input: string | undefined,
+  { least, most }: { least: number; most: number },
+  otherwise: number,
+): number {
   if (input === undefined) return otherwise;
-  const minutes = Number(input);
-  if (/^\d+$/.test(input) && minutes >= least && minutes <= 1440) return minutes;
-  throw new ActionError('INPUT_INVALID', `${INPUT(name)} is "${input}".`, `Give whole minutes from ${least} to 1440.`);
+  const number = Number(input);
+  if (/^\d+$/.test(input) && number >= least && number <= most) return number;
+  throw new ActionError(
+    'INPUT_INVALID',
+    `${INPUT(name)} is "${input}".`,
+    `Give a whole number from ${least} to ${most}.`,
+  );
+}
+
+function readFacts(path: string | undefined, maxAge: string | undefined, mode: Mode): Desired['facts'] {
+  const maxAgeHours = readNumber('facts-max-age-hours', maxAge, { least: 1, most: 8760 }, 24);
+  if (path === undefined) return null;
+  if (mode === 'plan') return { path, maxAgeHours };
+  throw new ActionError(
+    'INPUT_INVALID',
+    `${INPUT('facts')} is given, but "mode" is "${mode}".`,
+    'A facts file is for planning only: leave it out, or set "mode: plan".',
+  );
+}
+
+function readApprovedPlan(input: string | undefined, mode: Mode): ApprovedPlan | null {
+  if (input === undefined) return null;
+  if (mode !== 'apply') {
+    throw new ActionError(
+      'INPUT_INVALID',
+      `${INPUT('approved-plan')} is given, but "mode" is "${mode}".`,
+      'An approved plan is for "mode: apply".',
+    );
+  }
+  const digest = /^(?:sha256:)?([0-9a-f]{64})$/i.exec(input)?.[1];
+  return digest === undefined
+    ? { kind: 'file', path: input }
+    : { kind: 'digest', digest: `sha256:${digest.toLowerCase()}` };
 }
 
 /** @param shown how the address is quoted in messages, where it isn't written as it is checked. */

@@ -1,10 +1,7 @@
 import * as z from 'zod/mini';
-import en from 'zod/v4/locales/en.js';
 import { ActionError, messageOf } from '../errors.ts';
+import { parseJson } from '../system/json.ts';
 import { isCtid } from './containers.ts';
-
-// zod/mini comes without words: without a locale every message reads "Invalid input".
-z.config(en());
 
 /** A key may be missing: whether that is an error depends on what the inputs already say. Unknown keys are left alone. */
 const text = z.optional(z.nullable(z.string()));
@@ -105,10 +102,21 @@ export class PhoenixFiles {
         'Container ids are numbers from 100 to 999999999.',
       );
     }
-    return Object.keys(config.lxc_configs)
-      .filter((ctid) => (this.gpus(Number(ctid)) ?? []).length > 0)
-      .map(Number)
+    return Object.entries(this.gpuAssignments())
+      .filter(([, gpus]) => gpus.length > 0)
+      .map(([ctid]) => Number(ctid))
       .sort((a, b) => a - b);
+  }
+
+  /** Minor numbers of the assigned GPUs of every container the file speaks of, by its id. @throws ActionError PHOENIX_FILE_INVALID */
+  gpuAssignments(): Record<string, number[]> {
+    const ctids = Object.keys(this.#lxc?.config.lxc_configs ?? {});
+    return Object.fromEntries(
+      ctids.flatMap((ctid) => {
+        const gpus = this.#gpus(ctid);
+        return gpus === null ? [] : [[ctid, gpus]];
+      }),
+    );
   }
 
   /**
@@ -116,8 +124,8 @@ export class PhoenixFiles {
    *
    * The form is Phoenix' own: `none`, or numbers separated by commas. @throws ActionError PHOENIX_FILE_INVALID
    */
-  gpus(ctid: number): number[] | null {
-    const assignment = this.#lxc?.config.lxc_configs?.[String(ctid)]?.gpu_assignment;
+  #gpus(ctid: string): number[] | null {
+    const assignment = this.#lxc?.config.lxc_configs?.[ctid]?.gpu_assignment;
     if (assignment === undefined) return null;
     if (assignment === 'none') return [];
     if (!/^\d+(, ?\d+)*$/.test(assignment)) {
@@ -190,16 +198,5 @@ async function load<S extends z.ZodMiniType>(
       'Check the path: it is relative to the workspace, so the repository must be checked out first.',
     );
   }
-  let data: unknown;
-  try {
-    data = JSON.parse(content);
-  } catch (error) {
-    throw new ActionError('PHOENIX_FILE_INVALID', `${path} is not JSON: ${messageOf(error)}.`, 'Correct the file.');
-  }
-  const result = schema.safeParse(data);
-  if (!result.success) {
-    const issues = result.error.issues.map((issue) => `${issue.path.join('.') || 'the file'}: ${issue.message}`);
-    throw new ActionError('PHOENIX_FILE_INVALID', `${path}: ${issues.join('; ')}.`, 'Correct the file.');
-  }
-  return { path, config: result.data };
+  return { path, config: parseJson(content, schema, path, 'PHOENIX_FILE_INVALID', 'Correct the file.') };
 }

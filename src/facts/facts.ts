@@ -1,150 +1,166 @@
-import type { Architecture } from '../version/architecture.ts';
-import type { DriverVersion } from '../version/driver.ts';
+import * as z from 'zod/mini';
+
+/**
+ * The types of all facts. They are schemas because facts are also written to a file and read again elsewhere
+ * (src/facts/file.ts).
+ */
+
+/** A number that isn't negative and has no fraction. */
+const count = z.number().check(z.int(), z.nonnegative());
+const driverVersion = z.string().check(z.regex(/^\d{3,4}\.\d{1,4}(?:\.\d{1,4})?$/));
+
+const HostGpu = z.object({
+  name: z.string(),
+  /** `GPU-…`; null while the driver doesn't know it: it shows question marks until the GPU was used for the first time. */
+  uuid: z.nullable(z.string()),
+  /** PCI address, e.g. `0000:00:06.0`. */
+  bus: z.string(),
+  /** N of /dev/nvidiaN; null where an old driver doesn't tell. */
+  minor: z.nullable(count),
+});
+export type HostGpu = z.infer<typeof HostGpu>;
+
+const HostDeviceNode = z.object({ path: z.string(), major: count, minor: count });
+export type HostDeviceNode = z.infer<typeof HostDeviceNode>;
 
 /** The host: what the kernel runs, and which GPUs and device nodes there are. */
-export interface HostFacts {
+export const HostFacts = z.object({
   /** The Proxmox node's name. */
-  node: string;
+  node: z.string(),
   /** Version of pve-manager, or null when dpkg doesn't know it. */
-  proxmoxVersion: string | null;
-  architecture: Architecture;
+  proxmoxVersion: z.nullable(z.string()),
+  architecture: z.enum(['x86_64', 'aarch64']),
   /** The loaded NVIDIA kernel module; null: none is loaded. */
-  driver: { version: DriverVersion; kernelModule: 'open' | 'proprietary' } | null;
-  gpus: HostGpu[];
-  deviceNodes: HostDeviceNode[];
-}
+  driver: z.nullable(z.object({ version: driverVersion, kernelModule: z.enum(['open', 'proprietary']) })),
+  gpus: z.array(HostGpu),
+  deviceNodes: z.array(HostDeviceNode),
+});
+export type HostFacts = z.infer<typeof HostFacts>;
 
-export interface HostGpu {
-  name: string;
-  /** `GPU-…`; null while the driver doesn't know it: it shows question marks until the GPU was used for the first time. */
-  uuid: string | null;
-  /** PCI address, e.g. `0000:00:06.0`. */
-  bus: string;
-  /** N of /dev/nvidiaN; null where an old driver doesn't tell. */
-  minor: number | null;
-}
+const GuestFile = z.object({ path: z.string(), text: z.string() });
+export type GuestFile = z.infer<typeof GuestFile>;
 
-export interface HostDeviceNode {
-  path: string;
-  major: number;
-  minor: number;
-}
-
-/** A container as Proxmox knows it. */
-export interface ContainerFacts {
-  ctid: number;
-  /** Where the id was found: only `here` has anything below. */
-  presence:
-    | { kind: 'here' }
-    | { kind: 'vm' }
-    | { kind: 'other-node'; node: string; type: 'container' | 'vm' }
-    | { kind: 'absent' };
-  hostname: string | null;
-  running: boolean;
-  /** Proxmox' `lock:`, e.g. `backup`. */
-  lock: string | null;
-  template: boolean;
-  unprivileged: boolean;
-  /** MiB, Proxmox' `memory:` (512 when absent). */
-  memoryMib: number;
-  /** Minor numbers of the GPUs that `devN` and `lxc.mount.entry` lines pass through. */
-  passedGpus: number[];
-  /** Why Proxmox can't snapshot it, in words; null: it can. */
-  snapshotObstacle: string | null;
-  /** Names of its snapshots. */
-  snapshots: string[];
-  /** Those among them that are being made, or were left so. */
-  incompleteSnapshots: string[];
-  /** What is inside; null when it isn't running here. */
-  guest: GuestFacts | null;
-}
-
-/** The inside of a container. */
-export interface GuestFacts {
-  distribution: {
-    /** os-release's ID, e.g. `debian`. */
-    id: string;
-    /** os-release's VERSION_ID, e.g. `12`; `""` for rolling ones. */
-    version: string;
-    name: string;
-  };
-  /** `uname -m`. */
-  machine: string;
-  /** `dpkg --print-architecture`, or null without dpkg. */
-  dpkgArchitecture: string | null;
-  /** Free space by directory. */
-  space: DirectorySpace[];
-  /** Files `libcuda.so.*` and `libnvidia-*.so.*` that carry a driver version in their names. */
-  libraries: { path: string; version: DriverVersion }[];
-  /** What the dynamic linker resolves the sonames to. */
-  links: { soname: string; target: string | null; version: DriverVersion | null }[];
-  /** NVIDIA's and our prerequisite packages that dpkg knows. */
-  packages: GuestPackage[];
-  /** Broken packages as `dpkg --audit` tells; empty: healthy. */
-  dpkgAudit: string;
-  /** /usr/lib/nvidia/alternate-install-present or -available exists (docs/facts.md, A6). */
-  alternateInstall: boolean;
-  /** Text of every apt source file. */
-  aptSources: GuestFile[];
-  /** Text of the preferences file this action owns, or null. */
-  aptPin: string | null;
-  /** Keyrings this action owns, with their primary keys' fingerprints. */
-  keyrings: { path: string; fingerprints: string[] }[];
-  /** A CA bundle is there, without which apt fetches nothing by https. */
-  certificates: boolean;
-  /** Directories /usr/local/cuda-X.Y with an nvcc. */
-  toolkits: string[];
-  deviceNodes: GuestDeviceNode[];
-  /** Paths an earlier run left behind. */
-  leftovers: string[];
-  nvidiaSmi: {
-    /** `--query-gpu`, null: there is no nvidia-smi. */
-    query: CommandFact | null;
-    /** The plain table, for people. */
-    table: CommandFact | null;
-  };
-  /** `nvcc --version` of the wanted toolkit; null: not asked or not there. */
-  nvcc: CommandFact | null;
-}
-
-export interface GuestFile {
-  path: string;
-  text: string;
-}
-
-export interface DirectorySpace {
-  path: string;
-  freeBytes: number;
+const DirectorySpace = z.object({
+  path: z.string(),
+  freeBytes: count,
   /** Type of its file system, e.g. `ext4`, `tmpfs`. */
-  fileSystem: string;
+  fileSystem: z.string(),
   /** Its mount point: directories on one mount share their free space. */
-  mountPoint: string;
+  mountPoint: z.string(),
   /** Not mounted with noexec. */
-  executable: boolean;
-}
+  executable: z.boolean(),
+});
+export type DirectorySpace = z.infer<typeof DirectorySpace>;
 
-export interface GuestPackage {
-  name: string;
-  version: string;
+const GuestPackage = z.object({
+  name: z.string(),
+  version: z.string(),
   /** `amd64`, `i386`, `all`, … */
-  architecture: string;
+  architecture: z.string(),
   /** dpkg's status is "install ok installed". */
-  installed: boolean;
-}
+  installed: z.boolean(),
+});
+export type GuestPackage = z.infer<typeof GuestPackage>;
 
-export interface GuestDeviceNode {
-  path: string;
-  major: number;
-  minor: number;
+const GuestDeviceNode = z.object({
+  path: z.string(),
+  major: count,
+  minor: count,
   /** What opening it for reading gave: `ok`, or the error's name. */
-  open: 'ok' | 'ENOENT' | 'EACCES' | 'EPERM' | 'ENXIO' | 'other';
-}
+  open: z.enum(['ok', 'ENOENT', 'EACCES', 'EPERM', 'ENXIO', 'other']),
+});
+export type GuestDeviceNode = z.infer<typeof GuestDeviceNode>;
 
 /** What a command inside printed, stdout and stderr together. Untrusted text. */
-export interface CommandFact {
-  exitCode: number;
-  output: string;
-}
+const CommandFact = z.object({ exitCode: count, output: z.string() });
+export type CommandFact = z.infer<typeof CommandFact>;
+
+/** A toolkit in its own directory. */
+const InstalledToolkit = z.object({
+  /** /usr/local/cuda-X.Y */
+  path: z.string(),
+  /** The directory's X.Y. */
+  version: z.string(),
+  /** Its `nvcc --version`. */
+  nvcc: CommandFact,
+});
+export type InstalledToolkit = z.infer<typeof InstalledToolkit>;
+
+/** The inside of a container. */
+const GuestFacts = z.object({
+  distribution: z.object({
+    /** os-release's ID, e.g. `debian`. */
+    id: z.string(),
+    /** os-release's VERSION_ID, e.g. `12`; `""` for rolling ones. */
+    version: z.string(),
+    name: z.string(),
+  }),
+  /** `uname -m`. */
+  machine: z.string(),
+  /** `dpkg --print-architecture`, or null without dpkg. */
+  dpkgArchitecture: z.nullable(z.string()),
+  /** Free space by directory. */
+  space: z.array(DirectorySpace),
+  /** Files `libcuda.so.*` and `libnvidia-*.so.*` that carry a driver version in their names. */
+  libraries: z.array(z.object({ path: z.string(), version: driverVersion })),
+  /** What the dynamic linker resolves the sonames to. */
+  links: z.array(z.object({ soname: z.string(), target: z.nullable(z.string()), version: z.nullable(driverVersion) })),
+  /** NVIDIA's and our prerequisite packages that dpkg knows. */
+  packages: z.array(GuestPackage),
+  /** Broken packages as `dpkg --audit` tells; empty: healthy. */
+  dpkgAudit: z.string(),
+  /** Text of every apt source file. */
+  aptSources: z.array(GuestFile),
+  /** Text of the preferences file this action owns, or null. */
+  aptPin: z.nullable(z.string()),
+  /** Keyrings this action owns, with their primary keys' fingerprints. */
+  keyrings: z.array(z.object({ path: z.string(), fingerprints: z.array(z.string()) })),
+  /** A CA bundle is there, without which apt fetches nothing by https. */
+  certificates: z.boolean(),
+  /** Oldest first. */
+  toolkits: z.array(InstalledToolkit),
+  deviceNodes: z.array(GuestDeviceNode),
+  nvidiaSmi: z.object({
+    /** `--query-gpu`, null: there is no nvidia-smi. */
+    query: z.nullable(CommandFact),
+    /** The plain table, for people. */
+    table: z.nullable(CommandFact),
+  }),
+});
+export type GuestFacts = z.infer<typeof GuestFacts>;
+
+/** A container as Proxmox knows it. */
+export const ContainerFacts = z.object({
+  ctid: count,
+  /** Where the id was found: only `here` has anything below. */
+  presence: z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('here') }),
+    z.object({ kind: z.literal('vm') }),
+    z.object({ kind: z.literal('other-node'), node: z.string(), type: z.enum(['container', 'vm']) }),
+    z.object({ kind: z.literal('absent') }),
+  ]),
+  hostname: z.nullable(z.string()),
+  /** Proxmox' tags, lower case. */
+  tags: z.array(z.string()),
+  running: z.boolean(),
+  /** Proxmox' `lock:`, e.g. `backup`. */
+  lock: z.nullable(z.string()),
+  template: z.boolean(),
+  unprivileged: z.boolean(),
+  /** MiB, Proxmox' `memory:` (512 when absent). */
+  memoryMib: z.number(),
+  /** Minor numbers of the GPUs that `devN` and `lxc.mount.entry` lines pass through. */
+  passedGpus: z.array(count),
+  /** Why Proxmox can't snapshot it, in words; null: it can. */
+  snapshotObstacle: z.nullable(z.string()),
+  /** Names of its snapshots. */
+  snapshots: z.array(z.string()),
+  /** Those among them that are being made, or were left so. */
+  incompleteSnapshots: z.array(z.string()),
+  /** What is inside; null when it isn't running here. */
+  guest: z.nullable(GuestFacts),
+});
+export type ContainerFacts = z.infer<typeof ContainerFacts>;
 
 /** What NVIDIA's servers (or mirrors) offer; only what a plan needs is looked up. */
 export interface UpstreamFacts {
@@ -154,7 +170,7 @@ export interface UpstreamFacts {
 }
 
 export interface RunfileFacts {
-  version: DriverVersion;
+  version: string;
   url: string;
   /** null: nobody publishes one, and the user accepted the runfile's own check. */
   sha256: string | null;

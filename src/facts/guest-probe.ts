@@ -1,8 +1,6 @@
 /**
  * The probe: one POSIX shell script that observes a container from inside and only reads. It prints records, a line each:
  * a name and its fields, separated by tabs; text that may hold anything is base64. The last record is `end`.
- *
- * Positional argument 1: directory of the wanted toolkit (`/usr/local/cuda-12.8`) or empty.
  */
 export const GUEST_PROBE = String.raw`
 set -u
@@ -10,12 +8,12 @@ record() { printf '%s' "$1"; shift; for field; do printf '\t%s' "$field"; done; 
 encoded() { base64 | tr -d '\n'; }
 # No file that is asked for is ever that large; a part of one could be taken for the whole.
 text_file() { if [ -f "$2" ] && [ -z "$(find -L "$2" -size +1024k)" ]; then record "$1" "$2" "$(encoded < "$2")"; fi; }
-# Runs a command and records its exit code and the beginning of what it printed; a hang is code 124.
+# Runs a command and records its exit code and the beginning of what it printed; a hang is code 124. Argument 1: fields that come first.
 command_output() {
-  name=$1; shift
+  fields=$1; shift
   output=$({ timeout -k 5 60 "$@" 2>&1; echo "exit=$?"; } | { head -c 65536; tail -c 16; } | tr -d '\0')
   code=${'$'}{output##*exit=}
-  record "$name" "$code" "$(printf '%s' "${'$'}{output%exit=*}" | encoded)"
+  record "$fields" "$code" "$(printf '%s' "${'$'}{output%exit=*}" | encoded)"
 }
 
 if [ -r /etc/os-release ]; then text_file os-release /etc/os-release; else text_file os-release /usr/lib/os-release; fi
@@ -53,9 +51,6 @@ dpkg-query -W -f '${'$'}{db:Status-Status}\t${'$'}{Package}\t${'$'}{Version}\t${
   2> /dev/null | while read -r status name version architecture; do
     record package "$status" "$name" "$version" "$architecture"
   done
-for file in /usr/lib/nvidia/alternate-install-present /usr/lib/nvidia/alternate-install-available; do
-  if [ -e "$file" ]; then record alternate-install "$file"; fi
-done
 
 text_file apt-source /etc/apt/sources.list
 for file in /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; do
@@ -67,11 +62,10 @@ for file in /etc/apt/keyrings/proxmox-lxc-nvidia-*.gpg; do text_file keyring "$f
 if [ -s /etc/ssl/certs/ca-certificates.crt ]; then record certificates yes; fi
 
 for nvcc in /usr/local/cuda-[0-9]*/bin/nvcc; do
+  directory=${'$'}{nvcc%/bin/nvcc}
+  case $directory in *[!A-Za-z0-9._/-]*) continue ;; esac
   # /usr/local/cuda-12 beside cuda-12.8 is a link of update-alternatives.
-  if [ -x "$nvcc" ] && [ ! -L "${'$'}{nvcc%/bin/nvcc}" ]; then record toolkit "${'$'}{nvcc%/bin/nvcc}"; fi
-done
-for file in /var/tmp/proxmox-lxc-nvidia* /root/proxmox-lxc-nvidia* /opt/proxmox-lxc-nvidia*; do
-  if [ -e "$file" ]; then record leftover "$file"; fi
+  if [ -x "$nvcc" ] && [ ! -L "$directory" ]; then command_output "toolkit	$directory" "$nvcc" --version; fi
 done
 
 for node in /dev/nvidia*; do
@@ -91,6 +85,5 @@ if command -v nvidia-smi > /dev/null 2>&1; then
   # A hang isn't waited for twice.
   case $code in 124|137) ;; *) command_output smi-table nvidia-smi ;; esac
 fi
-if [ -n "$1" ] && [ -x "$1/bin/nvcc" ]; then command_output nvcc "$1/bin/nvcc" --version; fi
 record end
 `;

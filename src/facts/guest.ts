@@ -3,7 +3,7 @@ import type { Pct } from '../proxmox/pct.ts';
 import { primaryKeys } from '../repository/openpgp.ts';
 import { lastLines } from '../system/text.ts';
 import { versionInFileName } from '../version/driver.ts';
-import type { CommandFact, DirectorySpace, GuestDeviceNode, GuestFacts } from './facts.ts';
+import type { CommandFact, DirectorySpace, GuestDeviceNode, GuestFacts, InstalledToolkit } from './facts.ts';
 import { GUEST_PROBE } from './guest-probe.ts';
 
 /** Seconds the probe may take: nvidia-smi alone can take ten where no persistence daemon runs. */
@@ -12,11 +12,10 @@ const LIMIT_SECONDS = 240;
 /**
  * Observes the inside of a running container in one `pct exec`. Only reads.
  *
- * @param toolkitDirectory of the wanted toolkit, e.g. `/usr/local/cuda-12.8`, or `""`.
  * @throws ActionError PCT_FAILED, PROBE_FAILED, TIMEOUT and what pct's own failures mean
  */
-export async function observeGuest(pct: Pct, ctid: number, toolkitDirectory: string): Promise<GuestFacts> {
-  const result = await pct.script(ctid, GUEST_PROBE, [toolkitDirectory], {
+export async function observeGuest(pct: Pct, ctid: number): Promise<GuestFacts> {
+  const result = await pct.script(ctid, GUEST_PROBE, [], {
     purpose: 'observing it',
     timeoutSeconds: LIMIT_SECONDS,
   });
@@ -69,7 +68,6 @@ export function parseProbe(text: string): GuestFacts | null {
       architecture,
       installed: status === 'installed',
     })),
-    alternateInstall: first('alternate-install') !== undefined,
     aptSources: all('apt-source').map(([path = '', content]) => ({ path, text: decoded(content) })),
     aptPin: first('apt-pin') === undefined ? null : decoded(first('apt-pin')?.[1]),
     keyrings: all('keyring').map(([path = '', content = '']) => ({
@@ -77,7 +75,12 @@ export function parseProbe(text: string): GuestFacts | null {
       fingerprints: primaryKeys(Buffer.from(content, 'base64')).map(({ fingerprint }) => fingerprint),
     })),
     certificates: first('certificates') !== undefined,
-    toolkits: all('toolkit').map(([path = '']) => path),
+    toolkits: all('toolkit')
+      .flatMap(([path = '', ...fact]): InstalledToolkit[] => {
+        const nvcc = commandFact(fact);
+        return nvcc === null ? [] : [{ path, version: path.replace(/^.*\/cuda-/, ''), nvcc }];
+      })
+      .sort((a, b) => a.version.localeCompare(b.version, 'en', { numeric: true })),
     deviceNodes: all('node').map(
       ([path = '', major = '', minor = '', open = '']): GuestDeviceNode => ({
         path,
@@ -86,9 +89,7 @@ export function parseProbe(text: string): GuestFacts | null {
         open: open as GuestDeviceNode['open'],
       }),
     ),
-    leftovers: all('leftover').map(([path = '']) => path),
     nvidiaSmi: { query: commandFact(first('smi-query')), table: commandFact(first('smi-table')) },
-    nvcc: commandFact(first('nvcc')),
   };
 }
 

@@ -1,61 +1,76 @@
-import type { FailureCode } from '../errors.ts';
-import type { DriverVersion } from '../version/driver.ts';
+import * as z from 'zod/mini';
+
+/** The types of a plan. They are schemas because a plan is also written to a file and read again (src/plan/file.ts). */
 
 /** A change of one file in a container. */
-export type FileChange =
+const FileChange = z.discriminatedUnion('kind', [
   /** Written with mode 0644, owner root; directories above are made. `content` is base64. */
-  | { kind: 'write'; path: string; content: string }
+  z.object({ kind: z.literal('write'), path: z.string(), content: z.string() }),
   /** Renamed to `<path>.disabled`, a name that apt passes over in silence. */
-  | { kind: 'put-aside'; path: string };
+  z.object({ kind: z.literal('put-aside'), path: z.string() }),
+]);
+export type FileChange = z.infer<typeof FileChange>;
 
-export interface PackageVersion {
-  name: string;
+const PackageVersion = z.object({
+  name: z.string(),
   /** Exactly this one; null: the distribution's candidate. */
-  version: string | null;
-}
+  version: z.nullable(z.string()),
+});
+export type PackageVersion = z.infer<typeof PackageVersion>;
 
 /** One step of a plan: what is done, and why in words for people. Every action can be repeated safely. */
-export type Action =
-  | {
-      kind: 'configure-apt';
-      reason: string;
-      /** In this order: the pin, what is put aside, keyrings. */
-      before: FileChange[];
-      /** ca-certificates are missing and come from the distribution first: without them apt fetches nothing by https. */
-      installCertificates: boolean;
-      /** The sources, when everything they need is there. */
-      after: FileChange[];
-    }
-  | { kind: 'remove-packages'; reason: string; packages: string[] }
-  | {
-      kind: 'install-packages';
-      reason: string;
-      purpose: 'prerequisites' | 'toolkit';
-      packages: PackageVersion[];
-      /** The package lists are fetched first: they may be old, or were cleaned away, and nothing else in the plan does it. */
-      update: boolean;
-    }
-  | {
-      kind: 'install-driver';
-      reason: string;
-      version: DriverVersion;
-      runfile: { url: string; sha256: string | null; size: number | null };
-      /** Parent of the working directory in the container: executable, with room. */
-      directory: string;
-      flags: string[];
-    };
+const Action = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('configure-apt'),
+    reason: z.string(),
+    /** In this order: the pin, what is put aside, keyrings. */
+    before: z.array(FileChange),
+    /** ca-certificates are missing and come from the distribution first: without them apt fetches nothing by https. */
+    installCertificates: z.boolean(),
+    /** The sources, when everything they need is there. */
+    after: z.array(FileChange),
+    /** Which keys the keyrings hold, by their paths. */
+    keys: z.array(z.object({ path: z.string(), fingerprints: z.array(z.string()) })),
+  }),
+  z.object({ kind: z.literal('remove-packages'), reason: z.string(), packages: z.array(z.string()) }),
+  z.object({
+    kind: z.literal('install-packages'),
+    reason: z.string(),
+    purpose: z.enum(['prerequisites', 'toolkit']),
+    packages: z.array(PackageVersion),
+    /** What comes along from NVIDIA's repository because a package needs it. */
+    dependencies: z.array(PackageVersion),
+    /** The package lists are fetched first: they may be old, or were cleaned away, and nothing else in the plan does it. */
+    update: z.boolean(),
+  }),
+  z.object({
+    kind: z.literal('install-driver'),
+    reason: z.string(),
+    version: z.string(),
+    runfile: z.object({
+      url: z.string(),
+      sha256: z.nullable(z.string()),
+      size: z.nullable(z.number()),
+    }),
+    /** Parent of the working directory in the container: executable, with room. */
+    directory: z.string(),
+    flags: z.array(z.string()),
+  }),
+]);
+export type Action = z.infer<typeof Action>;
 
-export interface PlanWarning {
-  code: FailureCode | 'CUDA_LIMITED' | 'LITTLE_MEMORY' | 'NO_UVM' | 'NO_CHECKSUM';
-  message: string;
-}
+/** Something to know that stands in nobody's way. Its code is a FailureCode or one of a warning alone. */
+const PlanWarning = z.object({ code: z.string(), message: z.string() });
+export type PlanWarning = z.infer<typeof PlanWarning>;
 
 /** What a container falls back on when something goes wrong. */
-export type Safety =
+const Safety = z.discriminatedUnion('kind', [
   /** A snapshot, taken before the first change and dropped after the proof: going back loses what was written since. */
-  | { kind: 'snapshot' }
+  z.object({ kind: z.literal('snapshot') }),
   /** Nothing: what failed is cleaned up, and the next run goes on from there. */
-  | { kind: 'none'; why: string };
+  z.object({ kind: z.literal('none'), why: z.string() }),
+]);
+export type Safety = z.infer<typeof Safety>;
 
 /** A plan's safety in words. */
 export function safetyText(safety: Safety): string {
@@ -65,12 +80,20 @@ export function safetyText(safety: Safety): string {
 }
 
 /** What will be done to one container. No actions: it is as wanted. */
-export interface ContainerPlan {
-  ctid: number;
-  actions: Action[];
-  safety: Safety;
-  warnings: PlanWarning[];
-}
+export const ContainerPlan = z.object({
+  ctid: z.number(),
+  /** What the container was when the plan was made. */
+  found: z.object({
+    /** `debian 12` */
+    distribution: z.string(),
+    /** `none`, a version, or several when it is a mixture. */
+    userSpace: z.string(),
+  }),
+  actions: z.array(Action),
+  safety: Safety,
+  warnings: z.array(PlanWarning),
+});
+export type ContainerPlan = z.infer<typeof ContainerPlan>;
 
 /** An action's headline, for log, summary and plan. */
 export function actionTitle(action: Action): string {

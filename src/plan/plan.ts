@@ -1,15 +1,23 @@
 import type { Desired } from '../desired/desired.ts';
 import { ActionError } from '../errors.ts';
-import type { ContainerFacts, Facts, HostFacts, RepositoryFacts, UpstreamFacts } from '../facts/facts.ts';
+import type {
+  ContainerFacts,
+  Facts,
+  HostFacts,
+  RepositoryFacts,
+  RepositoryPackage,
+  UpstreamFacts,
+} from '../facts/facts.ts';
 import { PIN_PATH, PIN_TEXT, SOURCES_PATH, sourcesText } from '../repository/apt-files.ts';
 import type { SourceConflict } from '../repository/apt-sources.ts';
+import { withDependencies } from '../repository/package-index.ts';
 import { type Repository, type RepositoryName, wantedRepositories } from '../repository/repositories.ts';
 import { shownUrl } from '../system/text.ts';
 import { compareCudaVersions, cudaOfPackage, cudaText, toolkitPackage } from '../version/cuda.ts';
 import type { DriverVersion } from '../version/driver.ts';
-import type { Action, ContainerPlan, FileChange, PlanWarning, Safety } from './actions.ts';
+import type { Action, ContainerPlan, FileChange, PackageVersion, PlanWarning, Safety } from './actions.ts';
 import { compatibility } from './compatibility.ts';
-import { findGaps, type Gaps, gapReasons, missingText } from './gaps.ts';
+import { findGaps, type Gaps, gapReasons, missingText, userSpaceText } from './gaps.ts';
 import { installerFlags } from './installer-flags.ts';
 import { checkContainer, checkHost, type ReadyContainer } from './refusals.ts';
 import { checkSpace, compilerNeeds, driverNeeds, toolkitNeeds, workingDirectory } from './space.ts';
@@ -83,6 +91,7 @@ export function makePlan(desired: Desired, { host, container, upstream }: Facts)
       reason: missing,
       purpose: 'prerequisites',
       packages,
+      dependencies: dependencies(upstream.nvidiaContainer?.packages ?? [], gaps.nvidiaContainer),
       update: !fetchesLists(actions),
     });
   }
@@ -119,22 +128,34 @@ export function makePlan(desired: Desired, { host, container, upstream }: Facts)
         offered.map((entry) => entry.name),
         guest.distribution.name,
       );
-    needs.push(...toolkitNeeds(offered, name));
+    needs.push(...toolkitNeeds(withDependencies(offered, [name]), name));
     actions.push({
       kind: 'install-packages',
       reason: gaps.toolkit,
       purpose: 'toolkit',
       packages: [{ name, version: found.version }],
+      dependencies: dependencies(offered, [name]),
       update: !fetchesLists(actions),
     });
   }
   checkSpace(ctid, guest, needs);
   return {
     ctid,
+    found: {
+      distribution: `${guest.distribution.id} ${guest.distribution.version}`,
+      userSpace: userSpaceText(guest),
+    },
     actions,
     safety: safety(desired, container, actions),
     warnings: warnings(desired, { host, container, upstream }, driver, actions),
   };
+}
+
+/** What comes along with packages, in its newest versions: what apt would take. */
+function dependencies(offered: readonly RepositoryPackage[], names: readonly string[]): PackageVersion[] {
+  return withDependencies(offered, names)
+    .filter(({ name }) => !names.includes(name))
+    .map(({ name, version }) => ({ name, version }));
 }
 
 /** Whether an action fetches apt's package lists already. */
@@ -179,10 +200,12 @@ function configureApt(
     cuda: upstream.cuda,
     'nvidia-container': upstream.nvidiaContainer,
   };
+  const keys = [];
   for (const { name, keyring } of repositories) {
     const facts = known[name];
     if (facts === null) throw new Error(`the plan needs the key of the ${name} repository, which was not looked up`);
     before.push({ kind: 'write', path: keyring, content: facts.keyring });
+    keys.push({ path: keyring, fingerprints: facts.fingerprints });
   }
   return {
     kind: 'configure-apt',
@@ -193,6 +216,7 @@ function configureApt(
       repositories.length > 0
         ? [{ kind: 'write', path: SOURCES_PATH, content: base64(sourcesText(repositories)) }]
         : [{ kind: 'put-aside', path: SOURCES_PATH }],
+    keys,
   };
 }
 

@@ -1,6 +1,5 @@
 import { ActionError } from '../errors.ts';
 import type { DirectorySpace, GuestFacts, RepositoryPackage, RunfileFacts } from '../facts/facts.ts';
-import { sizeWithDependencies } from '../repository/package-index.ts';
 import { bytesText } from '../system/text.ts';
 
 /** A runfile's size where the server doesn't tell: the largest published so far is about this. */
@@ -57,9 +56,10 @@ export function compilerNeeds(): Need[] {
   ];
 }
 
-/** What a toolkit takes with all it needs from the same repository. */
+/** What a toolkit takes. @param packages the toolkit's with all it needs from the same repository. */
 export function toolkitNeeds(packages: readonly RepositoryPackage[], name: string): Need[] {
-  const { download, installed } = sizeWithDependencies(packages, name);
+  const download = packages.reduce((sum, { downloadSize }) => sum + downloadSize, 0);
+  const installed = packages.reduce((sum, { installedSize }) => sum + installedSize, 0);
   return [
     { directory: '/var/cache/apt', bytes: download, what: `the packages of ${name}` },
     { directory: '/usr', bytes: installed, what: name },

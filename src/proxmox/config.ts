@@ -52,6 +52,14 @@ export function passedGpus({ values, raw }: ContainerConfig): number[] {
   return [...new Set(minors)].sort((a, b) => a - b);
 }
 
+/** The tags of a container (`tags: gpu;production`); Proxmox separates them by `;`, and takes `,` and blanks as well. */
+export function tags({ values }: ContainerConfig): string[] {
+  return (values.get('tags') ?? '')
+    .split(/[;,\s]+/)
+    .filter(Boolean)
+    .map((tag) => tag.toLowerCase());
+}
+
 /** The path of a `devN` property string, whose parts may come in any order: `/dev/nvidia0,gid=44`, `gid=44,path=/dev/nvidia0`. */
 function devicePath(value: string): string | undefined {
   const parts = value.split(',').map((part) => part.trim());

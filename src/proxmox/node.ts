@@ -1,7 +1,7 @@
 import { ActionError } from '../errors.ts';
 import type { ContainerFacts } from '../facts/facts.ts';
 import type { HostFiles } from '../system/files.ts';
-import { parseContainerConfig, passedGpus } from './config.ts';
+import { parseContainerConfig, passedGpus, tags } from './config.ts';
 import { parseStorageTypes, snapshotObstacle } from './storage.ts';
 
 /** The cluster file system (pmxcfs(8)): configurations of all nodes, `local` links to this one. */
@@ -20,6 +20,19 @@ export async function nodeName(files: HostFiles): Promise<string> {
   return local.replace(/^nodes\//, '');
 }
 
+/** Every container of this node with its tags, ascending. Only reads, and starts no `pct`. */
+export async function listContainers(files: HostFiles): Promise<{ ctid: number; tags: string[] }[]> {
+  const names = await files.list(`${PVE}/lxc`);
+  const ctids = names.flatMap((name) => /^(\d+)\.conf$/.exec(name)?.[1] ?? []).map(Number);
+  const found = await Promise.all(
+    ctids.map(async (ctid) => {
+      const text = await files.read(`${PVE}/lxc/${ctid}.conf`);
+      return { ctid, tags: tags(parseContainerConfig(text ?? '')) };
+    }),
+  );
+  return found.sort((a, b) => a.ctid - b.ctid);
+}
+
 /** A container as Proxmox knows it, without its inside (`guest` is null). Only reads, and starts no `pct`. */
 export async function observeContainer(files: HostFiles, ctid: number): Promise<ContainerFacts> {
   const text = await files.read(`${PVE}/lxc/${ctid}.conf`);
@@ -29,6 +42,7 @@ export async function observeContainer(files: HostFiles, ctid: number): Promise<
     ctid,
     presence: text === null ? await presenceElsewhere(files, ctid) : { kind: 'here' },
     hostname: config.values.get('hostname') ?? null,
+    tags: tags(config),
     running: text !== null && (await isRunning(files, ctid)),
     lock: config.values.get('lock') ?? null,
     template: flag('template'),

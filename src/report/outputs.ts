@@ -7,6 +7,8 @@ export const OUTPUTS = [
   'changed',
   'failure-reason',
   'plan',
+  'plan-digest',
+  'facts',
   'report',
   'driver-version',
   'cuda-version',
@@ -23,9 +25,12 @@ const RAW_LIMIT = { one: 32 * 1024, all: 128 * 1024 };
 /**
  * The step's outputs. For one container `gpus`, `nvidia-smi` and `nvcc` are its own; for several they are JSON by ctid.
  *
- * @param paths of the files that were written
+ * @param paths of the files that were written; `""` for those that weren't
  */
-export function renderOutputs(result: RunResult, paths: { plan: string; report: string }): Record<OutputName, string> {
+export function renderOutputs(
+  result: RunResult,
+  paths: { plan: string; facts: string; report: string },
+): Record<OutputName, string> {
   const { containers } = result;
   const [only] = containers;
   const longest = Math.min(RAW_LIMIT.one, Math.floor(RAW_LIMIT.all / containers.length));
@@ -39,6 +44,8 @@ export function renderOutputs(result: RunResult, paths: { plan: string; report: 
     changed: String(containers.some(({ actions }) => actions.some(({ status }) => status !== 'not-started'))),
     'failure-reason': firstFailure(result)?.code ?? '',
     plan: paths.plan,
+    'plan-digest': result.planDigest ?? '',
+    facts: paths.facts,
     report: paths.report,
     'driver-version': result.host?.driver?.version ?? '',
     'cuda-version': result.cudaVersion ?? '',

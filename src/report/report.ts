@@ -11,19 +11,33 @@ import { renderSummary } from './summary.ts';
 /** Most lines of details in an annotation: GitHub shows few, the summary has the rest. */
 const ANNOTATION_DETAILS = 8;
 
+/** A run's result, and the files it makes. */
+export interface Reported {
+  result: RunResult;
+  plan: object | null;
+  facts: object | null;
+}
+
 /**
- * Tells how a run went: report.json and plan.json, outputs, job summary, and an annotation per failure, which make the
+ * Tells how a run went: report.json, plan.json and facts.json, outputs, job summary, and an annotation per failure, which make the
  * step fail.
  *
  * @param temporary the runner's RUNNER_TEMP
  */
-export async function report(result: RunResult, log: Log, temporary: string): Promise<void> {
+export async function report({ result, plan, facts }: Reported, log: Log, temporary: string): Promise<void> {
   await mkdir(temporary, { recursive: true });
   const directory = await mkdtemp(join(temporary, 'proxmox-lxc-nvidia-'));
-  const paths = { plan: join(directory, 'plan.json'), report: join(directory, 'report.json') };
-  const plans = result.containers.flatMap(({ plan }) => plan ?? []);
-  await writeFile(paths.plan, json({ schema: result.schema, containers: plans }));
-  await writeFile(paths.report, json(result));
+  const write = async (name: string, content: object | null): Promise<string> => {
+    if (content === null) return '';
+    const path = join(directory, name);
+    await writeFile(path, json(content));
+    return path;
+  };
+  const paths = {
+    plan: await write('plan.json', plan),
+    facts: await write('facts.json', facts),
+    report: await write('report.json', result),
+  };
 
   for (const [name, value] of Object.entries(renderOutputs(result, paths))) core.setOutput(name, value);
   if (process.env['GITHUB_STEP_SUMMARY']) await core.summary.addRaw(renderSummary(result)).write();

@@ -6,8 +6,11 @@ import type { ContainerPlan } from '../plan/actions.ts';
 import type { SmiGpu } from '../verify/nvidia-smi.ts';
 import type { Finding, Verification } from '../verify/verify.ts';
 
-/** `aborted`: nothing was started because another container failed before. */
-export type ContainerStatus = 'converged' | 'changed' | 'planned' | 'failed' | 'aborted';
+/**
+ * `observed`: only its facts were asked for. `drifted`: it isn't as wanted any more, and nothing was to be done about it.
+ * `aborted`: nothing was started because another container failed before.
+ */
+export type ContainerStatus = 'converged' | 'changed' | 'planned' | 'observed' | 'drifted' | 'failed' | 'aborted';
 
 /** Software of a container at one moment. */
 export interface Software {
@@ -40,12 +43,17 @@ export interface ContainerResult {
 
 /** The one model that outputs, summary, annotations and report.json are made from. */
 export interface RunResult {
+  kind: 'report';
   /** Format of report.json; the first number changes when a reader must change. */
-  schema: '1.0';
+  schema: string;
+  /** Version of this action. */
+  action: string;
   mode: Mode | null;
-  status: 'converged' | 'changed' | 'planned' | 'failed';
+  status: 'converged' | 'changed' | 'planned' | 'observed' | 'failed';
   host: HostFacts | null;
   cudaVersion: string | null;
+  /** `sha256:…` of the plan for all containers; null when there is none, or not for all of them. */
+  planDigest: string | null;
   containers: ContainerResult[];
   /** A failure before any container was looked at, or of no container in particular. */
   failure: Failure | null;

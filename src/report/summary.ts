@@ -15,6 +15,8 @@ const STATUS_TEXT: Record<ContainerStatus, string> = {
   converged: '✅ as wanted',
   changed: '✅ changed',
   planned: '📝 planned',
+  observed: '👁️ observed',
+  drifted: '⚠️ drifted',
   failed: '❌ failed',
   aborted: '⏹️ not started',
 };
@@ -52,6 +54,8 @@ function verdict(result: RunResult): string {
       const planned = result.containers.filter(({ status }) => status === 'planned').length;
       return `## 📝 Plan: ${planned} to change, ${count - planned} in order\n\n${beside.trim()}.`;
     }
+    case 'observed':
+      return `## 👁️ Facts of ${containers}\n\n${beside.trim()}.`;
     case 'failed':
       return `## ❌ Failed: ${text(firstFailure(result)?.code ?? 'BUG')}`;
   }

@@ -30,22 +30,19 @@ function parseStanza(stanza: string): RepositoryPackage | null {
   };
 }
 
-/** Bytes that a package with all it needs from the same index takes: packed and unpacked. */
-export function sizeWithDependencies(
+/** The named packages with all they need from the same index, by name. Names that aren't in it are left out. */
+export function withDependencies(
   packages: readonly RepositoryPackage[],
-  name: string,
-): { download: number; installed: number } {
+  names: readonly string[],
+): RepositoryPackage[] {
   const byName = new Map(packages.map((entry) => [entry.name, entry]));
-  const seen = new Set<string>();
-  const sum = { download: 0, installed: 0 };
-  const open = [name];
+  const found = new Map<string, RepositoryPackage>();
+  const open = [...names];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const entry = byName.get(next);
-    if (entry === undefined || seen.has(next)) continue;
-    seen.add(next);
-    sum.download += entry.downloadSize;
-    sum.installed += entry.installedSize;
+    if (entry === undefined || found.has(next)) continue;
+    found.set(next, entry);
     open.push(...entry.depends);
   }
-  return sum;
+  return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }

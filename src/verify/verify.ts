@@ -1,6 +1,6 @@
 import type { ContainerWish, Desired } from '../desired/desired.ts';
 import type { FailureCode } from '../errors.ts';
-import type { ContainerFacts, GuestFacts, HostFacts, HostGpu } from '../facts/facts.ts';
+import type { ContainerFacts, GuestFacts, HostFacts, HostGpu, InstalledToolkit } from '../facts/facts.ts';
 import { userSpaceText, userSpaceVersion } from '../plan/gaps.ts';
 import { lastLines } from '../system/text.ts';
 import { cudaText } from '../version/cuda.ts';
@@ -158,7 +158,8 @@ function verifyNvcc(desired: Desired, guest: GuestFacts): Verification {
   }
   const wanted = cudaText(desired.cuda.version);
   const remedy = `See whether cuda-toolkit of ${wanted} is complete: dpkg -V, then run this again.`;
-  if (guest.nvcc === null) {
+  const nvcc = wantedToolkit(desired, guest)?.nvcc;
+  if (nvcc === undefined) {
     return {
       ...base,
       status: 'fail',
@@ -166,19 +167,24 @@ function verifyNvcc(desired: Desired, guest: GuestFacts): Verification {
       failure: { code: 'VERIFY_NVCC', remedy },
     };
   }
-  const release = nvccRelease(guest.nvcc.output);
-  if (guest.nvcc.exitCode === 0 && release === wanted) {
+  const release = nvccRelease(nvcc.output);
+  if (nvcc.exitCode === 0 && release === wanted) {
     return { ...base, status: 'pass', seen: `nvcc is release ${release}` };
   }
   return {
     ...base,
     status: 'fail',
     seen:
-      guest.nvcc.exitCode === 0
+      nvcc.exitCode === 0
         ? `nvcc is release ${release ?? 'unknown'}, not ${wanted}`
-        : `nvcc --version ended with exit code ${guest.nvcc.exitCode}`,
-    failure: { code: 'VERIFY_NVCC', remedy, details: lastLines(guest.nvcc.output, 5) },
+        : `nvcc --version ended with exit code ${nvcc.exitCode}`,
+    failure: { code: 'VERIFY_NVCC', remedy, details: lastLines(nvcc.output, 5) },
   };
+}
+
+/** The toolkit that is asked for, when it is there. */
+export function wantedToolkit({ cuda }: Desired, guest: GuestFacts): InstalledToolkit | undefined {
+  return cuda.kind === 'none' ? undefined : guest.toolkits.find(({ version }) => version === cudaText(cuda.version));
 }
 
 /** The release in `nvcc --version`, e.g. `13.0`. */

@@ -15,8 +15,3 @@ export function cudaRepositoryArchitecture(architecture: Architecture): 'x86_64'
 export function debianArchitecture(architecture: Architecture): 'amd64' | 'arm64' {
   return architecture === 'aarch64' ? 'arm64' : 'amd64';
 }
-
-/** The library directory of Debian's multiarch (`/usr/lib/<triplet>`). */
-export function multiarchTriplet(architecture: Architecture): string {
-  return `${architecture}-linux-gnu`;
-}

@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { readmeWithTables } from '../../scripts/interface-tables.ts';
+import { schemas } from '../../scripts/schemas.ts';
 import { INPUTS } from '../../src/desired/inputs.ts';
 import { OUTPUTS } from '../../src/report/outputs.ts';
+import { ACTION_VERSION } from '../../src/version/action.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const text = (path: string) => readFile(join(ROOT, path), 'utf8');
@@ -34,6 +36,16 @@ describe('README.md', () => {
     const outputs = [...(await text('README.md')).matchAll(/outputs\.([a-z-]+)/g)].map(([, name]) => name);
     expect(OUTPUTS).toEqual(expect.arrayContaining(outputs));
   });
+});
+
+test('schemas/ is what the code says (node scripts/schemas.ts)', async () => {
+  const made = schemas();
+  expect((await readdir(join(ROOT, 'schemas'))).sort()).toEqual([...made.keys()].sort());
+  for (const [name, wanted] of made) expect(await text(join('schemas', name))).toBe(wanted);
+});
+
+test('the version in the code is that of package.json', async () => {
+  expect(JSON.parse(await text('package.json')).version).toBe(ACTION_VERSION);
 });
 
 test('docs/failure-codes.md explains every code, and no other', async () => {

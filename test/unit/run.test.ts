@@ -6,7 +6,16 @@ import { run } from '../../src/run.ts';
 import type { Http } from '../../src/system/http.ts';
 import type { World } from '../../src/world.ts';
 import { FakeHost } from './helpers/commands.ts';
-import { bareGuest, CONTAINER_KEY, CUDA_KEY, DRIVER, desired, guestFacts } from './helpers/facts.ts';
+import {
+  bareGuest,
+  CONTAINER_KEY,
+  CUDA_KEY,
+  DRIVER,
+  desired,
+  guestFacts,
+  installedToolkit,
+  userSpace,
+} from './helpers/facts.ts';
 import { fixture, fixtureText } from './helpers/fixtures.ts';
 import { type FileTree, hostFilesOf } from './helpers/host-files.ts';
 import { RecordingLog } from './helpers/log.ts';
@@ -53,6 +62,8 @@ beforeEach(() => {
   process.env['RUNNER_TOOL_CACHE'] = temporaryDirectory();
 });
 
+const NOW = new Date('2026-11-23T12:00:00Z');
+
 interface Situation {
   wish?: Partial<Desired>;
   tree?: FileTree;
@@ -63,6 +74,7 @@ interface Situation {
 /** Plans on a made-up host, without a web: a container needs nothing of it, or the run fails. */
 async function plan({ wish, tree = HOST, guests = {}, cancelled = new AbortController().signal }: Situation = {}) {
   const asked: string[] = [];
+  const selected: number[] = [];
   const refuse = (url: string) => {
     asked.push(url);
     return Promise.reject(new ActionError('DOWNLOAD_FAILED', `${url} can't be reached.`, 'x'));
@@ -82,19 +94,18 @@ async function plan({ wish, tree = HOST, guests = {}, cancelled = new AbortContr
     http,
     log,
     cancelled,
+    now: () => NOW,
+    selected: (ctids) => void selected.push(...ctids),
     runName: 'unit test',
     machine: 'x86_64',
     temporary: temporaryDirectory(),
   };
-  const result = await run(desired({ ...WISH, ...wish }), world);
-  return { result, host, log, asked };
+  const outcome = await run(desired({ ...WISH, ...wish }), world);
+  return { ...outcome, host, log, asked, selected };
 }
 
 const BOTH: Partial<Desired> = {
-  containers: [
-    { ctid: 901, gpus: null },
-    { ctid: 902, gpus: null },
-  ],
+  containers: { ctids: [901, 902], tags: [] },
 };
 
 describe('run, planning', () => {
@@ -129,7 +140,7 @@ describe('run, planning', () => {
   });
 
   it('says of a verification that failed which it was', async () => {
-    const guest = guestFacts({ nvcc: { exitCode: 0, output: 'release 11.8' } });
+    const guest = guestFacts({ toolkits: [installedToolkit('12.8', 'release 11.8')] });
     const { result } = await plan({ guests: { 901: guest } });
     expect(result.status).toBe('failed');
     expect(result.containers[0]?.failure).toMatchObject({ code: 'VERIFY_NVCC' });
@@ -206,5 +217,142 @@ describe('run, planning', () => {
       }),
     });
     expect(broken.result.containers[0]?.failure).toMatchObject({ code: 'BUG', seen: 'oops' });
+  });
+});
+
+describe('run, from a facts file', () => {
+  const FACTS = 'facts/pve1.json';
+  /** What `mode: facts` writes on the host. */
+  const observed = async (situation: Situation = {}): Promise<string> => {
+    const { facts } = await plan({ ...situation, wish: { ...BOTH, mode: 'facts', cuda: { kind: 'none' } } });
+    return JSON.stringify(facts);
+  };
+  const fromFile = (text: string, wish: Partial<Desired> = {}, tree: FileTree = {}) =>
+    plan({ wish: { ...BOTH, facts: { path: FACTS, maxAgeHours: 24 }, ...wish }, tree: { ...tree, [FACTS]: text } });
+
+  it('observes without judging, also what could not be worked on', async () => {
+    const tree = { ...HOST, '/proc/net/unix': socket(902) };
+    const { result, facts, selected } = await plan({ tree, wish: { ...BOTH, mode: 'facts' } });
+    expect(result.status).toBe('observed');
+    expect(facts?.containers).toMatchObject([
+      { ctid: 901, running: false, guest: null },
+      { ctid: 902, running: true, guest: { machine: 'x86_64' } },
+    ]);
+    expect(selected).toEqual([]);
+  });
+
+  it('plans elsewhere as on the host: the same plan and digest, without a call on the machine', async () => {
+    const here = await plan({ wish: BOTH });
+    const there = await fromFile(await observed());
+    expect(there.result).toMatchObject({ status: 'converged', failure: null });
+    expect(there.plan?.digest).toBe(here.plan?.digest);
+    expect(there.host.calls).toEqual([]);
+    expect(there.result.host?.node).toBe('pve1');
+  });
+
+  it('selects by tag in the file', async () => {
+    const tree = { ...HOST, '/etc/pve/lxc/902.conf': `${config('two')}tags: a;gpu\n` };
+    const { result } = await fromFile(await observed({ tree }), { containers: { ctids: [], tags: ['gpu'] } });
+    expect(result.containers.map(({ ctid }) => ctid)).toEqual([902]);
+  });
+
+  it.each<[string, (text: string) => string, Partial<Desired>, string, string]>([
+    ['no JSON', () => 'facts', {}, 'FACTS_INVALID', FACTS],
+    ['a truncated file', (text) => text.slice(0, -10), {}, 'FACTS_INVALID', FACTS],
+    ['another kind of file', (text) => text.replace('"facts"', '"plan"'), {}, 'FACTS_INVALID', 'plan file'],
+    ['a missing part', (text) => text.replace('"gpus"', '"cpus"'), {}, 'FACTS_INVALID', 'host.gpus'],
+    ['another major format', (text) => text.replace('"1.0"', '"2.0"'), {}, 'FACTS_SCHEMA_UNSUPPORTED', '2.0'],
+    [
+      'an old file',
+      (text) => text.replace('2026-11-23T', '2026-11-22T11:59:59.000Z"+"').replace(/"\+"[^"]*/, ''),
+      {},
+      'FACTS_EXPIRED',
+      '24 hours',
+    ],
+    [
+      'a container that it has not',
+      (text) => text,
+      { containers: { ctids: [905], tags: [] } },
+      'FACTS_INCOMPLETE',
+      '905',
+    ],
+    ['a tag that nothing has', (text) => text, { containers: { ctids: [], tags: ['gpu'] } }, 'SELECTION_EMPTY', 'gpu'],
+  ])('refuses %s', async (_what, change, wish, code, named) => {
+    const { result } = await fromFile(change(await observed()), wish);
+    expect(result.failure).toMatchObject({ code });
+    expect(result.failure?.seen).toContain(named);
+  });
+
+  it('refuses a file that is not there', async () => {
+    const { result } = await plan({ wish: { ...BOTH, facts: { path: FACTS, maxAgeHours: 24 } } });
+    expect(result.failure?.code).toBe('FACTS_UNREADABLE');
+  });
+});
+
+describe('run, verifying', () => {
+  const verify = (guests: Record<number, GuestFacts> = {}) => plan({ wish: { ...BOTH, mode: 'verify' }, guests });
+
+  it('finds all as wanted, and makes no plan', async () => {
+    const { result, plan: made } = await verify();
+    expect(result).toMatchObject({ status: 'converged', failure: null, planDigest: null });
+    expect(result.containers.map(({ status }) => status)).toEqual(['converged', 'converged']);
+    expect(made).toBeNull();
+  });
+
+  it('fails for a container whose user space is not the driver of the host any more', async () => {
+    const { result } = await verify({ 902: guestFacts(userSpace('580.95.05')) });
+    expect(result.status).toBe('failed');
+    expect(result.containers.map(({ status }) => status)).toEqual(['converged', 'drifted']);
+    const failure = result.containers[1]?.failure;
+    expect(failure?.code).toBe('DRIFT');
+    expect(failure?.seen).toContain(`Host pve1 runs driver ${DRIVER}, container 902 has 580.95.05`);
+    expect(failure?.details).toContain('L1');
+  });
+
+  it('fails for any other difference, and names it', async () => {
+    const { result } = await verify({ 901: guestFacts({ aptPin: null }) });
+    expect(result.containers[0]?.failure).toMatchObject({ code: 'DRIFT' });
+    expect(result.containers[0]?.failure?.seen).toContain('keep apt from bringing a driver');
+  });
+
+  it('says of a proof that fails which it was', async () => {
+    const guest = guestFacts({ toolkits: [installedToolkit('12.8', 'release 11.8')] });
+    const { result } = await verify({ 901: guest });
+    expect(result.containers[0]).toMatchObject({ status: 'failed', failure: { code: 'VERIFY_NVCC' } });
+  });
+});
+
+describe('run, with an approved plan', () => {
+  const PATH = 'plan.json';
+  const approved = async (situation: Situation = {}) => (await plan({ ...situation, wish: BOTH })).plan;
+  const apply = (text: string, situation: Situation = {}) =>
+    plan({
+      ...situation,
+      wish: { ...BOTH, mode: 'apply', approvedPlan: { kind: 'file', path: PATH }, ...situation.wish },
+      tree: { ...(situation.tree ?? HOST), [PATH]: text },
+    });
+
+  it.each<[string, (text: string) => string, Partial<Desired>, string]>([
+    ['no JSON', () => 'plan', {}, 'PLAN_INVALID'],
+    ['a truncated plan', (text) => text.slice(0, -1), {}, 'PLAN_INVALID'],
+    ['another major format', (text) => text.replace('"1.0"', '"2.0"'), {}, 'PLAN_SCHEMA_UNSUPPORTED'],
+    ['an edited plan', (text) => text.replace('"library"', '"toolkit"'), {}, 'PLAN_EDITED'],
+    ['a plan of other containers', (text) => text, { containers: { ctids: [903], tags: [] } }, 'PLAN_OTHER_CONTAINERS'],
+    ['one that expired', (text) => text.replace('2026-11-30T', '2026-11-20T'), {}, 'PLAN_EXPIRED'],
+  ])('refuses %s before anything is looked at in a container', async (_what, change, wish, code) => {
+    const { result, host, selected } = await apply(change(JSON.stringify(await approved())), { wish });
+    expect(result.failure?.code).toBe(code);
+    expect(host.calls).toEqual([]);
+    expect(selected).toEqual([]);
+  });
+
+  it('refuses a plan of another host', async () => {
+    const text = JSON.stringify(await approved({ tree: { ...HOST, '/etc/pve/local': { link: 'nodes/pve2' } } }));
+    expect((await apply(text)).result.failure?.code).toBe('PLAN_OTHER_HOST');
+  });
+
+  it('refuses a plan that is not there', async () => {
+    const { result } = await plan({ wish: { mode: 'apply', approvedPlan: { kind: 'file', path: PATH } } });
+    expect(result.failure?.code).toBe('PLAN_UNREADABLE');
   });
 });

@@ -1,21 +1,23 @@
 import { describe, expect, it } from 'vitest';
 import { type ActionRecord, applyPlan } from '../../../src/apply/apply.ts';
-import type { Action, ContainerPlan } from '../../../src/plan/actions.ts';
+import type { Action } from '../../../src/plan/actions.ts';
 import { applyContext } from '../helpers/apply.ts';
 import { failureOf } from '../helpers/failure.ts';
+import { containerPlan } from '../helpers/results.ts';
 
 const ACTIONS: Action[] = [
-  { kind: 'configure-apt', reason: 'no pin', before: [], installCertificates: false, after: [] },
+  { kind: 'configure-apt', reason: 'no pin', before: [], installCertificates: false, after: [], keys: [] },
   {
     kind: 'install-packages',
     reason: 'no kmod',
     purpose: 'prerequisites',
     packages: [{ name: 'kmod', version: null }],
+    dependencies: [],
     update: false,
   },
   { kind: 'remove-packages', reason: 'apt owns it', packages: ['libcuda1'] },
 ];
-const PLAN: ContainerPlan = { ctid: 901, actions: ACTIONS, safety: { kind: 'none', why: 'x' }, warnings: [] };
+const PLAN = containerPlan({ actions: ACTIONS });
 
 const noted = () => {
   const steps: string[] = [];

@@ -17,7 +17,15 @@ const encoded = (text: string) => Buffer.from(text).toString('base64');
 const write = (path: string, text: string): FileChange => ({ kind: 'write', path, content: encoded(text) });
 
 function action(changes: Partial<ConfigureApt> = {}): ConfigureApt {
-  return { kind: 'configure-apt', reason: 'x', before: [], installCertificates: false, after: [], ...changes };
+  return {
+    kind: 'configure-apt',
+    reason: 'x',
+    before: [],
+    installCertificates: false,
+    after: [],
+    keys: [],
+    ...changes,
+  };
 }
 
 describe('configureApt', () => {

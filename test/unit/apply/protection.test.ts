@@ -9,6 +9,7 @@ import { failureOf } from '../helpers/failure.ts';
 import { type FileTree, hostFilesOf } from '../helpers/host-files.ts';
 import { RecordingLog } from '../helpers/log.ts';
 import { pctOf } from '../helpers/pct.ts';
+import { containerPlan } from '../helpers/results.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
 const unused = () => Promise.reject(new Error('not needed'));
@@ -52,11 +53,13 @@ function protection({ safety = { kind: 'snapshot' }, pct, cancelled = new AbortC
     http: { get: unused, head: unused, download: unused },
     log,
     cancelled,
+    now: () => new Date(),
+    selected: () => {},
     runName: 'run 1',
     machine: 'x86_64',
     temporary: temporaryDirectory(),
   };
-  const plan: ContainerPlan = { ctid: 901, actions: [], safety, warnings: [] };
+  const plan = containerPlan({ safety });
   return { made: new Protection(world, pctOf(host.run), journal, plan), journal, commands, log };
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseContainerList } from '../../../src/desired/containers.ts';
+import { parseContainerList, selectContainers } from '../../../src/desired/containers.ts';
 import { ActionError } from '../../../src/errors.ts';
 import { anyText } from '../helpers/any-text.ts';
 import { failureOf } from '../helpers/failure.ts';
@@ -18,7 +18,7 @@ describe('parseContainerList', () => {
     ['', []],
     [' ,\n, ', []],
   ])('reads %j', (text, ctids) => {
-    expect(parseContainerList(text)).toEqual(ctids);
+    expect(parseContainerList(text)).toEqual({ ctids, tags: [] });
   });
 
   it.each([
@@ -31,18 +31,33 @@ describe('parseContainerList', () => {
     ['901-902-903', '"901-902-903"'],
     ['901 - 903', '"-"'],
     ['901..903', '"901..903"'],
-    ['tag:gpu', '"tag:gpu"'],
+    ['tag:', '"tag:"'],
+    ['tag:-gpu', '"tag:-gpu"'],
+    ['tag:$(id)', '"tag:$(id)"'],
+    ['gpu', '"gpu"'],
     ['null', '"null"'],
     ['901$(id)', '"901$(id)"'],
     ['9e2', '"9e2"'],
     ['٩٠١', '"٩٠١"'],
     ['905-901', '"905-901"'],
-    ['901,901', '901'],
-    ['901-903 902', '902'],
   ])('refuses %j and names %s', async (text, named) => {
     const failure = await failureOf(() => parseContainerList(text));
     expect(failure.code).toBe('CONTAINER_LIST_INVALID');
     expect(failure.message).toContain(named);
+  });
+
+  it.each([
+    ['901,901', '901'],
+    ['901-903 902', '902'],
+    ['tag:gpu, tag:GPU', 'tag:GPU'],
+  ])('refuses %j, which names %s twice', async (text, named) => {
+    const failure = await failureOf(() => parseContainerList(text));
+    expect(failure.code).toBe('CONTAINER_NAMED_TWICE');
+    expect(failure.seen).toContain(`"${named}"`);
+  });
+
+  it('reads tags beside ids', () => {
+    expect(parseContainerList('tag:GPU 901\ntag:a_b-c.d+e')).toEqual({ ctids: [901], tags: ['a_b-c.d+e', 'gpu'] });
   });
 
   it('writes a range that runs backwards the right way round', async () => {
@@ -50,9 +65,12 @@ describe('parseContainerList', () => {
   });
 
   it('takes 256 containers, not more, and says so at once', async () => {
-    expect(parseContainerList('1000-1255')).toHaveLength(256);
-    expect((await failureOf(() => parseContainerList('1000-1256'))).message).toContain('256');
-    expect((await failureOf(() => parseContainerList('100-999999999'))).message).toContain('256');
+    expect(parseContainerList('1000-1255').ctids).toHaveLength(256);
+    for (const text of ['1000-1256', '1000-10999', '100-999999999']) {
+      const failure = await failureOf(() => parseContainerList(text));
+      expect(failure.code).toBe('CONTAINER_RANGE_TOO_LARGE');
+      expect(failure.message).toContain('256');
+    }
   });
 
   it('gives back every set that was written as ids and ranges', () => {
@@ -69,7 +87,7 @@ describe('parseContainerList', () => {
           at = end + 1;
         }
         if (backwards) items.reverse();
-        expect(parseContainerList(items.join(separator))).toEqual(sorted);
+        expect(parseContainerList(items.join(separator)).ctids).toEqual(sorted);
       }),
     );
   });
@@ -81,12 +99,34 @@ describe('parseContainerList', () => {
     fc.assert(
       fc.property(fc.oneof(nearly, anyText), (text) => {
         try {
-          for (const ctid of parseContainerList(text)) expect(ctid).toBeGreaterThanOrEqual(100);
+          for (const ctid of parseContainerList(text).ctids) expect(ctid).toBeGreaterThanOrEqual(100);
         } catch (error) {
           expect(error).toBeInstanceOf(ActionError);
         }
       }),
       { numRuns: 200 },
     );
+  });
+});
+
+describe('selectContainers', () => {
+  const known = [
+    { ctid: 905, tags: ['gpu', 'production'] },
+    { ctid: 901, tags: ['gpu'] },
+    { ctid: 902, tags: [] },
+  ];
+
+  it('takes the ids as they are, known or not', () => {
+    expect(selectContainers({ ctids: [900, 902], tags: [] }, [])).toEqual([900, 902]);
+  });
+
+  it('adds every container with one of the tags, each once', () => {
+    expect(selectContainers({ ctids: [900, 901], tags: ['gpu', 'production'] }, known)).toEqual([900, 901, 905]);
+  });
+
+  it('refuses a tag that nothing has, although another one has', async () => {
+    const failure = await failureOf(() => selectContainers({ ctids: [901], tags: ['gpu', 'gpus'] }, known));
+    expect(failure.code).toBe('SELECTION_EMPTY');
+    expect(failure.seen).toContain('"gpus"');
   });
 });

@@ -40,7 +40,7 @@ describe('readDesired', () => {
   it('reads every input', async () => {
     const wish = await read({
       mode: 'plan',
-      containers: '905, 901-902',
+      containers: '905, 901-902 tag:GPU',
       'driver-version': '580.159.04',
       'runfile-url': 'https://mirror.example/{version}/NVIDIA-Linux-{arch}-{version}.run',
       'runfile-sha256': 'AB'.repeat(32),
@@ -54,16 +54,23 @@ describe('readDesired', () => {
       'nvidia-container-repository': 'https://mirror.example/container/',
       'nvidia-container-repository-key': 'C95B321B61E88C1809C4F759DDCAE044F796ECB0',
       rollback: 'require',
+      facts: 'facts/pve1.json',
+      'facts-max-age-hours': '48',
+      'plan-valid-days': '3',
+      'max-parallel': '4',
+      'on-failure': 'continue',
       'timeout-minutes': '1440',
       'lock-wait-minutes': '0',
     });
     expect(wish).toEqual({
       mode: 'plan',
-      containers: [
-        { ctid: 901, gpus: null },
-        { ctid: 902, gpus: null },
-        { ctid: 905, gpus: null },
-      ],
+      containers: { ctids: [901, 902, 905], tags: ['gpu'] },
+      gpus: {},
+      facts: { path: 'facts/pve1.json', maxAgeHours: 48 },
+      approvedPlan: null,
+      planValidDays: 3,
+      maxParallel: 4,
+      onFailure: 'continue',
       driver: { kind: 'exact', version: '580.159.04', source: 'Input "driver-version"' },
       runfile: {
         address: {
@@ -182,10 +189,8 @@ const PATHS: Given = { 'phoenix-lxc-config': 'lxc.json', 'phoenix-hypervisor-con
 describe('readDesired with Phoenix files', () => {
   it('takes every wish from them', async () => {
     const wish = await read(PATHS, { 'lxc.json': LXC, 'hypervisor.json': HYPERVISOR });
-    expect(wish.containers).toEqual([
-      { ctid: 901, gpus: [1] },
-      { ctid: 905, gpus: [0, 1] },
-    ]);
+    expect(wish.containers).toEqual({ ctids: [901, 905], tags: [] });
+    expect(wish.gpus).toEqual({ 901: [1], 902: [], 905: [0, 1] });
     expect(wish.driver).toEqual({ kind: 'exact', version: '580.159.04', source: 'lxc.json: nvidia_driver_version' });
     expect(wish.runfile.address).toEqual({
       kind: 'template',
@@ -203,20 +208,14 @@ describe('readDesired with Phoenix files', () => {
     expect(wish.driver).toEqual({ kind: 'host' });
     expect(wish.runfile.address).toEqual({ kind: 'derived' });
     expect(wish.cuda).toEqual({ kind: 'none' });
-    expect(wish.containers.map(({ ctid, gpus }) => [ctid, gpus])).toEqual([
-      [902, null],
-      [903, null],
-      [904, null],
-      [905, null],
-    ]);
+    expect(wish.containers).toEqual({ ctids: [902, 903, 904, 905], tags: [] });
+    expect(wish.gpus).toEqual({});
   });
 
   it('knows the GPUs of containers named by input', async () => {
     const wish = await read({ ...PATHS, containers: '902,905' }, { 'lxc.json': LXC, 'hypervisor.json': HYPERVISOR });
-    expect(wish.containers).toEqual([
-      { ctid: 902, gpus: [] },
-      { ctid: 905, gpus: [0, 1] },
-    ]);
+    expect(wish.containers).toEqual({ ctids: [902, 905], tags: [] });
+    expect(wish.gpus).toMatchObject({ 902: [], 905: [0, 1] });
   });
 
   it.each<[string, Given, Record<string, string>, string, string[]]>([

@@ -7,7 +7,7 @@ import { GUEST_PROBE } from '../../../src/facts/guest-probe.ts';
 import { runCommand } from '../../../src/system/command.ts';
 import { anyText } from '../helpers/any-text.ts';
 import { FakeHost, scriptOf } from '../helpers/commands.ts';
-import { bareGuest, guestFacts } from '../helpers/facts.ts';
+import { bareGuest, guestFacts, installedToolkit } from '../helpers/facts.ts';
 import { failureOf } from '../helpers/failure.ts';
 import { fixture, recordedCase } from '../helpers/fixtures.ts';
 import { pctOf } from '../helpers/pct.ts';
@@ -24,15 +24,15 @@ describe('parseProbe', () => {
   });
 
   it('reads every record of a bare container', () => {
-    const guest = bareGuest({ dpkgAudit: 'The following packages are half installed:', alternateInstall: true });
+    const guest = bareGuest({ dpkgAudit: 'The following packages are half installed:' });
     expect(parseProbe(probeRecords(guest))).toEqual(guest);
   });
 
-  it('reads packages that are not installed, leftovers and refused nodes', () => {
+  it('reads packages that are not installed, several toolkits and refused nodes', () => {
     const guest = guestFacts({
       keyrings: [],
       packages: [{ name: 'libcuda1', version: '550.163.01-1', architecture: 'i386', installed: false }],
-      leftovers: ['/var/tmp/proxmox-lxc-nvidia'],
+      toolkits: [installedToolkit('12.6'), installedToolkit('12.10')],
       deviceNodes: [
         { path: '/dev/nvidia-uvm', major: 511, minor: 0, open: 'EPERM' },
         { path: '/dev/nvidiactl', major: 195, minor: 255, open: 'ENXIO' },
@@ -74,7 +74,7 @@ describe('parseProbe', () => {
       aptPin: null,
       certificates: false,
       nvidiaSmi: { query: null, table: null },
-      nvcc: null,
+      toolkits: [],
     });
   });
 
@@ -147,20 +147,20 @@ describe('space', () => {
 });
 
 describe('observeGuest', () => {
-  it('starts one command in the container and hands the toolkit over as an argument', async () => {
+  it('starts one command in the container', async () => {
     const guest = guestFacts({ keyrings: [] });
     const host = new FakeHost(() => ({ stdout: probeRecords(guest) }));
-    expect(await observeGuest(pctOf(host.run), 901, '/usr/local/cuda-12.8')).toEqual(guest);
+    expect(await observeGuest(pctOf(host.run), 901)).toEqual(guest);
     expect(host.calls).toHaveLength(1);
     const [call] = host.calls;
     if (call === undefined) throw new Error('no call');
     expect(call.ctid).toBe(901);
-    expect(scriptOf(call)).toEqual({ script: GUEST_PROBE, args: ['/usr/local/cuda-12.8'] });
+    expect(scriptOf(call)).toEqual({ script: GUEST_PROBE, args: [] });
   });
 
   it('says what the shell said when the probe breaks off', async () => {
     const host = new FakeHost(() => ({ exitCode: 2, stdout: 'machine\tx86_64\n', stderr: 'sh: 9: base64: not found' }));
-    const failure = await failureOf(() => observeGuest(pctOf(host.run), 901, ''));
+    const failure = await failureOf(() => observeGuest(pctOf(host.run), 901));
     expect(failure.code).toBe('PROBE_FAILED');
     expect(failure.message).toContain('901');
     expect(failure.message).toContain('exit code 2');
@@ -170,14 +170,14 @@ describe('observeGuest', () => {
 
 describe('the probe itself', () => {
   /** Runs the probe on this machine, with the given programs before all others. */
-  async function probe(programs: Record<string, string>, toolkit = '') {
+  async function probe(programs: Record<string, string>) {
     const directory = temporaryDirectory();
     for (const [name, script] of Object.entries(programs)) {
       writeFileSync(join(directory, name), `#!/bin/sh\n${script}\n`);
       chmodSync(join(directory, name), 0o755);
     }
     const { stdout, stderr } = await runCommand(
-      ['/usr/bin/env', `PATH=${directory}:/usr/sbin:/usr/bin:/sbin:/bin`, '/bin/sh', '-c', GUEST_PROBE, 'sh', toolkit],
+      ['/usr/bin/env', `PATH=${directory}:/usr/sbin:/usr/bin:/sbin:/bin`, '/bin/sh', '-c', GUEST_PROBE, 'sh'],
       { timeoutSeconds: 30 },
     );
     expect(stderr).toBe('');
@@ -198,19 +198,12 @@ describe('the probe itself', () => {
     expect(facts.links.map(({ soname }) => soname)).toEqual(['libcuda.so.1', 'libnvidia-ml.so.1']);
   });
 
-  it('keeps exit code and output of nvidia-smi and nvcc, to the byte', async () => {
-    const directory = temporaryDirectory();
-    await runCommand(['/bin/mkdir', join(directory, 'bin')], { timeoutSeconds: 5 });
-    writeFileSync(join(directory, 'bin/nvcc'), '#!/bin/sh\necho "release 13.0, V13.0.88"\n', { mode: 0o755 });
-    const facts = await probe(
-      {
-        'nvidia-smi': `case $1 in --query*) printf 'exit=5 a\\tb\\n\\n'; exit 18;; *) echo "to stderr" >&2; printf 'no end'; exit 0;; esac`,
-      },
-      directory,
-    );
+  it('keeps exit code and output of nvidia-smi, to the byte', async () => {
+    const facts = await probe({
+      'nvidia-smi': `case $1 in --query*) printf 'exit=5 a\\tb\\n\\n'; exit 18;; *) echo "to stderr" >&2; printf 'no end'; exit 0;; esac`,
+    });
     expect(facts.nvidiaSmi.query).toEqual({ exitCode: 18, output: 'exit=5 a\tb\n\n' });
     expect(facts.nvidiaSmi.table).toEqual({ exitCode: 0, output: 'to stderr\nno end' });
-    expect(facts.nvcc).toEqual({ exitCode: 0, output: 'release 13.0, V13.0.88\n' });
   });
 
   it.each([65_520, 65_530, 65_536, 65_540, 50_000_000])(

@@ -5,6 +5,7 @@ import type {
   GuestFacts,
   GuestPackage,
   HostFacts,
+  InstalledToolkit,
   RepositoryFacts,
   RunfileFacts,
   UpstreamFacts,
@@ -25,7 +26,13 @@ export const MIB = 1024 ** 2;
 export function desired(changes: Partial<Desired> = {}): Desired {
   return {
     mode: 'apply',
-    containers: [{ ctid: 901, gpus: null }],
+    containers: { ctids: [901], tags: [] },
+    gpus: {},
+    facts: null,
+    approvedPlan: null,
+    planValidDays: 7,
+    maxParallel: 2,
+    onFailure: 'stop',
     driver: { kind: 'host' },
     runfile: { address: { kind: 'derived' }, sha256: null, integrity: 'checksum' },
     cuda: { kind: 'version', version: { major: 12, minor: 8 } },
@@ -123,6 +130,14 @@ export function aptAsWanted(): Pick<GuestFacts, 'aptSources' | 'aptPin' | 'keyri
   };
 }
 
+/** A toolkit whose nvcc answers. */
+export function installedToolkit(
+  version: string,
+  output = `Cuda compilation tools, release ${version}, V${version}.93\n`,
+): InstalledToolkit {
+  return { path: `/usr/local/cuda-${version}`, version, nvcc: { exitCode: 0, output } };
+}
+
 /** A Debian 12 container in which everything is as {@link desired} wants it. */
 export function guestFacts(changes: Partial<GuestFacts> = {}): GuestFacts {
   const space = (path: string) => ({
@@ -144,17 +159,14 @@ export function guestFacts(changes: Partial<GuestFacts> = {}): GuestFacts {
       installed('libnvidia-container1', '1.17.8-1'),
       installed('cuda-toolkit-12-8', '12.8.1-1'),
     ],
-    alternateInstall: false,
     ...aptAsWanted(),
     certificates: true,
-    toolkits: ['/usr/local/cuda-12.8'],
+    toolkits: [installedToolkit('12.8')],
     deviceNodes: hostFacts().deviceNodes.map((node) => ({ ...node, open: 'ok' as const })),
-    leftovers: [],
     nvidiaSmi: {
       query: { exitCode: 0, output: smiQuery([GPU0, GPU1]) },
       table: { exitCode: 0, output: 'NVIDIA-SMI 580.159.04\n' },
     },
-    nvcc: { exitCode: 0, output: 'Cuda compilation tools, release 12.8, V12.8.93\n' },
     ...changes,
   };
 }
@@ -169,7 +181,6 @@ export function bareGuest(changes: Partial<GuestFacts> = {}): GuestFacts {
     keyrings: [],
     certificates: false,
     toolkits: [],
-    nvcc: null,
     ...changes,
   });
 }
@@ -183,6 +194,7 @@ export function containerFacts(
     ctid: 901,
     presence: { kind: 'here' },
     hostname: 'cuda-901',
+    tags: ['gpu'],
     running: true,
     lock: null,
     template: false,

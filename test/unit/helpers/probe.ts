@@ -34,21 +34,18 @@ export function probeRecords(guest: GuestFacts, keyrings: Record<string, Buffer>
     ...guest.packages.map(({ name, version, architecture, installed }) =>
       record('package', installed ? 'installed' : 'config-files', name, version, architecture),
     ),
-    ...(guest.alternateInstall ? [record('alternate-install', '/usr/lib/nvidia/alternate-install-present')] : []),
     ...guest.aptSources.map(({ path, text }) => record('apt-source', path, encoded(text))),
     ...(guest.aptPin === null
       ? []
       : [record('apt-pin', '/etc/apt/preferences.d/proxmox-lxc-nvidia', encoded(guest.aptPin))]),
     ...Object.entries(keyrings).map(([path, bytes]) => record('keyring', path, encoded(bytes))),
     ...(guest.certificates ? [record('certificates', 'yes')] : []),
-    ...guest.toolkits.map((path) => record('toolkit', path)),
-    ...guest.leftovers.map((path) => record('leftover', path)),
+    ...guest.toolkits.flatMap(({ path, nvcc }) => command(`toolkit\t${path}`, nvcc)),
     ...guest.deviceNodes.map(({ path, major, minor, open }) =>
       record('node', path, major.toString(16), minor.toString(16), open),
     ),
     ...command('smi-query', guest.nvidiaSmi.query),
     ...command('smi-table', guest.nvidiaSmi.table),
-    ...command('nvcc', guest.nvcc),
     record('end'),
     '',
   ].join('\n');

@@ -1,5 +1,18 @@
+import type { ContainerPlan } from '../../../src/plan/actions.ts';
 import type { ContainerResult, RunResult } from '../../../src/report/result.ts';
 import { DRIVER, GPU0, hostFacts } from './facts.ts';
+
+/** The plan of a container that is as wanted. */
+export function containerPlan(changes: Partial<ContainerPlan> = {}): ContainerPlan {
+  return {
+    ctid: 901,
+    found: { distribution: 'debian 12', userSpace: DRIVER },
+    actions: [],
+    safety: { kind: 'none', why: 'nothing is to be done' },
+    warnings: [],
+    ...changes,
+  };
+}
 
 /** A container that was as wanted. */
 export function containerResult(changes: Partial<ContainerResult> = {}): ContainerResult {
@@ -9,7 +22,7 @@ export function containerResult(changes: Partial<ContainerResult> = {}): Contain
     status: 'converged',
     before: { driver: DRIVER, toolkits: ['12.8'] },
     after: { driver: DRIVER, toolkits: ['12.8'] },
-    plan: { ctid: 901, actions: [], safety: { kind: 'none', why: 'nothing is to be done' }, warnings: [] },
+    plan: containerPlan(),
     rolledBack: false,
     actions: [],
     verifications: [
@@ -38,11 +51,14 @@ export function containerResult(changes: Partial<ContainerResult> = {}): Contain
 /** A run over one container that was as wanted. */
 export function runResult(changes: Partial<RunResult> = {}): RunResult {
   return {
+    kind: 'report',
     schema: '1.0',
+    action: '0.1.0',
     mode: 'apply',
     status: 'converged',
     host: hostFacts(),
     cudaVersion: '12.8',
+    planDigest: null,
     containers: [containerResult()],
     failure: null,
     seconds: 2.5,

@@ -124,7 +124,6 @@ describe('findGaps', () => {
       packages: guestFacts().packages.filter(({ name }) => !/cuda|container/.test(name)),
       aptSources: guestFacts().aptSources.filter(({ path }) => path !== SOURCES_PATH),
       keyrings: [],
-      nvcc: null,
       toolkits: [],
     });
     expect(gapReasons(gaps(guest, wish))).toEqual([]);

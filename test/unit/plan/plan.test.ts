@@ -52,6 +52,7 @@ describe('a container that is as wanted', () => {
     const all = facts({ upstream: NO_UPSTREAM });
     expect(makePlan(desired(), all)).toEqual({
       ctid: 901,
+      found: { distribution: 'debian 12', userSpace: DRIVER },
       actions: [],
       safety: { kind: 'none', why: 'nothing is to be done' },
       warnings: [],
@@ -322,7 +323,7 @@ describe('warnings', () => {
       'a toolkit newer than the driver',
       ['CUDA_LIMITED'],
       [
-        guestFacts({ ...userSpace('570.26'), nvcc: null }),
+        guestFacts({ ...userSpace('570.26'), toolkits: [] }),
         {},
         {},
         {},
@@ -376,7 +377,7 @@ describe('purity', () => {
 describe('titles', () => {
   it.each<[Action, string]>([
     [
-      { kind: 'configure-apt', reason: '', before: [], installCertificates: false, after: [] },
+      { kind: 'configure-apt', reason: '', before: [], installCertificates: false, after: [], keys: [] },
       "set up NVIDIA's repositories and keep apt from bringing a driver",
     ],
     [{ kind: 'remove-packages', reason: '', packages: ['a'] }, 'remove 1 driver package'],
@@ -387,12 +388,13 @@ describe('titles', () => {
         reason: '',
         purpose: 'toolkit',
         packages: [{ name: 'cuda-toolkit-12-8', version: '12.8.1-1' }],
+        dependencies: [],
         update: false,
       },
       'install cuda-toolkit-12-8=12.8.1-1',
     ],
     [
-      { kind: 'install-packages', reason: '', purpose: 'prerequisites', packages: [], update: false },
+      { kind: 'install-packages', reason: '', purpose: 'prerequisites', packages: [], dependencies: [], update: false },
       'install prerequisites and NVIDIA container packages',
     ],
   ])('%j', (action, title) => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { DirectorySpace } from '../../../src/facts/facts.ts';
 import { checkSpace, driverNeeds, toolkitNeeds, workingDirectory } from '../../../src/plan/space.ts';
+import { withDependencies } from '../../../src/repository/package-index.ts';
 import { cudaFacts, GIB, guestFacts, MIB, runfileFacts } from '../helpers/facts.ts';
 import { failureOf } from '../helpers/failure.ts';
 
@@ -46,7 +47,10 @@ describe('needs', () => {
   });
 
   it('of a toolkit are those of all packages that come with it', () => {
-    const [packed, installed] = toolkitNeeds(cudaFacts().packages, 'cuda-toolkit-12-8');
+    const [packed, installed] = toolkitNeeds(
+      withDependencies(cudaFacts().packages, ['cuda-toolkit-12-8']),
+      'cuda-toolkit-12-8',
+    );
     expect(packed?.bytes).toBe(GIB + 2048);
     expect(installed).toMatchObject({ directory: '/usr', bytes: 2 * GIB + 4096 });
   });

@@ -44,6 +44,7 @@ describe('observeContainer', () => {
       memoryMib: 4096,
       passedGpus: [0],
       snapshotObstacle: null,
+      tags: [],
       snapshots: [],
       incompleteSnapshots: [],
       guest: null,

@@ -9,7 +9,7 @@ import { firstFailure } from '../../../src/report/result.ts';
 import { DRIVER, GPU0, hostFacts } from '../helpers/facts.ts';
 import { containerResult, runResult } from '../helpers/results.ts';
 
-const PATHS = { plan: '/tmp/x/plan.json', report: '/tmp/x/report.json' };
+const PATHS = { plan: '/tmp/x/plan.json', facts: '', report: '/tmp/x/report.json' };
 const FAILURE: Failure = { code: 'CONTAINER_STOPPED', seen: 'Container 902 is not running.', remedy: 'Start it.' };
 
 const record = (status: ActionRecord['status']): ActionRecord => ({
@@ -32,6 +32,8 @@ describe('renderOutputs', () => {
       changed: 'false',
       'failure-reason': '',
       plan: PATHS.plan,
+      'plan-digest': '',
+      facts: '',
       report: PATHS.report,
       'driver-version': DRIVER,
       'cuda-version': '12.8',
@@ -108,6 +110,8 @@ describe('renderOutputs', () => {
       changed: 'false',
       'failure-reason': 'CONTAINER_STOPPED',
       plan: PATHS.plan,
+      'plan-digest': '',
+      facts: '',
       report: PATHS.report,
       'driver-version': '',
       'cuda-version': '',

@@ -7,7 +7,7 @@ import { report } from '../../../src/report/report.ts';
 import type { RunResult } from '../../../src/report/result.ts';
 import { runfileFacts } from '../helpers/facts.ts';
 import { RecordingLog } from '../helpers/log.ts';
-import { containerResult, runResult } from '../helpers/results.ts';
+import { containerPlan, containerResult, runResult } from '../helpers/results.ts';
 
 const FAILURE: Failure = {
   code: 'APT_FAILED',
@@ -42,7 +42,11 @@ async function reported(result: RunResult) {
   });
   const log = new RecordingLog();
   try {
-    await report(result, log, join(directory, 'not', 'made', 'yet'));
+    await report(
+      { result, plan: result.containers[0]?.plan ?? null, facts: null },
+      log,
+      join(directory, 'not', 'made', 'yet'),
+    );
   } finally {
     vi.restoreAllMocks();
   }
@@ -69,10 +73,7 @@ describe('report', () => {
     expect(log.lines).toEqual(['info Result: converged.']);
     const [plan = '', full = ''] = [outputs['plan'], outputs['report']];
     expect(JSON.parse(readFileSync(full, 'utf8'))).toEqual(result);
-    expect(JSON.parse(readFileSync(plan, 'utf8'))).toEqual({
-      schema: '1.0',
-      containers: result.containers.map((container) => container.plan),
-    });
+    expect(JSON.parse(readFileSync(plan, 'utf8'))).toEqual(result.containers[0]?.plan);
     expect(dirname(plan)).toBe(dirname(full));
   });
 
@@ -115,8 +116,7 @@ describe('report', () => {
   it('writes no password of an address into its files', async () => {
     const { sha256, size } = runfileFacts();
     const url = 'https://me:s3cret@mirror.example/x.run';
-    const plan = {
-      ctid: 901,
+    const plan = containerPlan({
       actions: [
         {
           kind: 'install-driver',
@@ -128,8 +128,7 @@ describe('report', () => {
         },
       ],
       safety: { kind: 'snapshot' },
-      warnings: [],
-    } satisfies RunResult['containers'][number]['plan'];
+    });
     const { outputs, summary } = await reported(
       runResult({ containers: [containerResult({ plan, status: 'planned' })] }),
     );

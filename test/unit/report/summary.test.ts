@@ -5,7 +5,7 @@ import type { Action } from '../../../src/plan/actions.ts';
 import type { ContainerResult, RunResult } from '../../../src/report/result.ts';
 import { renderSummary, SUMMARY_LIMIT } from '../../../src/report/summary.ts';
 import { DRIVER, GPU0, GPU1, hostFacts } from '../helpers/facts.ts';
-import { containerResult, runResult } from '../helpers/results.ts';
+import { containerPlan, containerResult, runResult } from '../helpers/results.ts';
 
 const FAILURE: Failure = {
   code: 'APT_FAILED',
@@ -94,12 +94,11 @@ describe('the rest', () => {
     const summary = one({
       status: 'planned',
       verifications: [],
-      plan: {
-        ctid: 901,
+      plan: containerPlan({
         actions: [ACTION],
         safety: { kind: 'snapshot' },
         warnings: [{ code: 'LITTLE_MEMORY', message: 'Only 512 MiB.' }],
-      },
+      }),
       findings: [{ code: 'GPU_ISOLATION', message: 'One too many.' }],
     });
     expect(summary).toContain('<td>📝</td><td>remove 1 driver package</td>');

@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto';
+import { canonicalJson } from '../system/json.ts';
+import { shownUrl } from '../system/text.ts';
+import type { Action, ContainerPlan, FileChange, PackageVersion } from './actions.ts';
+import type { Plan } from './file.ts';
+
+/**
+ * What a plan is, as a tree of texts: what would be done, to which container, with which bytes. What varies without making
+ * it another plan (times, reasons, sizes, free space, warnings, where the same bytes come from) is not in it.
+ *
+ * Lists are trees by name, so that their order says nothing and a difference can be named.
+ */
+export type Identity = { [key: string]: string | Identity };
+
+/** Everything of a plan that is identity. */
+export type Identified = Pick<Plan, 'schema' | 'action' | 'host' | 'wish' | 'containers'>;
+
+/** The identity of one container's part. */
+export function containerIdentity({ found, actions, safety }: ContainerPlan): Identity {
+  return {
+    found: { ...found },
+    actions: Object.fromEntries(actions.map((action) => [actionName(action), actionIdentity(action)])),
+    safety: safety.kind,
+  };
+}
+
+/** The identity of everything but the containers. */
+export function headIdentity({ schema, action, host, wish }: Omit<Identified, 'containers'>): Identity {
+  return {
+    format: schema.split('.')[0] ?? '',
+    action,
+    host: { ...host },
+    wish: { ...wish, cuda: wish.cuda ?? 'none' },
+  };
+}
+
+/** `sha256:…` of one container's part. */
+export function containerDigest(plan: ContainerPlan): string {
+  return digestOf(containerIdentity(plan));
+}
+
+/** `sha256:…` of a whole plan, from the digests of its parts by container. */
+export function combinedDigest(head: Omit<Identified, 'containers'>, containers: ReadonlyMap<number, string>): string {
+  return digestOf({
+    ...headIdentity(head),
+    containers: Object.fromEntries([...containers].map(([ctid, digest]) => [String(ctid), digest])),
+  });
+}
+
+/** `sha256:…` of a whole plan: the same for the same wishes and facts, on any machine, in any order, on any day. */
+export function planDigest(plan: Identified): string {
+  return combinedDigest(plan, new Map(plan.containers.map((part) => [part.ctid, containerDigest(part)])));
+}
+
+function digestOf(identity: Identity): string {
+  return `sha256:${sha256(canonicalJson(identity))}`;
+}
+
+/** A plan has at most one action of a kind and purpose. */
+function actionName(action: Action): string {
+  return action.kind === 'install-packages' ? `${action.kind} (${action.purpose})` : action.kind;
+}
+
+function actionIdentity(action: Action): Identity {
+  switch (action.kind) {
+    case 'configure-apt': {
+      const keyrings = action.keys.map(({ path }) => path);
+      const files = [...action.before, ...action.after].filter(({ path }) => !keyrings.includes(path));
+      return {
+        files: Object.fromEntries(files.map((change) => [change.path, fileIdentity(change)])),
+        keys: Object.fromEntries(
+          action.keys.map(({ path, fingerprints }) => [path, fingerprints.toSorted().join(', ')]),
+        ),
+        installCertificates: String(action.installCertificates),
+      };
+    }
+    case 'remove-packages':
+      return Object.fromEntries(action.packages.map((name) => [name, 'removed']));
+    case 'install-packages':
+      return { packages: versions(action.packages), dependencies: versions(action.dependencies) };
+    case 'install-driver':
+      return {
+        version: action.version,
+        // Where nobody publishes a checksum, the address is all there is.
+        runfile: action.runfile.sha256 ?? shownUrl(action.runfile.url),
+        flags: action.flags.join(' '),
+      };
+  }
+}
+
+function versions(packages: readonly PackageVersion[]): Identity {
+  return Object.fromEntries(packages.map(({ name, version }) => [name, version ?? "the distribution's"]));
+}
+
+function fileIdentity(change: FileChange): string {
+  return change.kind === 'put-aside' ? 'put aside' : `sha256:${sha256(change.content)}`;
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
