@@ -9,6 +9,7 @@ import { report } from './report/report.ts';
 import type { RunResult } from './report/result.ts';
 import { run } from './run.ts';
 import { runCommand } from './system/command.ts';
+import { loggedCommands } from './system/command-log.ts';
 import { hostFiles } from './system/files.ts';
 import { createHttp } from './system/http.ts';
 import { runName } from './system/runner.ts';
@@ -40,7 +41,7 @@ async function main(): Promise<RunResult> {
   core.saveState('containers', desired.containers.map(({ ctid }) => ctid).join(','));
   return run(desired, {
     files: hostFiles,
-    run: runCommand,
+    run: core.isDebug() ? loggedCommands(runCommand, runnerLog) : runCommand,
     http: createHttp('proxmox-lxc-nvidia', (seconds) => setTimeout(seconds * 1000), cancellation.signal),
     log: runnerLog,
     cancelled: cancellation.signal,
