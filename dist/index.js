@@ -32394,13 +32394,15 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _desired_inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(139);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9473);
 /* harmony import */ var _report_report_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8376);
-/* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(2299);
+/* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(3403);
 /* harmony import */ var _system_command_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(6105);
+/* harmony import */ var _system_command_log_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(5654);
 /* harmony import */ var _system_document_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(6367);
 /* harmony import */ var _system_files_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(2211);
 /* harmony import */ var _system_http_js__WEBPACK_IMPORTED_MODULE_11__ = __nccwpck_require__(6439);
-/* harmony import */ var _system_runner_js__WEBPACK_IMPORTED_MODULE_13__ = __nccwpck_require__(3876);
+/* harmony import */ var _system_runner_js__WEBPACK_IMPORTED_MODULE_14__ = __nccwpck_require__(3876);
 /* harmony import */ var _system_runner_log_js__WEBPACK_IMPORTED_MODULE_12__ = __nccwpck_require__(4587);
+
 
 
 
@@ -32431,13 +32433,13 @@ async function main() {
     }
     return (0,_run_js__WEBPACK_IMPORTED_MODULE_7__/* .run */ .e)(desired, {
         files: _system_files_js__WEBPACK_IMPORTED_MODULE_10__/* .hostFiles */ .q,
-        run: _system_command_js__WEBPACK_IMPORTED_MODULE_8__/* .runCommand */ .d,
+        run: _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .isDebug */ ._o() ? (0,_system_command_log_js__WEBPACK_IMPORTED_MODULE_13__/* .loggedCommands */ .x)(_system_command_js__WEBPACK_IMPORTED_MODULE_8__/* .runCommand */ .d, _system_runner_log_js__WEBPACK_IMPORTED_MODULE_12__/* .runnerLog */ .t) : _system_command_js__WEBPACK_IMPORTED_MODULE_8__/* .runCommand */ .d,
         http: (0,_system_http_js__WEBPACK_IMPORTED_MODULE_11__/* .createHttp */ .V)('proxmox-lxc-nvidia', (seconds) => (0,node_timers_promises__WEBPACK_IMPORTED_MODULE_2__.setTimeout)(seconds * 1000), cancellation.signal),
         log: _system_runner_log_js__WEBPACK_IMPORTED_MODULE_12__/* .runnerLog */ .t,
         cancelled: cancellation.signal,
         now: () => new Date(),
         selected: (ctids) => _actions_core__WEBPACK_IMPORTED_MODULE_3__/* .saveState */ .LZ('containers', ctids.join(',')),
-        runName: (0,_system_runner_js__WEBPACK_IMPORTED_MODULE_13__/* .runName */ .r)(process.env),
+        runName: (0,_system_runner_js__WEBPACK_IMPORTED_MODULE_14__/* .runName */ .r)(process.env),
         machine: (0,node_os__WEBPACK_IMPORTED_MODULE_1__.machine)(),
         temporary,
     });
@@ -32964,7 +32966,7 @@ function json(value) {
 
 /***/ }),
 
-/***/ 2299:
+/***/ 3403:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -33134,7 +33136,102 @@ function sourcesText(repositories) {
 
 // EXTERNAL MODULE: ./build/system/text.js
 var system_text = __nccwpck_require__(6605);
+;// CONCATENATED MODULE: ./build/system/progress.js
+
+/** Seconds after which a slow work says again how far it is. */
+const SILENCE = 30;
+/**
+ * How far a work is: tells when that is worth a line (at every tenth, and every 30 seconds between), and how long the rest
+ * takes if it goes on as it did.
+ */
+class Pace {
+    #now;
+    #started;
+    #told;
+    #tenth = 0;
+    /** @param now milliseconds of a clock that never goes back */
+    constructor(now = () => performance.now()) {
+        this.#now = now;
+        this.#started = now();
+        this.#told = this.#started;
+    }
+    /** @param fraction done, 0 to 1; null: how much it is in all isn't known */
+    isDue(fraction) {
+        const tenth = fraction === null ? 0 : Math.floor(fraction * 10);
+        if (tenth <= this.#tenth && this.#now() - this.#told < SILENCE * 1000)
+            return false;
+        this.#tenth = Math.max(tenth, this.#tenth);
+        this.#told = this.#now();
+        return true;
+    }
+    /** Since the beginning, in seconds; never 0. */
+    get seconds() {
+        return Math.max((this.#now() - this.#started) / 1000, 0.001);
+    }
+    /** `, about 12.0 s left`; nothing where nothing can be told. */
+    leftText(fraction) {
+        if (fraction === null || fraction <= 0 || fraction >= 1)
+            return '';
+        return `, about ${(0,system_text/* durationText */.S5)((this.seconds / fraction) * (1 - fraction))} left`;
+    }
+}
+
+;// CONCATENATED MODULE: ./build/apply/apt-progress.js
+
+/** Where apt tells programs how far it is (apt's own README.progress-reporting): lines on standard error. */
+const STATUS_OPTIONS = ['-o', 'APT::Status-Fd=2'];
+/** `dlstatus:` while downloading, `pmstatus:` while installing: name or number, percent, words. */
+const STATUS = /^(dlstatus|pmstatus):[^:]*:(\d+(?:\.\d+)?):(.*)$/;
+/** A line per file or package: thousands for a toolkit, and what they tell is in the progress. */
+const ROUTINE = /^(?:Get:|Hit:|Ign:|Selecting previously|Preparing to unpack|Unpacking |Setting up |\(Reading database)/;
+/** `Need to get 3,214 MB of archives.`, also `500 MB/3,214 MB` when a part is here already. */
+const SIZE = /^Need to get (?:[\d.,]+ \w+\/)?([\d.,]+) (k|M|G)?B\b/;
+const UNITS = { k: 1e3, M: 1e6, G: 1e9 };
+/** True for a line in which apt tells programs how far it is: no news for people. */
+function isAptStatus(line) {
+    return STATUS.test(line);
+}
+/**
+ * Logs what apt-get prints in a container: how far it is with rate and time left, its other words as they are. A line per
+ * file or package appears in the debug log only. All of it is untrusted text.
+ */
+function aptLog(log, ctid, now) {
+    const pace = { dlstatus: new Pace(now), pmstatus: null };
+    let bytes = null;
+    const downloading = (fraction) => {
+        if (!pace.dlstatus.isDue(fraction))
+            return;
+        const rate = bytes === null ? '' : `, ${((bytes * fraction) / pace.dlstatus.seconds / 1e6).toFixed(1)} MB/s`;
+        const all = bytes === null ? '' : ` of ${(bytes / 1e6).toFixed(1)} MB`;
+        log.info(`  ${percent(fraction)}${all} downloaded${rate}${pace.dlstatus.leftText(fraction)}`);
+    };
+    const installing = (fraction, words) => {
+        pace.pmstatus ??= new Pace(now);
+        if (!pace.pmstatus.isDue(fraction))
+            return;
+        log.foreign(String(ctid), `${percent(fraction)} installed${pace.pmstatus.leftText(fraction)}: ${words}`);
+    };
+    return (line) => {
+        const [, phase, part, words = ''] = STATUS.exec(line) ?? [];
+        if (phase === 'dlstatus')
+            return downloading(Number(part) / 100);
+        if (phase === 'pmstatus')
+            return installing(Number(part) / 100, words);
+        const [, size, unit] = SIZE.exec(line) ?? [];
+        if (size !== undefined)
+            bytes = Number(size.replaceAll(',', '')) * (UNITS[unit] ?? 1) || null;
+        if (ROUTINE.test(line))
+            log.debug(`${ctid} │ ${line}`);
+        else
+            log.foreign(String(ctid), line);
+    };
+}
+function percent(fraction) {
+    return `${Math.floor(fraction * 100)} %`;
+}
+
 ;// CONCATENATED MODULE: ./build/apply/apt.js
+
 
 
 
@@ -33222,10 +33319,10 @@ async function removePackages(context, packages) {
 }
 async function aptGet(context, argv, purpose, shown) {
     const { ctid, pct, log, secondsLeft } = context;
-    const run = (words) => pct.exec(ctid, words, {
+    const run = ([program = '', ...words]) => pct.exec(ctid, [program, ...(shown ? STATUS_OPTIONS : []), ...words], {
         purpose: `apt-get: ${purpose}`,
         timeoutSeconds: secondsLeft(),
-        ...(shown ? { onLine: (line) => log.foreign(String(ctid), line) } : {}),
+        ...(shown ? { onLine: aptLog(log, ctid) } : {}),
     });
     const result = await untilMirrorIsInSync(context, () => run(argv), () => run([...APT_GET, 'update']));
     if (result.exitCode !== 0)
@@ -33255,9 +33352,12 @@ function mayPass(text) {
 function causeOf(text) {
     return CAUSES.find(({ pattern }) => pattern.test(text));
 }
-/** The end of a command's output with its lines cut to a length that is searched in no time, whatever it holds. */
+/** The end of a command's output without status lines, its lines cut to a length that is searched in no time, whatever it holds. */
 function endOf({ stdout, stderr }) {
-    return (0,system_text/* printable */.g$)(`${stdout.slice(-SEARCHED)}\n${stderr.slice(-SEARCHED)}`);
+    return (0,system_text/* printable */.g$)(`${stdout.slice(-SEARCHED)}\n${stderr.slice(-SEARCHED)}`)
+        .split('\n')
+        .filter((line) => !isAptStatus(line))
+        .join('\n');
 }
 /** What a failed apt-get means, with the lines of its output that matter. */
 function aptFailure(ctid, purpose, result) {
@@ -36367,6 +36467,7 @@ function parseJson(text) {
 
 
 
+
 /**
  * Finds out where a version's runfile is and what its checksum is, without downloading it.
  *
@@ -36464,18 +36565,16 @@ async function download({ http, log }, cache, { version, url, sha256: expected }
         await (0,promises_.rm)(directory, { recursive: true, force: true });
     }
 }
-/** Logs a download's progress at every tenth, or every 50 MiB where the total isn't known. */
+/** Logs how far a download is, with rate and, where the total is known, time left. */
 function progress(log) {
-    const started = performance.now();
-    let step = 0;
+    const pace = new Pace();
     return (received, total) => {
-        const now = total === null ? Math.floor(received / (50 * 1024 * 1024)) : Math.floor((received / total) * 10);
-        if (now <= step)
+        const fraction = total === null ? null : received / total;
+        if (!pace.isDue(fraction))
             return;
-        step = now;
-        const rate = (0,system_text/* bytesText */.pV)(Math.round(received / Math.max((performance.now() - started) / 1000, 0.001)));
-        const part = total === null ? (0,system_text/* bytesText */.pV)(received) : `${now * 10} % of ${(0,system_text/* bytesText */.pV)(total)}`;
-        log.info(`  ${part}, ${rate}/s`);
+        const rate = (0,system_text/* bytesText */.pV)(Math.round(received / pace.seconds));
+        const part = total === null ? (0,system_text/* bytesText */.pV)(received) : `${Math.floor((received / total) * 100)} % of ${(0,system_text/* bytesText */.pV)(total)}`;
+        log.info(`  ${part}, ${rate}/s${pace.leftText(fraction)}`);
     };
 }
 
@@ -37822,6 +37921,135 @@ function neverBegan(ctid, exitCode, stderr, limit, purpose) {
     return new errors/* ActionError */.lZ('PCT_FAILED', `pct exec ${ctid} failed with exit code ${exitCode} before anything ran in the container.`, "The text below is pct's own; check the container with pct status and pct enter.", (0,system_text/* lastLines */.w$)(stderr, 10));
 }
 
+;// CONCATENATED MODULE: ./build/system/container-log.js
+/**
+ * One log for containers that are worked on side by side. Their lines never mix: while only one container is worked on, its
+ * groups appear as they grow; while several are, each group is kept and appears whole at its end, and one line says when it
+ * began. What comes while another container's group is open waits until that is closed.
+ */
+class ContainerLogs {
+    #log;
+    #working = 0;
+    /** What the group that is open in the log belongs to: only that may tell something in it. */
+    #open = null;
+    #waiting = [];
+    constructor(log) {
+        this.#log = log;
+    }
+    /** A log for one container. */
+    forContainer() {
+        return new ContainerLog(this);
+    }
+    /** Runs the work on one container; while two such works run, groups are kept until they end. */
+    async working(work) {
+        this.#working++;
+        try {
+            return await work();
+        }
+        finally {
+            this.#working--;
+        }
+    }
+    /** Tells something now, or when the group of another container is closed. */
+    tell(source, entry) {
+        if (this.#open === source || (this.#open === null && this.#waiting.length === 0))
+            entry(this.#log);
+        else
+            this.#waiting.push(() => entry(this.#log));
+    }
+    /** True when a group can appear as it grows. */
+    get alone() {
+        return this.#working <= 1 && this.#open === null && this.#waiting.length === 0;
+    }
+    /** Opens a group in the log and closes it after the work, then tells what waited for that. */
+    async open(source, title, work) {
+        try {
+            return await this.#group(source, title, work);
+        }
+        finally {
+            while (this.#open === null) {
+                const next = this.#waiting.shift();
+                if (next === undefined)
+                    break;
+                await next();
+            }
+        }
+    }
+    /** Tells a whole group; its work doesn't wait for its turn. */
+    async tellGroup(title, entries) {
+        const replay = async () => {
+            for (const entry of entries)
+                entry(this.#log);
+        };
+        if (this.#open === null && this.#waiting.length === 0)
+            await this.open('a kept group', title, replay);
+        else
+            this.#waiting.push(() => this.#group('a kept group', title, replay));
+    }
+    async #group(source, title, work) {
+        this.#open = source;
+        try {
+            return await this.#log.group(title, work);
+        }
+        finally {
+            this.#open = null;
+        }
+    }
+}
+class ContainerLog {
+    #logs;
+    /** What is told in a group that appears at its end; null: nothing is kept. */
+    #kept = null;
+    #grouped = false;
+    constructor(logs) {
+        this.#logs = logs;
+    }
+    info(message) {
+        this.#tell((log) => log.info(message));
+    }
+    debug(message) {
+        this.#tell((log) => log.debug(message));
+    }
+    warning(message, title) {
+        this.#tell((log) => log.warning(message, title));
+    }
+    foreign(source, line) {
+        this.#tell((log) => log.foreign(source, line));
+    }
+    async group(title, work) {
+        // The runner's log knows no group in a group.
+        if (this.#grouped) {
+            this.info(title);
+            return work();
+        }
+        this.#grouped = true;
+        try {
+            return await (this.#logs.alone ? this.#logs.open(this, title, work) : this.#keep(title, work));
+        }
+        finally {
+            this.#grouped = false;
+        }
+    }
+    async #keep(title, work) {
+        this.info(`${title} (begun; its log follows when it has ended)`);
+        const kept = [];
+        this.#kept = kept;
+        try {
+            return await work();
+        }
+        finally {
+            this.#kept = null;
+            await this.#logs.tellGroup(title, kept);
+        }
+    }
+    #tell(entry) {
+        if (this.#kept === null)
+            this.#logs.tell(this, entry);
+        else
+            this.#kept.push(entry);
+    }
+}
+
 ;// CONCATENATED MODULE: ./build/system/side-by-side.js
 /**
  * Works on items side by side, at most `most` at once, begun in their order.
@@ -37867,6 +38095,7 @@ async function sideBySide(items, most, work, goOn = () => true) {
 
 
 
+
 const DAY = 24 * 3600 * 1000;
 /**
  * The whole flow: facts → plan → apply → verify. Never throws for what a report should tell: the result carries it.
@@ -37885,8 +38114,9 @@ async function run(desired, world) {
         host = scene.host;
         const driver = desired.mode === 'facts' ? (host.driver?.version ?? '') : checkHost(desired, host);
         tellHost(host, world);
-        containers = containerRuns(desired, world, scene, driver);
-        plan = await work(desired, world, { host, driver, containers, approval });
+        const logs = new ContainerLogs(world.log);
+        containers = containerRuns(desired, world, scene, driver, logs);
+        plan = await work(desired, world, { host, driver, containers, approval, logs });
     }
     catch (error) {
         failure = (0,errors/* toFailure */.w2)(error);
@@ -37916,9 +38146,9 @@ async function run(desired, world) {
 }
 /** What the mode asks for, container by container. @returns the plan, if there is one for every container */
 async function work(desired, world, stage) {
-    const { host, driver, containers, approval } = stage;
+    const { host, driver, containers, approval, logs } = stage;
     const { mode, maxParallel, onFailure } = desired;
-    const each = (step, goOn) => sideBySide(containers, maxParallel, step, goOn);
+    const each = (step, goOn) => sideBySide(containers, maxParallel, (container) => logs.working(() => step(container)), goOn);
     const goOn = () => onFailure === 'continue' || containers.every(({ failed }) => !failed);
     if (mode === 'apply') {
         const here = { action: (0,system_document/* newHead */.dN)('plan').action, node: host.node, ctids: containers.map(({ ctid }) => ctid) };
@@ -38008,13 +38238,14 @@ async function readScene({ facts, containers }, { files, now }) {
         }),
     };
 }
-function containerRuns(desired, world, { host, containers }, driver) {
+function containerRuns(desired, world, { host, containers }, driver, logs) {
     const pct = new Pct(world.run, world.cancelled);
     const cache = new RunfileCache(world.temporary);
     const upstream = new Upstream(world.http, world.run, cache, world.temporary);
     return containers.map(({ ctid, known }) => {
         const wish = { ctid, gpus: desired.gpus[String(ctid)] ?? null };
-        return new ContainerRun({ known, wish, desired, host, driver, world, pct, cache, upstream });
+        const own = { ...world, log: logs.forContainer() };
+        return new ContainerRun({ known, wish, desired, host, driver, world: own, pct, cache, upstream });
     });
 }
 function wholePlan({ cuda, nvidiaContainer, verify, rollback, planValidDays }, world, host, driver, runs) {
@@ -38058,6 +38289,38 @@ function overall(statuses) {
             return status;
     }
     return 'converged';
+}
+
+
+/***/ }),
+
+/***/ 5654:
+/***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
+
+/* harmony export */ __nccwpck_require__.d(__webpack_exports__, {
+/* harmony export */   x: () => (/* binding */ loggedCommands)
+/* harmony export */ });
+/* harmony import */ var _text_js__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(6605);
+
+/**
+ * Every command in the runner's debug log (RUNNER_DEBUG), whole and quoted as a shell takes it, then its exit code and time.
+ * Addresses in it carry no credentials; secrets that the runner knows are masked by the runner.
+ */
+function loggedCommands(run, log) {
+    return async (argv, options) => {
+        const started = performance.now();
+        const number = ++count;
+        log.debug(`command ${number}: ${(0,_text_js__WEBPACK_IMPORTED_MODULE_0__/* .withoutCredentials */ .ri)(argv.map(quoted).join(' '))}`);
+        const result = await run(argv, options);
+        const seconds = (0,_text_js__WEBPACK_IMPORTED_MODULE_0__/* .durationText */ .S5)((performance.now() - started) / 1000);
+        log.debug(`command ${number}: exit code ${result.exitCode} after ${seconds}`);
+        return result;
+    };
+}
+/** Tells commands apart that run at the same time. */
+let count = 0;
+function quoted(word) {
+    return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 
@@ -38860,7 +39123,7 @@ class LastLines {
 const runnerLog = {
     // On one line and never with a command at its beginning: messages quote what containers say.
     info: (message) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq((0,_text_js__WEBPACK_IMPORTED_MODULE_1__/* .oneLine */ .TN)(message).replace(/^\s*::/, ': :')),
-    debug: (message) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .debug */ .Yz(message),
+    debug: (message) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .debug */ .Yz((0,_text_js__WEBPACK_IMPORTED_MODULE_1__/* .printable */ .g$)(message)),
     warning: (message, title) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .warning */ .$e(message, { title }),
     foreign: (source, line) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq((0,_text_js__WEBPACK_IMPORTED_MODULE_1__/* .logText */ .kc)((0,_text_js__WEBPACK_IMPORTED_MODULE_1__/* .lastState */ .Uy)(line), `${source} │ `)),
     group: (title, work) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .group */ .Os(title, work),
@@ -39067,13 +39330,14 @@ __nccwpck_require__.d(__webpack_exports__, {
   V4: () => (/* binding */ getInput),
   Os: () => (/* binding */ group),
   pq: () => (/* binding */ info),
+  _o: () => (/* binding */ isDebug),
   LZ: () => (/* binding */ saveState),
   uH: () => (/* binding */ setOutput),
   z: () => (/* reexport */ summary),
   $e: () => (/* binding */ warning)
 });
 
-// UNUSED EXPORTS: addPath, endGroup, exportVariable, getBooleanInput, getIDToken, getMultilineInput, getState, isDebug, markdownSummary, notice, platform, setCommandEcho, setFailed, setSecret, startGroup, toPlatformPath, toPosixPath, toWin32Path
+// UNUSED EXPORTS: addPath, endGroup, exportVariable, getBooleanInput, getIDToken, getMultilineInput, getState, markdownSummary, notice, platform, setCommandEcho, setFailed, setSecret, startGroup, toPlatformPath, toPosixPath, toWin32Path
 
 // EXTERNAL MODULE: external "os"
 var external_os_ = __nccwpck_require__(857);

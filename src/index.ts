@@ -8,6 +8,7 @@ import { ActionError, toFailure } from './errors.ts';
 import { report } from './report/report.ts';
 import { type Outcome, run } from './run.ts';
 import { runCommand } from './system/command.ts';
+import { loggedCommands } from './system/command-log.ts';
 import { newHead } from './system/document.ts';
 import { hostFiles } from './system/files.ts';
 import { createHttp } from './system/http.ts';
@@ -39,7 +40,7 @@ async function main(): Promise<Outcome> {
   }
   return run(desired, {
     files: hostFiles,
-    run: runCommand,
+    run: core.isDebug() ? loggedCommands(runCommand, runnerLog) : runCommand,
     http: createHttp('proxmox-lxc-nvidia', (seconds) => setTimeout(seconds * 1000), cancellation.signal),
     log: runnerLog,
     cancelled: cancellation.signal,

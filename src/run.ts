@@ -15,6 +15,7 @@ import { listContainers } from './proxmox/node.ts';
 import { Pct } from './proxmox/pct.ts';
 import type { ContainerStatus, RunResult } from './report/result.ts';
 import { RunfileCache } from './runfile/cache.ts';
+import { ContainerLogs } from './system/container-log.ts';
 import { newHead } from './system/document.ts';
 import { sideBySide } from './system/side-by-side.ts';
 import { cudaText } from './version/cuda.ts';
@@ -37,6 +38,15 @@ interface Scene {
   containers: { ctid: number; known: ContainerFacts | null }[];
 }
 
+/** What all containers have in common, when they are worked on. */
+interface Stage {
+  host: HostFacts;
+  driver: DriverVersion;
+  containers: readonly ContainerRun[];
+  approval: Approval | null;
+  logs: ContainerLogs;
+}
+
 const DAY = 24 * 3600 * 1000;
 
 /**
@@ -57,8 +67,9 @@ export async function run(desired: Desired, world: World): Promise<Outcome> {
     host = scene.host;
     const driver = desired.mode === 'facts' ? (host.driver?.version ?? '') : checkHost(desired, host);
     tellHost(host, world);
-    containers = containerRuns(desired, world, scene, driver);
-    plan = await work(desired, world, { host, driver, containers, approval });
+    const logs = new ContainerLogs(world.log);
+    containers = containerRuns(desired, world, scene, driver, logs);
+    plan = await work(desired, world, { host, driver, containers, approval, logs });
   } catch (error) {
     failure = toFailure(error);
   } finally {
@@ -86,15 +97,11 @@ export async function run(desired: Desired, world: World): Promise<Outcome> {
 }
 
 /** What the mode asks for, container by container. @returns the plan, if there is one for every container */
-async function work(
-  desired: Desired,
-  world: World,
-  stage: { host: HostFacts; driver: DriverVersion; containers: readonly ContainerRun[]; approval: Approval | null },
-): Promise<Plan | null> {
-  const { host, driver, containers, approval } = stage;
+async function work(desired: Desired, world: World, stage: Stage): Promise<Plan | null> {
+  const { host, driver, containers, approval, logs } = stage;
   const { mode, maxParallel, onFailure } = desired;
   const each = (step: (container: ContainerRun) => Promise<void>, goOn?: () => boolean) =>
-    sideBySide(containers, maxParallel, step, goOn);
+    sideBySide(containers, maxParallel, (container) => logs.working(() => step(container)), goOn);
   const goOn = () => onFailure === 'continue' || containers.every(({ failed }) => !failed);
 
   if (mode === 'apply') {
@@ -197,13 +204,20 @@ async function readScene({ facts, containers }: Desired, { files, now }: World):
   };
 }
 
-function containerRuns(desired: Desired, world: World, { host, containers }: Scene, driver: string): ContainerRun[] {
+function containerRuns(
+  desired: Desired,
+  world: World,
+  { host, containers }: Scene,
+  driver: DriverVersion,
+  logs: ContainerLogs,
+): ContainerRun[] {
   const pct = new Pct(world.run, world.cancelled);
   const cache = new RunfileCache(world.temporary);
   const upstream = new Upstream(world.http, world.run, cache, world.temporary);
   return containers.map(({ ctid, known }) => {
     const wish = { ctid, gpus: desired.gpus[String(ctid)] ?? null };
-    return new ContainerRun({ known, wish, desired, host, driver, world, pct, cache, upstream });
+    const own = { ...world, log: logs.forContainer() };
+    return new ContainerRun({ known, wish, desired, host, driver, world: own, pct, cache, upstream });
   });
 }
 

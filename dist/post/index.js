@@ -28599,7 +28599,7 @@ module.exports = __WEBPACK_EXTERNAL_createRequire(import.meta.url)("util");
 
 __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependencies__, __webpack_async_result__) => { try {
 /* harmony import */ var _actions_core__WEBPACK_IMPORTED_MODULE_0__ = __nccwpck_require__(3360);
-/* harmony import */ var _put_right_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(2162);
+/* harmony import */ var _put_right_js__WEBPACK_IMPORTED_MODULE_1__ = __nccwpck_require__(940);
 /* harmony import */ var _system_command_js__WEBPACK_IMPORTED_MODULE_2__ = __nccwpck_require__(6105);
 /* harmony import */ var _system_files_js__WEBPACK_IMPORTED_MODULE_3__ = __nccwpck_require__(2211);
 /* harmony import */ var _system_runner_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(3876);
@@ -28618,7 +28618,7 @@ __webpack_async_result__();
 
 /***/ }),
 
-/***/ 2162:
+/***/ 940:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -36125,7 +36125,62 @@ function sourcesText(repositories) {
     return [HEADER, ...stanzas].join('\n');
 }
 
+;// CONCATENATED MODULE: ./build/apply/apt-progress.js
+
+/** Where apt tells programs how far it is (apt's own README.progress-reporting): lines on standard error. */
+const apt_progress_STATUS_OPTIONS = (/* unused pure expression or super */ null && (['-o', 'APT::Status-Fd=2']));
+/** `dlstatus:` while downloading, `pmstatus:` while installing: name or number, percent, words. */
+const STATUS = /^(dlstatus|pmstatus):[^:]*:(\d+(?:\.\d+)?):(.*)$/;
+/** A line per file or package: thousands for a toolkit, and what they tell is in the progress. */
+const ROUTINE = /^(?:Get:|Hit:|Ign:|Selecting previously|Preparing to unpack|Unpacking |Setting up |\(Reading database)/;
+/** `Need to get 3,214 MB of archives.`, also `500 MB/3,214 MB` when a part is here already. */
+const SIZE = /^Need to get (?:[\d.,]+ \w+\/)?([\d.,]+) (k|M|G)?B\b/;
+const UNITS = { k: 1e3, M: 1e6, G: 1e9 };
+/** True for a line in which apt tells programs how far it is: no news for people. */
+function apt_progress_isAptStatus(line) {
+    return STATUS.test(line);
+}
+/**
+ * Logs what apt-get prints in a container: how far it is with rate and time left, its other words as they are. A line per
+ * file or package appears in the debug log only. All of it is untrusted text.
+ */
+function apt_progress_aptLog(log, ctid, now) {
+    const pace = { dlstatus: new Pace(now), pmstatus: null };
+    let bytes = null;
+    const downloading = (fraction) => {
+        if (!pace.dlstatus.isDue(fraction))
+            return;
+        const rate = bytes === null ? '' : `, ${((bytes * fraction) / pace.dlstatus.seconds / 1e6).toFixed(1)} MB/s`;
+        const all = bytes === null ? '' : ` of ${(bytes / 1e6).toFixed(1)} MB`;
+        log.info(`  ${percent(fraction)}${all} downloaded${rate}${pace.dlstatus.leftText(fraction)}`);
+    };
+    const installing = (fraction, words) => {
+        pace.pmstatus ??= new Pace(now);
+        if (!pace.pmstatus.isDue(fraction))
+            return;
+        log.foreign(String(ctid), `${percent(fraction)} installed${pace.pmstatus.leftText(fraction)}: ${words}`);
+    };
+    return (line) => {
+        const [, phase, part, words = ''] = STATUS.exec(line) ?? [];
+        if (phase === 'dlstatus')
+            return downloading(Number(part) / 100);
+        if (phase === 'pmstatus')
+            return installing(Number(part) / 100, words);
+        const [, size, unit] = SIZE.exec(line) ?? [];
+        if (size !== undefined)
+            bytes = Number(size.replaceAll(',', '')) * (UNITS[unit] ?? 1) || null;
+        if (ROUTINE.test(line))
+            log.debug(`${ctid} │ ${line}`);
+        else
+            log.foreign(String(ctid), line);
+    };
+}
+function percent(fraction) {
+    return `${Math.floor(fraction * 100)} %`;
+}
+
 ;// CONCATENATED MODULE: ./build/apply/apt.js
+
 
 
 
@@ -36213,10 +36268,10 @@ async function removePackages(context, packages) {
 }
 async function aptGet(context, argv, purpose, shown) {
     const { ctid, pct, log, secondsLeft } = context;
-    const run = (words) => pct.exec(ctid, words, {
+    const run = ([program = '', ...words]) => pct.exec(ctid, [program, ...(shown ? STATUS_OPTIONS : []), ...words], {
         purpose: `apt-get: ${purpose}`,
         timeoutSeconds: secondsLeft(),
-        ...(shown ? { onLine: (line) => log.foreign(String(ctid), line) } : {}),
+        ...(shown ? { onLine: aptLog(log, ctid) } : {}),
     });
     const result = await untilMirrorIsInSync(context, () => run(argv), () => run([...APT_GET, 'update']));
     if (result.exitCode !== 0)
@@ -36246,9 +36301,12 @@ function mayPass(text) {
 function causeOf(text) {
     return CAUSES.find(({ pattern }) => pattern.test(text));
 }
-/** The end of a command's output with its lines cut to a length that is searched in no time, whatever it holds. */
+/** The end of a command's output without status lines, its lines cut to a length that is searched in no time, whatever it holds. */
 function endOf({ stdout, stderr }) {
-    return printable(`${stdout.slice(-SEARCHED)}\n${stderr.slice(-SEARCHED)}`);
+    return printable(`${stdout.slice(-SEARCHED)}\n${stderr.slice(-SEARCHED)}`)
+        .split('\n')
+        .filter((line) => !isAptStatus(line))
+        .join('\n');
 }
 /** What a failed apt-get means, with the lines of its output that matter. */
 function aptFailure(ctid, purpose, result) {
@@ -37072,7 +37130,7 @@ class LastLines {
 const runnerLog = {
     // On one line and never with a command at its beginning: messages quote what containers say.
     info: (message) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq((0,_text_js__WEBPACK_IMPORTED_MODULE_1__/* .oneLine */ .TN)(message).replace(/^\s*::/, ': :')),
-    debug: (message) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .debug */ .Yz(message),
+    debug: (message) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .debug */ .Yz((0,_text_js__WEBPACK_IMPORTED_MODULE_1__/* .printable */ .g$)(message)),
     warning: (message, title) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .warning */ .$e(message, { title }),
     foreign: (source, line) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .info */ .pq((0,_text_js__WEBPACK_IMPORTED_MODULE_1__/* .logText */ .kc)((0,_text_js__WEBPACK_IMPORTED_MODULE_1__/* .lastState */ .Uy)(line), `${source} │ `)),
     group: (title, work) => _actions_core__WEBPACK_IMPORTED_MODULE_0__/* .group */ .Os(title, work),
@@ -37105,10 +37163,11 @@ function runName(environment) {
 /* harmony export */   S5: () => (/* binding */ durationText),
 /* harmony export */   TN: () => (/* binding */ oneLine),
 /* harmony export */   Uy: () => (/* binding */ lastState),
+/* harmony export */   g$: () => (/* binding */ printable),
 /* harmony export */   kc: () => (/* binding */ logText),
 /* harmony export */   w$: () => (/* binding */ lastLines)
 /* harmony export */ });
-/* unused harmony exports printable, shownUrl, withoutCredentials, bytesText */
+/* unused harmony exports shownUrl, withoutCredentials, bytesText */
 /** Longest line of foreign text that is kept, in UTF-16 units. */
 const LINE_LIMIT = 2000;
 /** Control sequences of terminals (ECMA-48): colours and cursor, titles and links. Each ends at the next ESC at the latest. */

@@ -4,6 +4,7 @@ import { packageText } from '../plan/actions.ts';
 import type { GuestResult } from '../proxmox/pct.ts';
 import { isDriverPackage } from '../repository/apt-files.ts';
 import { lastLines, printable } from '../system/text.ts';
+import { aptLog, isAptStatus, STATUS_OPTIONS } from './apt-progress.ts';
 import type { ApplyContext } from './context.ts';
 
 /**
@@ -112,11 +113,11 @@ async function aptGet(
   shown: boolean,
 ): Promise<GuestResult> {
   const { ctid, pct, log, secondsLeft } = context;
-  const run = (words: readonly string[]) =>
-    pct.exec(ctid, words, {
+  const run = ([program = '', ...words]: readonly string[]) =>
+    pct.exec(ctid, [program, ...(shown ? STATUS_OPTIONS : []), ...words], {
       purpose: `apt-get: ${purpose}`,
       timeoutSeconds: secondsLeft(),
-      ...(shown ? { onLine: (line) => log.foreign(String(ctid), line) } : {}),
+      ...(shown ? { onLine: aptLog(log, ctid) } : {}),
     });
   const result = await untilMirrorIsInSync(
     context,
@@ -156,9 +157,12 @@ function causeOf(text: string) {
   return CAUSES.find(({ pattern }) => pattern.test(text));
 }
 
-/** The end of a command's output with its lines cut to a length that is searched in no time, whatever it holds. */
+/** The end of a command's output without status lines, its lines cut to a length that is searched in no time, whatever it holds. */
 function endOf({ stdout, stderr }: Pick<GuestResult, 'stdout' | 'stderr'>): string {
-  return printable(`${stdout.slice(-SEARCHED)}\n${stderr.slice(-SEARCHED)}`);
+  return printable(`${stdout.slice(-SEARCHED)}\n${stderr.slice(-SEARCHED)}`)
+    .split('\n')
+    .filter((line) => !isAptStatus(line))
+    .join('\n');
 }
 
 /** What a failed apt-get means, with the lines of its output that matter. */

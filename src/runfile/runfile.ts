@@ -6,6 +6,7 @@ import type { RunfileFacts } from '../facts/facts.ts';
 import type { Http } from '../system/http.ts';
 import { type FileLock, ownerNow } from '../system/lock.ts';
 import type { Log } from '../system/log.ts';
+import { Pace } from '../system/progress.ts';
 import { bytesText, durationText, shownUrl } from '../system/text.ts';
 import type { Architecture } from '../version/architecture.ts';
 import type { DriverVersion } from '../version/driver.ts';
@@ -170,16 +171,15 @@ async function download(
   }
 }
 
-/** Logs a download's progress at every tenth, or every 50 MiB where the total isn't known. */
+/** Logs how far a download is, with rate and, where the total is known, time left. */
 function progress(log: Log): (received: number, total: number | null) => void {
-  const started = performance.now();
-  let step = 0;
+  const pace = new Pace();
   return (received, total) => {
-    const now = total === null ? Math.floor(received / (50 * 1024 * 1024)) : Math.floor((received / total) * 10);
-    if (now <= step) return;
-    step = now;
-    const rate = bytesText(Math.round(received / Math.max((performance.now() - started) / 1000, 0.001)));
-    const part = total === null ? bytesText(received) : `${now * 10} % of ${bytesText(total)}`;
-    log.info(`  ${part}, ${rate}/s`);
+    const fraction = total === null ? null : received / total;
+    if (!pace.isDue(fraction)) return;
+    const rate = bytesText(Math.round(received / pace.seconds));
+    const part =
+      total === null ? bytesText(received) : `${Math.floor((received / total) * 100)} % of ${bytesText(total)}`;
+    log.info(`  ${part}, ${rate}/s${pace.leftText(fraction)}`);
   };
 }

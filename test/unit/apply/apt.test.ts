@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { APT_GET, aptFailure, installPackages, removePackages } from '../../../src/apply/apt.ts';
+import { STATUS_OPTIONS } from '../../../src/apply/apt-progress.ts';
 import { applyContext } from '../helpers/apply.ts';
 import type { Answer } from '../helpers/commands.ts';
 import { failureOf } from '../helpers/failure.ts';
@@ -28,6 +29,9 @@ it.each([
 /** What a failed apt-get with this output means. */
 const failed = (purpose: string, stderr: string) => aptFailure(901, purpose, { exitCode: 100, stdout: '', stderr });
 
+/** A command whose progress is told. */
+const shown = ([program = '', ...words]: string[]) => [program, ...STATUS_OPTIONS, ...words];
+
 describe('installPackages', () => {
   const packages = [
     { name: 'kmod', version: null },
@@ -42,7 +46,7 @@ describe('installPackages', () => {
     const install = [...APT_GET, '--no-install-recommends', 'install'];
     expect(host.calls.map(({ argv }) => argv)).toEqual([
       [...install, '-s', 'kmod', 'cuda-toolkit-12-8=12.8.1-1'],
-      [...install, 'kmod', 'cuda-toolkit-12-8=12.8.1-1'],
+      shown([...install, 'kmod', 'cuda-toolkit-12-8=12.8.1-1']),
     ]);
     expect(host.calls.map(({ ctid, seconds, stdinFile }) => [ctid, seconds, stdinFile])).toEqual([
       [901, 3600, undefined],
@@ -53,16 +57,16 @@ describe('installPackages', () => {
   it('fetches the package lists first where the plan says so', async () => {
     const { context, host } = applyContext((_call, index) => (index === 1 ? rehearsal('kmod') : {}));
     await installPackages(context, packages, true);
-    expect(host.calls[0]?.argv).toEqual([...APT_GET, 'update']);
+    expect(host.calls[0]?.argv).toEqual(shown([...APT_GET, 'update']));
     expect(host.calls).toHaveLength(3);
   });
 
   it("shows apt's words of the installation as the container's, not those of the rehearsal", async () => {
     const { context, log } = applyContext((_call, index) =>
-      index === 0 ? rehearsal('kmod') : { stdout: 'Setting up kmod\n', stderr: 'W: ::error::x' },
+      index === 0 ? rehearsal('kmod') : { stdout: 'Processing triggers\n', stderr: 'W: ::error::x' },
     );
     await installPackages(context, packages, false);
-    expect(log.lines).toEqual(['foreign 901 Setting up kmod', 'foreign 901 W: ::error::x']);
+    expect(log.lines).toEqual(['foreign 901 Processing triggers', 'foreign 901 W: ::error::x']);
   });
 
   it.each([['libcuda1'], ['libcuda1:i386'], ['nvidia-driver-580'], ['cuda-drivers'], ['libnvidia-compute-580']])(
@@ -101,7 +105,7 @@ describe('removePackages', () => {
   it('purges', async () => {
     const { context, host } = applyContext(() => ({}));
     await removePackages(context, ['libcuda1', 'nvidia-smi']);
-    expect(host.calls.map(({ argv }) => argv)).toEqual([[...APT_GET, 'purge', 'libcuda1', 'nvidia-smi']]);
+    expect(host.calls.map(({ argv }) => argv)).toEqual([shown([...APT_GET, 'purge', 'libcuda1', 'nvidia-smi'])]);
   });
 
   it('fails when apt does', async () => {
@@ -188,7 +192,7 @@ describe('what a failure of apt-get means', () => {
   });
 
   it('keeps the lines that matter, at most 15', () => {
-    const text = `Get:1 x\n${Array.from({ length: 20 }, (_, index) => `E: error ${index}`).join('\n')}\nReading package lists...\n`;
+    const text = `Get:1 x\npmstatus:kmod:20.0:Unpacking kmod\n${Array.from({ length: 20 }, (_, index) => `E: error ${index}`).join('\n')}\nReading package lists...\n`;
     const lines = failed('x', text).details?.split('\n') ?? [];
     expect(lines).toHaveLength(15);
     expect(lines.at(-1)).toBe('E: error 19');
