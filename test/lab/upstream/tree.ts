@@ -132,6 +132,8 @@ async function buildMirror(root: string, keys: SigningKeys): Promise<void> {
   await link('libnvidia-container', 'nvidia.github.io/libnvidia-container');
   await link('nvidia', 'us.download.nvidia.com/XFree86/Linux-x86_64');
   await link('tesla', 'us.download.nvidia.com/tesla');
+  // For a test that changes what a mirror holds, while others ask the first one.
+  await link('second/libnvidia-container', 'nvidia.github.io/libnvidia-container');
 
   const badlySigned = async (from: string, to: string, origin: typeof CUDA_ORIGIN) => {
     const dir = join(mirror, 'bad-signature', to);
