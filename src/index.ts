@@ -8,11 +8,12 @@ import { ActionError, toFailure } from './errors.ts';
 import { report } from './report/report.ts';
 import type { RunResult } from './report/result.ts';
 import { run } from './run.ts';
+import { accessOf } from './system/access.ts';
 import { runCommand } from './system/command.ts';
-import { hostFiles } from './system/files.ts';
 import { createHttp } from './system/http.ts';
 import { runName } from './system/runner.ts';
 import { runnerLog } from './system/runner-log.ts';
+import { userNow } from './system/user.ts';
 
 const temporary = process.env['RUNNER_TEMP'] || tmpdir();
 
@@ -38,8 +39,9 @@ async function main(): Promise<RunResult> {
     return refused(error);
   }
   core.saveState('containers', desired.containers.map(({ ctid }) => ctid).join(','));
+  core.saveState('sudo', desired.sudo);
   return run(desired, {
-    files: hostFiles,
+    ...accessOf(userNow(desired.sudo)),
     run: runCommand,
     http: createHttp('proxmox-lxc-nvidia', (seconds) => setTimeout(seconds * 1000), cancellation.signal),
     log: runnerLog,

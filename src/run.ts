@@ -3,6 +3,7 @@ import type { Desired } from './desired/desired.ts';
 import { type Failure, toFailure } from './errors.ts';
 import type { HostFacts } from './facts/facts.ts';
 import { observeHost } from './facts/host.ts';
+import { checkRights } from './facts/rights.ts';
 import { Upstream } from './facts/upstream.ts';
 import { checkHost } from './plan/refusals.ts';
 import { Pct } from './proxmox/pct.ts';
@@ -19,7 +20,7 @@ import type { World } from './world.ts';
 export async function run(desired: Desired, world: World): Promise<RunResult> {
   const started = performance.now();
   const { log } = world;
-  const pct = new Pct(world.run, world.cancelled);
+  const pct = new Pct(world.runAsRoot, world.cancelled);
   const cache = new RunfileCache(world.temporary);
   const upstream = new Upstream(world.http, world.run, cache, world.temporary);
   let containers: ContainerRun[] = [];
@@ -29,6 +30,7 @@ export async function run(desired: Desired, world: World): Promise<RunResult> {
   try {
     const observed = await observeHost(world.files, world.run, world.machine);
     host = observed;
+    await checkRights(world);
     const driver = checkHost(desired, observed);
     log.info(
       `Host ${host.node}: driver ${driver} (${host.driver?.kernelModule} kernel module), ${host.gpus.length} GPU(s), Proxmox VE ${host.proxmoxVersion ?? 'unknown'}.`,

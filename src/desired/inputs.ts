@@ -14,6 +14,7 @@ import {
   ROLLBACK,
   RUNFILE_INTEGRITY,
   type RunfileAddress,
+  SUDO,
   VERIFY_LEVELS,
 } from './desired.ts';
 import { PhoenixFiles } from './phoenix.ts';
@@ -38,6 +39,7 @@ export const INPUTS = [
   'rollback',
   'timeout-minutes',
   'lock-wait-minutes',
+  'sudo',
 ] as const;
 export type InputName = (typeof INPUTS)[number];
 
@@ -80,6 +82,7 @@ export async function readDesired(get: GetInput, read: (path: string) => Promise
     rollback: choice('rollback', given('rollback'), ROLLBACK, 'auto'),
     timeoutMinutes: readMinutes('timeout-minutes', given('timeout-minutes'), 1, 60),
     lockWaitMinutes: readMinutes('lock-wait-minutes', given('lock-wait-minutes'), 0, 10),
+    sudo: choice('sudo', given('sudo'), SUDO, 'auto'),
   };
 }
 

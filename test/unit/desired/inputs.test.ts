@@ -56,6 +56,7 @@ describe('readDesired', () => {
       rollback: 'require',
       'timeout-minutes': '1440',
       'lock-wait-minutes': '0',
+      sudo: 'never',
     });
     expect(wish).toEqual({
       mode: 'plan',
@@ -88,6 +89,7 @@ describe('readDesired', () => {
       rollback: 'require',
       timeoutMinutes: 1440,
       lockWaitMinutes: 0,
+      sudo: 'never',
     } satisfies Desired);
   });
 
