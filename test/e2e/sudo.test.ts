@@ -1,7 +1,10 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Pct } from '../../src/proxmox/pct.ts';
 import { commandRunner } from '../../src/system/command.ts';
 import type { Container } from '../lab/container.ts';
+import { REPOSITORY_DIR } from '../lab/paths.ts';
 import { type ActionResult, type RunOptions, runAction } from '../lab/runner.ts';
 import { leftovers, libraryVersions, Scenario } from './scenario.ts';
 
@@ -202,4 +205,39 @@ describe('without rights nothing is touched', () => {
 test('the rules in docs/sudoers are valid as they stand', async () => {
   const check = await scenario.host.exec(['visudo', '-c']);
   expect(check).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('/etc/sudoers.d/proxmox-lxc-nvidia') });
+});
+
+/** A container of Debian 13 stands in for a host: its sudo, the rules, and a pct that says what reached it. */
+test('they do the same with the sudo of Proxmox VE 9, which makes pseudo-terminals', async () => {
+  const container = await scenario.container({ base: 'debian13', gpus: 'none' });
+  const install = 'apt-get update && apt-get install -y --no-install-recommends sudo && useradd runner';
+  await container.execOk({ script: install }, { variables: { DEBIAN_FRONTEND: 'noninteractive' } });
+  expect(await container.execOk(['sudo', '-V'])).toMatch(/^Sudo version 1\.9\.(1[4-9]|[2-9]\d)/);
+  const rules = await readFile(join(REPOSITORY_DIR, 'docs/sudoers'));
+  await container.writeFile('/etc/sudoers.d/proxmox-lxc-nvidia', rules, '0440');
+  await container.writeFile('/etc/pve/x', 'secret\n', '0600');
+  await container.writeFile('/input', 'in\r\nput\n');
+  const pct = 'if [ "$1" = hang ]; then sleep 3456; fi; printf "%s\\n" "$(id -un) ${TOKEN-} $*"; cat; exit 7';
+  await container.writeFile('/usr/sbin/pct', `#!/bin/sh\n${pct}\n`, '0755');
+  const sudo = async (command: string, terminal = false) => {
+    const line = `TOKEN=secret ${AS_RUNNER.join(' ')} /usr/bin/sudo -n -- ${command} < /input > /output 2> /errors`;
+    await container.writeFile('/run.sh', `${line}\n`);
+    const argv = terminal ? ['script', '-qec', 'sh /run.sh', '/dev/null'] : ['sh', '/run.sh'];
+    const { exitCode } = await container.exec(argv);
+    return { exitCode, output: await container.readFile('/output') };
+  };
+  for (const terminal of [false, true]) {
+    const limited = '/usr/bin/timeout -k 10 2 /usr/sbin/pct';
+    expect(await sudo(`${limited} exec 901 -- sh -c 'a, b: c=d * \\'`, terminal)).toEqual({
+      exitCode: 7,
+      output: 'root  exec 901 -- sh -c a, b: c=d * \\\nin\r\nput\n',
+    });
+    expect((await sudo(`${limited} hang`, terminal)).exitCode).toBe(124);
+    expect(await container.execOk({ script: 'cat /proc/[0-9]*/comm | grep -cx sleep || :' })).toBe('0\n');
+  }
+  const cat = '/usr/bin/timeout -k 10 2 /bin/cat --';
+  expect((await sudo(`${cat} /etc/pve/x`)).output).toBe('secret\n');
+  for (const command of ['/usr/sbin/pct list', '/bin/cat /etc/shadow', `${cat} /etc/shadow`]) {
+    expect(await sudo(command)).toEqual({ exitCode: 1, output: '' });
+  }
 });
