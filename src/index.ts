@@ -7,13 +7,14 @@ import { readDesired } from './desired/inputs.ts';
 import { ActionError, toFailure } from './errors.ts';
 import { report } from './report/report.ts';
 import { type Outcome, run } from './run.ts';
-import { runCommand } from './system/command.ts';
+import { accessOf } from './system/access.ts';
+import type { RunCommand } from './system/command.ts';
 import { loggedCommands } from './system/command-log.ts';
 import { newHead } from './system/document.ts';
-import { hostFiles } from './system/files.ts';
 import { createHttp } from './system/http.ts';
 import { runName } from './system/runner.ts';
 import { runnerLog } from './system/runner-log.ts';
+import { userNow } from './system/user.ts';
 
 const temporary = process.env['RUNNER_TEMP'] || tmpdir();
 
@@ -38,9 +39,13 @@ async function main(): Promise<Outcome> {
   } catch (error) {
     return refused(error);
   }
+  core.saveState('sudo', desired.sudo);
+  const access = accessOf(userNow(desired.sudo));
+  const logged = (command: RunCommand) => (core.isDebug() ? loggedCommands(command, runnerLog) : command);
   return run(desired, {
-    files: hostFiles,
-    run: core.isDebug() ? loggedCommands(runCommand, runnerLog) : runCommand,
+    ...access,
+    run: logged(access.run),
+    runAsRoot: logged(access.runAsRoot),
     http: createHttp('proxmox-lxc-nvidia', (seconds) => setTimeout(seconds * 1000), cancellation.signal),
     log: runnerLog,
     cancelled: cancellation.signal,

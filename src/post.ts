@@ -1,9 +1,10 @@
 import * as core from '@actions/core';
 import { putRight } from './put-right.ts';
-import { runCommand } from './system/command.ts';
-import { hostFiles } from './system/files.ts';
+import { accessOf } from './system/access.ts';
 import { runName } from './system/runner.ts';
 import { runnerLog } from './system/runner-log.ts';
+import { userNow } from './system/user.ts';
 
 const ctids = core.getState('containers').split(',').filter(Boolean).map(Number);
-await putRight(ctids, { files: hostFiles, run: runCommand, log: runnerLog, runName: runName(process.env) });
+const access = accessOf(userNow(core.getState('sudo') === 'never' ? 'never' : 'auto'));
+await putRight(ctids, { ...access, log: runnerLog, runName: runName(process.env) });

@@ -14,11 +14,11 @@ const WAIT_SECONDS = 5;
  */
 export async function putRight(
   ctids: readonly number[],
-  world: Pick<World, 'files' | 'run' | 'log' | 'runName'>,
+  world: Pick<World, 'files' | 'runAsRoot' | 'log' | 'runName'>,
 ): Promise<void> {
   const never = new AbortController().signal;
   const { files, log, runName } = world;
-  const pct = new Pct(world.run, never);
+  const pct = new Pct(world.runAsRoot, never);
   for (const ctid of ctids) {
     const journal = new Journal(ctid);
     try {

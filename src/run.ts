@@ -6,6 +6,7 @@ import { ActionError, type Failure, toFailure } from './errors.ts';
 import type { ContainerFacts, HostFacts } from './facts/facts.ts';
 import { type FactsFile, parseFactsFile } from './facts/file.ts';
 import { observeHost } from './facts/host.ts';
+import { checkRights } from './facts/rights.ts';
 import { Upstream } from './facts/upstream.ts';
 import { type Approval, checkApproval, compareWithApproval } from './plan/approval.ts';
 import { type Plan, parsePlan } from './plan/file.ts';
@@ -171,6 +172,7 @@ async function readApproval({ approvedPlan }: Desired, { files }: World): Promis
 
 async function observeScene(desired: Desired, world: World): Promise<Scene> {
   const host = await observeHost(world.files, world.run, world.machine);
+  await checkRights(world);
   const known = desired.containers.tags.length === 0 ? [] : await listContainers(world.files);
   const ctids = selectContainers(desired.containers, known);
   return { host, containers: ctids.map((ctid) => ({ ctid, known: null })) };
@@ -211,7 +213,7 @@ function containerRuns(
   driver: DriverVersion,
   logs: ContainerLogs,
 ): ContainerRun[] {
-  const pct = new Pct(world.run, world.cancelled);
+  const pct = new Pct(world.runAsRoot, world.cancelled);
   const cache = new RunfileCache(world.temporary);
   const upstream = new Upstream(world.http, world.run, cache, world.temporary);
   return containers.map(({ ctid, known }) => {

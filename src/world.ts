@@ -1,12 +1,9 @@
-import type { RunCommand } from './system/command.ts';
-import type { HostFiles } from './system/files.ts';
+import type { HostAccess } from './system/access.ts';
 import type { Http } from './system/http.ts';
 import type { Log } from './system/log.ts';
 
 /** The outside world, handed in so that a test can hand in its own. */
-export interface World {
-  files: HostFiles;
-  run: RunCommand;
+export interface World extends HostAccess {
   http: Http;
   log: Log;
   /** Aborted, with an ActionError as its reason, when the run is cancelled. */

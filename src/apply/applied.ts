@@ -1,11 +1,12 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { open, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
 import { ActionError, messageOf } from '../errors.ts';
 import type { AppliedPart } from '../plan/approval.ts';
+import { giveToOwnerOf, makeStateDirectory, STATE_DIRECTORY } from '../system/state.ts';
 
 /** On the host's disk, beside the journal. */
-const DIRECTORY = '/var/lib/proxmox-lxc-nvidia/applied';
+const DIRECTORY = join(STATE_DIRECTORY, 'applied');
 
 const Record = z.record(z.string(), z.object({ digest: z.string(), run: z.string(), at: z.string() }));
 
@@ -51,8 +52,10 @@ export class AppliedPlan {
   async #write(ctid: number): Promise<void> {
     const partial = `${this.#path}.partial`;
     try {
-      await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-      await writeFile(partial, `${JSON.stringify(Object.fromEntries(this.#parts))}\n`, { mode: 0o600 });
+      await makeStateDirectory(this.#directory);
+      await using file = await open(partial, 'w', 0o600);
+      await giveToOwnerOf(this.#directory, file);
+      await file.writeFile(`${JSON.stringify(Object.fromEntries(this.#parts))}\n`);
       await rename(partial, this.#path);
     } catch (error) {
       throw new ActionError(

@@ -1,10 +1,11 @@
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
 import { ActionError, messageOf } from '../errors.ts';
+import { giveToOwnerOf, makeStateDirectory, STATE_DIRECTORY } from '../system/state.ts';
 
 /** On the host's disk, where it outlives the run and a restart. */
-const DIRECTORY = '/var/lib/proxmox-lxc-nvidia/journal';
+const DIRECTORY = join(STATE_DIRECTORY, 'journal');
 
 /**
  * What is being done to a container. Written before each side effect, gone when the container is as it was or as planned;
@@ -39,14 +40,22 @@ export class Journal {
     this.#path = join(directory, `${ctid}.json`);
   }
 
-  /** What an interrupted run left, or null. An unreadable entry can't be: it is renamed into place when complete. */
+  /**
+   * What an interrupted run left, or null. Half an entry can't be: it is renamed into place when complete.
+   *
+   * @throws ActionError JOURNAL_FAILED when it is there but can't be read
+   */
   async read(): Promise<JournalEntry | null> {
     let text: string;
     try {
       text = await readFile(this.#path, 'utf8');
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-      throw error;
+      throw new ActionError(
+        'JOURNAL_FAILED',
+        `The journal ${this.#path} could not be read: ${messageOf(error)}.`,
+        'It says whether an earlier run was interrupted: make it readable for the user of the runner and run this again.',
+      );
     }
     return Entry.parse(JSON.parse(text));
   }
@@ -55,8 +64,9 @@ export class Journal {
   async write(entry: JournalEntry): Promise<void> {
     const partial = `${this.#path}.partial`;
     try {
-      await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+      await makeStateDirectory(this.#directory);
       await using file = await open(partial, 'w', 0o600);
+      await giveToOwnerOf(this.#directory, file);
       await file.writeFile(`${JSON.stringify(entry)}\n`);
       await file.sync();
       await rename(partial, this.#path);

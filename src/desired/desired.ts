@@ -21,6 +21,10 @@ export type RunfileIntegrity = (typeof RUNFILE_INTEGRITY)[number];
 export const ROLLBACK = ['auto', 'require', 'never'] as const;
 export type Rollback = (typeof ROLLBACK)[number];
 
+/** How a runner that isn't root gets root's rights: by `sudo -n`, or not at all. */
+export const SUDO = ['auto', 'never'] as const;
+export type Sudo = (typeof SUDO)[number];
+
 /** The driver version asked for, and who asked (an input's name, or file and key): `host` follows the kernel module. */
 export type DriverWish = { kind: 'host' } | { kind: 'exact'; version: DriverVersion; source: string };
 
@@ -92,4 +96,5 @@ export interface Desired {
   timeoutMinutes: number;
   /** How long another run's work on a container is waited for. */
   lockWaitMinutes: number;
+  sudo: Sudo;
 }

@@ -17,6 +17,7 @@ import {
   ROLLBACK,
   RUNFILE_INTEGRITY,
   type RunfileAddress,
+  SUDO,
   VERIFY_LEVELS,
 } from './desired.ts';
 import { PhoenixFiles } from './phoenix.ts';
@@ -47,6 +48,7 @@ export const INPUTS = [
   'on-failure',
   'timeout-minutes',
   'lock-wait-minutes',
+  'sudo',
 ] as const;
 export type InputName = (typeof INPUTS)[number];
 
@@ -96,6 +98,7 @@ export async function readDesired(get: GetInput, read: (path: string) => Promise
     rollback: choice('rollback', given('rollback'), ROLLBACK, 'auto'),
     timeoutMinutes: readNumber('timeout-minutes', given('timeout-minutes'), { least: 1, most: 1440 }, 60),
     lockWaitMinutes: readNumber('lock-wait-minutes', given('lock-wait-minutes'), { least: 0, most: 1440 }, 10),
+    sudo: choice('sudo', given('sudo'), SUDO, 'auto'),
   };
 }
 

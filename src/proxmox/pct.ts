@@ -70,7 +70,10 @@ export class Pct {
   readonly #run: RunCommand;
   readonly #cancelled: AbortSignal;
 
-  /** @param cancelled aborted when the run is cancelled: commands in containers are then ended there. */
+  /**
+   * @param run runs a program as root: pct works for nobody else.
+   * @param cancelled aborted when the run is cancelled: commands in containers are then ended there.
+   */
   constructor(run: RunCommand, cancelled: AbortSignal) {
     this.#run = run;
     this.#cancelled = cancelled;
@@ -254,6 +257,14 @@ function neverBegan(ctid: number, exitCode: number, stderr: string, limit: numbe
       'HOST_NOT_ROOT',
       'pct could not talk to the cluster file system.',
       'pct works for root only and needs a running pve-cluster service.',
+      lastLines(stderr, 5),
+    );
+  }
+  if (/^sudo: /m.test(stderr)) {
+    return new ActionError(
+      'HOST_NOT_ROOT',
+      `sudo refused to run pct exec ${ctid}.`,
+      'What the user of the runner needs stands in docs/sudoers of this action.',
       lastLines(stderr, 5),
     );
   }

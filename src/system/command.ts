@@ -34,13 +34,32 @@ export interface CommandResult {
 /** Runs a program of the host: an absolute path and its arguments, never a shell string. */
 export type RunCommand = (argv: readonly [string, ...string[]], options: CommandOptions) => Promise<CommandResult>;
 
+/** {@link RunCommand} for real, as the user of this process. */
+export const runCommand: RunCommand = commandRunner([]);
+
+/** A command with its time limit: `timeout` of coreutils and its arguments. */
+export function timeLimited(seconds: number, argv: readonly string[]): string[] {
+  return ['/usr/bin/timeout', '-k', '10', String(seconds), ...argv];
+}
+
 /**
- * {@link RunCommand} for real: @actions/exec, silent, with a clean environment.
+ * Makes a {@link RunCommand}: @actions/exec, silent, with a clean environment.
  *
  * `timeout` (coreutils) is what ends a command, because it signals the whole process group: a signal to `pct exec` alone
  * leaves the process in the container running (docs/facts.md, P6).
+ *
+ * @param way a program and its arguments that every command goes through, e.g. sudo. It stands before `timeout`, so that
+ * the time limit has its rights: who isn't root can't signal what root runs.
  */
-export const runCommand: RunCommand = async (argv, options) => {
+export function commandRunner(way: readonly string[]): RunCommand {
+  return (argv, options) => runThrough(way, argv, options);
+}
+
+async function runThrough(
+  way: readonly string[],
+  argv: readonly string[],
+  options: CommandOptions,
+): Promise<CommandResult> {
   const kept: Record<Stream, Buffer[]> = { stdout: [], stderr: [] };
   const size: Record<Stream, number> = { stdout: 0, stderr: 0 };
   const lines: Record<Stream, LineSplitter> = {
@@ -57,7 +76,8 @@ export const runCommand: RunCommand = async (argv, options) => {
     '/bin/sh',
     [
       ...['-c', FROM_FILE, 'sh', options.stdinFile ?? '/dev/null'],
-      ...['/usr/bin/timeout', '-k', '10', String(options.timeoutSeconds), ...argv],
+      ...way,
+      ...timeLimited(options.timeoutSeconds, argv),
     ],
     {
       silent: true,
@@ -73,7 +93,7 @@ export const runCommand: RunCommand = async (argv, options) => {
     stdout: Buffer.concat(kept.stdout).toString('utf8'),
     stderr: Buffer.concat(kept.stderr).toString('utf8'),
   };
-};
+}
 
 /**
  * Overwrites output that was taken over. @actions/exec splits the same buffer into lines after its listener: it keeps an

@@ -1,9 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises';
+import { constants, readFileSync } from 'node:fs';
+import { type FileHandle, open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import * as z from 'zod/mini';
+import { giveToOwnerOf, makeStateDirectory } from './state.ts';
+
+/** Reading and appending, made where it isn't there; never what a link in a user's directory points root to. */
+const OPEN = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
 
 const Owner = z.object({
   /** Address of the workflow run, or what else a person may look for. */
@@ -41,9 +45,10 @@ export class FileLock {
   /** @throws what `busy` gives; what `cancelled` was aborted with */
   static async take(path: string, options: LockOptions): Promise<FileLock> {
     const { owner, waitSeconds, cancelled, onWait, busy } = options;
-    await mkdir(dirname(path), { recursive: true });
-    const file = await open(path, 'a+');
+    await makeStateDirectory(dirname(path));
+    const file = await open(path, OPEN, 0o600);
     try {
+      await giveToOwnerOf(dirname(path), file);
       if (!(await flock(file, ['--nonblock'], cancelled))) {
         onWait(await holderOf(path));
         if (!(await flock(file, ['--timeout', String(waitSeconds)], cancelled))) throw busy(await holderOf(path));

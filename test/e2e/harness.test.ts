@@ -78,7 +78,8 @@ test.each([
     `sudo-${allowed}`,
     `
     import { spawnSync } from 'node:child_process';
-    const sudo = spawnSync('sudo', ['-n', '/usr/sbin/pct', 'list'], { encoding: 'utf8' });
+    const limited = ['/usr/bin/timeout', '-k', '10', '60', '/usr/sbin/pct', 'list'];
+    const sudo = spawnSync('sudo', ['-n', ...limited], { encoding: 'utf8' });
     console.log(process.getuid(), sudo.status, sudo.stderr.trim(), spawnSync('/usr/sbin/pct', ['list']).status);
     `,
   );

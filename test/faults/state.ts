@@ -22,7 +22,7 @@ export async function hostState(container: Container): Promise<HostState> {
   const journal = await host.exec(['cat', `${JOURNAL}/${ctid}.json`]);
   const config = (await host.pct('config', String(ctid), '--current')).stdout;
   const list = (await host.pct('listsnapshot', String(ctid))).stdout;
-  const lockFile = `/run/lock/proxmox-lxc-nvidia/container-${ctid}.lock`;
+  const lockFile = `/var/lib/proxmox-lxc-nvidia/locks/container-${ctid}.lock`;
   return {
     journal: journal.exitCode === 0 ? journal.stdout : null,
     snapshots: list

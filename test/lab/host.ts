@@ -12,7 +12,7 @@ import {
   writeProcDriver,
 } from './driver.ts';
 import { holdNamespace, killNamespace } from './namespace.ts';
-import { GATEWAY, HOSTS_DIR, IMPERSONATED_NAMES, LAB_DIR } from './paths.ts';
+import { GATEWAY, HOSTS_DIR, IMPERSONATED_NAMES, LAB_DIR, REPOSITORY_DIR } from './paths.ts';
 import { type PctCall, type PctSwitches, readPctCalls } from './pct.ts';
 import { deleteTree, entries, VOLUMES_DIR } from './storage.ts';
 import { PVE_RELEASES, type PveVersion, packageVersions, proxmoxPackages } from './versions.ts';
@@ -150,11 +150,11 @@ export class Host {
     await this.writeConfig(join('nodes', node, 'lxc', `${ctid}.conf`), `arch: amd64\nhostname: ct${ctid}\n`);
   }
 
-  /** Whether the user `runner` may become root by `sudo -n`; a new host says no. */
+  /** Whether the user `runner` may do by `sudo -n` what docs/sudoers allows; a new host says no. */
   async setSudo(allowed: boolean): Promise<void> {
-    const rule = this.path('/etc/sudoers.d/runner');
-    if (allowed) await writeFile(rule, 'runner ALL=(root) NOPASSWD: ALL\n', { mode: 0o440 });
-    else await rm(rule, { force: true });
+    const rules = this.path('/etc/sudoers.d/proxmox-lxc-nvidia');
+    await rm(rules, { force: true });
+    if (allowed) await writeFile(rules, await readFile(join(REPOSITORY_DIR, 'docs/sudoers')), { mode: 0o440 });
   }
 
   /** Sets or (null) removes the configuration lock of a container, as an unfinished backup leaves it. */
@@ -246,7 +246,6 @@ export async function createHost(options: HostOptions = {}): Promise<Host> {
   await symlink(join('nodes', node, 'lxc'), join(directory, 'pve/lxc'));
   await symlink(join('nodes', node, 'qemu-server'), join(directory, 'pve/qemu-server'));
   await cp(join(LAB_DIR, 'pct'), join(directory, 'pct'), { recursive: true }); // a checkout need not be readable by all
-  await writeFile(join(directory, 'pve/storage.cfg'), storageConfig(name));
   await writeFile(join(directory, 'hosts'), IMPERSONATED_NAMES.map((host) => `${GATEWAY} ${host}\n`).join(''));
   await writeFile(join(directory, 'proc-devices'), '');
   await writeFile(join(directory, 'pct.jsonl'), '');
@@ -266,7 +265,7 @@ export async function createHost(options: HostOptions = {}): Promise<Host> {
   });
   await host.setPve(host.pve);
   await host.setSwitches({});
-  await host.writeVmlist();
+  await host.writeConfig('storage.cfg', storageConfig(name));
   await host.applyDriver();
   return host;
 }

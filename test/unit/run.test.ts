@@ -69,10 +69,19 @@ interface Situation {
   tree?: FileTree;
   guests?: Record<number, GuestFacts>;
   cancelled?: AbortSignal;
+  user?: World['user'];
 }
 
+const ROOT: World['user'] = { name: 'root', rights: 'root' };
+
 /** Plans on a made-up host, without a web: a container needs nothing of it, or the run fails. */
-async function plan({ wish, tree = HOST, guests = {}, cancelled = new AbortController().signal }: Situation = {}) {
+async function plan({
+  wish,
+  tree = HOST,
+  guests = {},
+  cancelled = new AbortController().signal,
+  user = ROOT,
+}: Situation = {}) {
   const asked: string[] = [];
   const selected: number[] = [];
   const refuse = (url: string) => {
@@ -90,7 +99,9 @@ async function plan({ wish, tree = HOST, guests = {}, cancelled = new AbortContr
   const log = new RecordingLog();
   const world: World = {
     files: hostFilesOf(tree),
+    user,
     run: host.run,
+    runAsRoot: host.run,
     http,
     log,
     cancelled,
@@ -109,6 +120,12 @@ const BOTH: Partial<Desired> = {
 };
 
 describe('run, planning', () => {
+  it('refuses a user without the rights of root before it looks into a container', async () => {
+    const { result, host } = await plan({ user: { name: 'runner', rights: 'none' } });
+    expect(result).toMatchObject({ status: 'failed', containers: [], failure: { code: 'HOST_NOT_ROOT' } });
+    expect(host.calls).toEqual([]);
+  });
+
   it('finds a container as wanted and proves it, with one pct exec and nothing of the web', async () => {
     const { result, host, asked, log } = await plan();
     expect(result).toMatchObject({

@@ -1,4 +1,4 @@
-import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { Journal, type JournalEntry } from '../../../src/apply/journal.ts';
@@ -43,5 +43,11 @@ describe('Journal', () => {
     const directory = temporaryDirectory();
     writeFileSync(join(directory, '901.json'), '{"ctid": 901}');
     await expect(new Journal(901, directory).read()).rejects.toThrow();
+  });
+
+  it('names an entry that can not be read', async () => {
+    const directory = temporaryDirectory();
+    mkdirSync(join(directory, '901.json'));
+    await expect(new Journal(901, directory).read()).rejects.toMatchObject({ code: 'JOURNAL_FAILED' });
   });
 });

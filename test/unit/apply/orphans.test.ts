@@ -31,6 +31,7 @@ describe('orphansOf', () => {
       10: ['/usr/bin/timeout', '-k', '10', '300', '/usr/sbin/pct', 'rollback', '901', 'nvidia-1'],
       11: ['/usr/bin/perl', '-T', '/usr/sbin/pct', 'snapshot', '901', 'nvidia-1'],
       12: exec('901'),
+      14: ['/usr/bin/sudo', '-n', '--', '/usr/bin/timeout', '-k', '10', '660', ...exec('901').slice(2)],
       13: ['lxc-attach', '-n', '901', '--keep-env', '--', 'env', '-i', `${MARK}=word`, 'sh'],
     });
     expect(await orphansOf(files, 901)).toEqual([
@@ -38,6 +39,7 @@ describe('orphansOf', () => {
       { pid: 11, what: 'pct snapshot' },
       { pid: 12, what: 'pct exec' },
       { pid: 13, what: 'pct exec' },
+      { pid: 14, what: 'pct exec' },
     ]);
   });
 

@@ -49,7 +49,9 @@ function protection({ safety = { kind: 'snapshot' }, pct, cancelled = new AbortC
   const journal = new Journal(901, temporaryDirectory());
   const world: World = {
     files: hostFilesOf(tree),
+    user: { name: 'root', rights: 'root' },
     run: host.run,
+    runAsRoot: host.run,
     http: { get: unused, head: unused, download: unused },
     log,
     cancelled,

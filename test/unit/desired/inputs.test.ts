@@ -61,6 +61,7 @@ describe('readDesired', () => {
       'on-failure': 'continue',
       'timeout-minutes': '1440',
       'lock-wait-minutes': '0',
+      sudo: 'never',
     });
     expect(wish).toEqual({
       mode: 'plan',
@@ -95,6 +96,7 @@ describe('readDesired', () => {
       rollback: 'require',
       timeoutMinutes: 1440,
       lockWaitMinutes: 0,
+      sudo: 'never',
     } satisfies Desired);
   });
 

@@ -43,6 +43,7 @@ export function desired(changes: Partial<Desired> = {}): Desired {
     rollback: 'auto',
     timeoutMinutes: 60,
     lockWaitMinutes: 10,
+    sudo: 'auto',
     ...changes,
   };
 }

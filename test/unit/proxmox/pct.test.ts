@@ -150,6 +150,7 @@ describe('what it means when the command never began', () => {
       'HOST_NOT_ROOT',
       'root',
     ],
+    ['refused by sudo', { exitCode: 1, stderr: 'sudo: a password is required\n' }, 'HOST_NOT_ROOT', 'docs/sudoers'],
     ['hanging', { exitCode: 124 }, 'TIMEOUT', '1 min 30 s'],
     ['hanging and killed', { exitCode: 137 }, 'TIMEOUT', '901'],
     [

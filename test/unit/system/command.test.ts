@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { runCommand } from '../../../src/system/command.ts';
+import { commandRunner, runCommand } from '../../../src/system/command.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
 const sh = (script: string, ...args: string[]) => ['/bin/sh', '-c', script, 'sh', ...args] as const;
@@ -100,5 +100,15 @@ describe('runCommand', () => {
     expect(exitCode).toBe(5);
     expect(stdout.length).toBeGreaterThanOrEqual(8 * 1024 ** 2);
     expect(stdout.length).toBeLessThan(9 * 1024 ** 2);
+  });
+});
+
+describe('commandRunner', () => {
+  it('lets the time limit and the command go through another program', async () => {
+    const way = ['/bin/sh', '-c', 'echo "$1 $4"; shift 4; exec "$@" < /dev/stdin', 'way'];
+    const file = join(temporaryDirectory(), 'input');
+    writeFileSync(file, 'what is read');
+    const { stdout } = await commandRunner(way)(sh('cat'), { timeoutSeconds: 7, stdinFile: file });
+    expect(stdout).toBe('/usr/bin/timeout 7\nwhat is read');
   });
 });

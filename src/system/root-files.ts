@@ -1,0 +1,32 @@
+import { ActionError } from '../errors.ts';
+import type { RunCommand } from './command.ts';
+import type { HostFiles } from './files.ts';
+import { lastLines } from './text.ts';
+
+/** Where files are read as root; docs/sudoers allows no other place. Its directories are open to all (docs/facts.md, P10). */
+const PRIVILEGED = '/etc/pve/';
+
+/** Reads as root what this user may not read below /etc/pve. @throws ActionError HOST_NOT_ROOT when root may not either */
+export function filesAsRoot(files: HostFiles, runAsRoot: RunCommand): HostFiles {
+  return {
+    ...files,
+    read: async (path) => {
+      try {
+        return await files.read(path);
+      } catch (error) {
+        const denied = (error as NodeJS.ErrnoException).code === 'EACCES';
+        if (!denied || !path.startsWith(PRIVILEGED)) throw error;
+      }
+      const { exitCode, stdout, stderr } = await runAsRoot(['/bin/cat', '--', path], { timeoutSeconds: 30 });
+      if (exitCode === 0) return stdout;
+      // It can have gone meanwhile; the text is cat's own in the locale C.UTF-8.
+      if (stderr.startsWith('/bin/cat: ') && stderr.includes('No such file or directory')) return null;
+      throw new ActionError(
+        'HOST_NOT_ROOT',
+        `${path} could not be read as root (exit code ${exitCode}).`,
+        'What the user of the runner needs stands in docs/sudoers of this action.',
+        lastLines(stderr, 5),
+      );
+    },
+  };
+}

@@ -1,0 +1,243 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Pct } from '../../src/proxmox/pct.ts';
+import { commandRunner } from '../../src/system/command.ts';
+import type { Container } from '../lab/container.ts';
+import { REPOSITORY_DIR } from '../lab/paths.ts';
+import { type ActionResult, type RunOptions, runAction } from '../lab/runner.ts';
+import { leftovers, libraryVersions, Scenario } from './scenario.ts';
+
+/* The runner is the user `runner`; sudo allows it what docs/sudoers says, /etc/pve is closed to it. */
+
+const OLD = '550.163.01';
+const NEW = '580.159.04';
+const STATE = '/var/lib/proxmox-lxc-nvidia';
+const DELAY = '/etc/proxmox-lxc-nvidia-lab/installer-delay';
+const IN_THE_MIDDLE = /│ WARNING: You specified/;
+const AS_RUNNER = ['/usr/bin/setpriv', '--reuid', 'runner', '--regid', 'runner', '--init-groups', '--'];
+
+let scenario: Scenario;
+
+beforeAll(async () => {
+  scenario = await Scenario.start({ driver: OLD });
+  await scenario.host.setSudo(true);
+  await ownState('runner');
+});
+afterAll(() => scenario?.end());
+
+const driverOnly = ({ ctid }: Container) => ({
+  containers: `${ctid}`,
+  'cuda-version': 'none',
+  'nvidia-container': 'none',
+});
+
+/** The command of README.md, after whatever was there. */
+async function ownState(user: 'runner' | 'root'): Promise<void> {
+  await scenario.host.exec(['sh', '-c', 'rm -rf "$1"/*', 'sh', STATE]);
+  await scenario.host.exec(['install', '-d', '-m', '0700', '-o', user, '-g', user, STATE]);
+}
+
+/** A container with driver 550 whose host has 580, and an installer that sleeps in the middle. */
+async function behind(storage: 'btrfs' | 'dir'): Promise<Container> {
+  await scenario.host.setDriver(OLD, 'open');
+  const container = await scenario.container({ storage });
+  await scenario.run(driverOnly(container), { user: 'runner', exitCode: 0 });
+  await scenario.host.setDriver(NEW, 'open');
+  await container.execOk({ script: 'mkdir -p "${1%/*}" && echo "20 after-removal" > "$1"', args: [DELAY] });
+  return container;
+}
+
+const interrupted = (container: Container, options: RunOptions) =>
+  runAction(scenario.host, {
+    inputs: { ...scenario.keys(), ...driverOnly(container) },
+    user: 'runner',
+    ...options,
+  });
+
+/** No process, journal, snapshot or leftover of a run; every file of the action's on the host is the runner's. */
+async function expectNothingLeft(container: Container): Promise<void> {
+  expect(await leftovers(container)).toBe('');
+  const config = await scenario.host.pct('config', `${container.ctid}`);
+  expect(config.stdout).not.toMatch(/^(lock|parent):/m);
+  expect((await scenario.host.pct('listsnapshot', `${container.ctid}`)).stdout).not.toContain('nvidia-');
+  expect((await scenario.host.exec(['ls', `${STATE}/journal`])).stdout).toBe('');
+  expect((await scenario.host.exec(['find', STATE, '!', '-user', 'runner'])).stdout).toBe('');
+  const script = 'cat /proc/[0-9]*/environ | tr "\\0" "\\n" | grep -c ^PROXMOX_LXC_NVIDIA= || :';
+  expect((await container.execOk({ script })).trim()).toBe('0');
+}
+
+async function expectConverges(container: Container): Promise<void> {
+  await container.execOk(['rm', '-f', DELAY]);
+  await scenario.run(driverOnly(container), { user: 'runner', exitCode: 0 });
+  expect(await libraryVersions(container)).toEqual([NEW]);
+  await expectNothingLeft(container);
+}
+
+test('brings a container to what is wanted; runs as root and as the user take turns', async () => {
+  await scenario.host.setDriver(OLD, 'open');
+  const container = await scenario.container({ storage: 'btrfs' });
+  const inputs = { containers: `${container.ctid}`, 'cuda-version': '12.6' };
+  const first = await scenario.run(inputs, { user: 'runner', exitCode: 0 });
+  expect(first.outputs['result']).toBe('changed');
+  expect(await libraryVersions(container)).toEqual([OLD]);
+  const own = first.pctCalls.filter(({ env }) => env['SUDO_USER'] === 'runner');
+  expect(own.map(({ subcommand }) => subcommand)).toEqual(expect.arrayContaining(['snapshot', 'exec', 'delsnapshot']));
+  expect(new Set(own.map(({ uid }) => uid))).toEqual(new Set([0]));
+  await expectNothingLeft(container);
+
+  const again = await scenario.run(inputs, { user: 'runner', exitCode: 0 });
+  expect(again.outputs['result']).toBe('converged');
+  expect(again.pctCalls).toHaveLength(1);
+
+  await scenario.host.setDriver(NEW, 'open');
+  expect((await scenario.run(inputs)).outputs['result']).toBe('changed');
+  await expectNothingLeft(container);
+  expect((await scenario.run(inputs, { user: 'runner', exitCode: 0 })).outputs['result']).toBe('converged');
+});
+
+describe('what hangs', () => {
+  const asRunner = () => {
+    const [program = '', ...way] = scenario.host.enter([...AS_RUNNER, '/usr/bin/sudo', '-n', '--']);
+    expect(program).toBe('nsenter');
+    return commandRunner(['/usr/bin/nsenter', ...way]);
+  };
+  const sleeping = (container: Container) =>
+    container.execOk({ script: 'cat /proc/[0-9]*/comm | grep -cx sleep || :' });
+
+  test('is ended in the container when pct is: the time limit is kept by root', async () => {
+    const container = await scenario.container({ storage: 'dir' });
+    const argv = ['/usr/sbin/pct', 'exec', `${container.ctid}`, '--', 'sleep', '3456'] as const;
+    const running = asRunner()(argv, { timeoutSeconds: 2 });
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    expect((await sleeping(container)).trim()).toBe('1');
+    expect((await running).exitCode).toBe(124);
+    expect((await sleeping(container)).trim()).toBe('0');
+  });
+
+  test('and does not heed TERM is killed', async () => {
+    const container = await scenario.container({ storage: 'dir' });
+    const failure = await new Pct(asRunner(), new AbortController().signal)
+      .script(container.ctid, 'trap "" TERM; while :; do sleep 3456; done', [], {
+        purpose: 'being stubborn',
+        timeoutSeconds: 1,
+      })
+      .catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: 'TIMEOUT' });
+    expect((await sleeping(container)).trim()).toBe('0');
+  });
+});
+
+describe('an interrupted run', () => {
+  test('that is cancelled ends within 7 s; the post step rolls back', async () => {
+    const container = await behind('btrfs');
+    let seen = 0;
+    let ended = 0;
+    const result = await interrupted(container, {
+      cancel: { when: IN_THE_MIDDLE },
+      onOutput: (text) => {
+        if (IN_THE_MIDDLE.test(text)) seen = performance.now();
+      },
+      onEnd: () => {
+        ended = performance.now();
+      },
+    });
+    expect(result.outputs['failure-reason'], result.stdout).toBe('CANCELLED');
+    expect(result.signal).toBeNull();
+    expect(seen).toBeGreaterThan(0);
+    expect(ended - seen).toBeLessThan(7000);
+    expect(result.post?.stdout).toContain('rolled-back');
+    expect(await libraryVersions(container)).toEqual([OLD]);
+    await expectNothingLeft(container);
+    await expectConverges(container);
+  });
+
+  test.each(['btrfs', 'dir'] as const)('that is killed is put right by the post step (%s)', async (storage) => {
+    const container = await behind(storage);
+    const result = await killedInTheMiddle(container);
+    expect(result.signal).toBe('SIGKILL');
+    expect(result.post?.stdout).toContain(storage === 'btrfs' ? 'rolled-back' : 'repaired');
+    await expectNothingLeft(container);
+    await expectConverges(container);
+  });
+});
+
+function killedInTheMiddle(container: Container): Promise<ActionResult> {
+  let action = 0;
+  return interrupted(container, {
+    onStart: (pid) => {
+      action = pid;
+    },
+    onOutput: (text) => {
+      if (IN_THE_MIDDLE.test(text)) process.kill(action, 'SIGKILL');
+    },
+  });
+}
+
+describe('without rights nothing is touched', () => {
+  test.each([
+    ['sudo asks for a password', { sudo: false, state: 'runner' }, {}, 'sudo: a password is required'],
+    ['sudo is not to be used', { sudo: true, state: 'runner' }, { sudo: 'never' }, 'is &quot;never&quot;'],
+    ["the directory is not the user's", { sudo: true, state: 'root' }, {}, 'install -d -m 0700'],
+  ] as const)('%s', async (_, { sudo, state }, inputs, told) => {
+    const container = await scenario.container({ storage: 'dir' });
+    const before = await container.fileTree();
+    await scenario.host.setSudo(sudo);
+    await ownState(state);
+    try {
+      const { outputs, summary, pctCalls, stdout, post } = await scenario.run(
+        { ...driverOnly(container), ...inputs },
+        { user: 'runner', exitCode: 1 },
+      );
+      expect(outputs['failure-reason']).toBe('HOST_NOT_ROOT');
+      expect(`${summary}${stdout}`).toContain(told);
+      expect(pctCalls).toEqual([]);
+      expect(post?.exitCode).toBe(0);
+      expect((await container.fileTree()).hash).toBe(before.hash);
+      expect((await scenario.host.exec(['ls', STATE])).stdout).toBe('');
+    } finally {
+      await scenario.host.setSudo(true);
+      await ownState('runner');
+    }
+  });
+});
+
+test('the rules in docs/sudoers are valid as they stand', async () => {
+  const check = await scenario.host.exec(['visudo', '-c']);
+  expect(check).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('/etc/sudoers.d/proxmox-lxc-nvidia') });
+});
+
+/** A container of Debian 13 stands in for a host: its sudo, the rules, and a pct that says what reached it. */
+test('they do the same with the sudo of Proxmox VE 9, which makes pseudo-terminals', async () => {
+  const container = await scenario.container({ base: 'debian13', gpus: 'none' });
+  const install = 'apt-get update && apt-get install -y --no-install-recommends sudo && useradd runner';
+  await container.execOk({ script: install }, { variables: { DEBIAN_FRONTEND: 'noninteractive' } });
+  expect(await container.execOk(['sudo', '-V'])).toMatch(/^Sudo version 1\.9\.(1[4-9]|[2-9]\d)/);
+  const rules = await readFile(join(REPOSITORY_DIR, 'docs/sudoers'));
+  await container.writeFile('/etc/sudoers.d/proxmox-lxc-nvidia', rules, '0440');
+  await container.writeFile('/etc/pve/x', 'secret\n', '0600');
+  await container.writeFile('/input', 'in\r\nput\n');
+  const pct = 'if [ "$1" = hang ]; then sleep 3456; fi; printf "%s\\n" "$(id -un) ${TOKEN-} $*"; cat; exit 7';
+  await container.writeFile('/usr/sbin/pct', `#!/bin/sh\n${pct}\n`, '0755');
+  const sudo = async (command: string, terminal = false) => {
+    const line = `TOKEN=secret ${AS_RUNNER.join(' ')} /usr/bin/sudo -n -- ${command} < /input > /output 2> /errors`;
+    await container.writeFile('/run.sh', `${line}\n`);
+    const argv = terminal ? ['script', '-qec', 'sh /run.sh', '/dev/null'] : ['sh', '/run.sh'];
+    const { exitCode } = await container.exec(argv);
+    return { exitCode, output: await container.readFile('/output') };
+  };
+  for (const terminal of [false, true]) {
+    const limited = '/usr/bin/timeout -k 10 2 /usr/sbin/pct';
+    expect(await sudo(`${limited} exec 901 -- sh -c 'a, b: c=d * \\'`, terminal)).toEqual({
+      exitCode: 7,
+      output: 'root  exec 901 -- sh -c a, b: c=d * \\\nin\r\nput\n',
+    });
+    expect((await sudo(`${limited} hang`, terminal)).exitCode).toBe(124);
+    expect(await container.execOk({ script: 'cat /proc/[0-9]*/comm | grep -cx sleep || :' })).toBe('0\n');
+  }
+  const cat = '/usr/bin/timeout -k 10 2 /bin/cat --';
+  expect((await sudo(`${cat} /etc/pve/x`)).output).toBe('secret\n');
+  for (const command of ['/usr/sbin/pct list', '/bin/cat /etc/shadow', `${cat} /etc/shadow`]) {
+    expect(await sudo(command)).toEqual({ exitCode: 1, output: '' });
+  }
+});
