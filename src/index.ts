@@ -2,12 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { machine, tmpdir } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import * as core from '@actions/core';
-import type { Desired } from './desired/desired.ts';
+import { type Desired, desiredText } from './desired/desired.ts';
 import { readDesired } from './desired/inputs.ts';
 import { ActionError, toFailure } from './errors.ts';
-import { report } from './report/report.ts';
 import type { RunResult } from './report/result.ts';
-import { run } from './run.ts';
 import { runCommand } from './system/command.ts';
 import { hostFiles } from './system/files.ts';
 import { createHttp } from './system/http.ts';
@@ -37,6 +35,8 @@ async function main(): Promise<RunResult> {
   } catch (error) {
     return refused(error);
   }
+  runnerLog.info(desiredText(desired));
+  const { run } = await import(/* webpackMode: "eager" */ './run.ts');
   core.saveState('containers', desired.containers.map(({ ctid }) => ctid).join(','));
   return run(desired, {
     files: hostFiles,
@@ -56,6 +56,8 @@ function refused(error: unknown): RunResult {
   return { schema: '1.0', status: 'failed', failure: toFailure(error), ...nothing };
 }
 
-await report(await main(), runnerLog, temporary);
+const result = await main();
+const { report } = await import(/* webpackMode: "eager" */ './report/report.ts');
+await report(result, runnerLog, temporary);
 // A connection that was given up may still be open, and a server that is gone would keep this process for minutes.
 process.exit();

@@ -1,4 +1,4 @@
-import type { CudaVersion } from '../version/cuda.ts';
+import { type CudaVersion, cudaText } from '../version/cuda.ts';
 import type { DriverVersion } from '../version/driver.ts';
 
 /** `plan` says what would be done; `apply` does it. */
@@ -66,4 +66,14 @@ export interface Desired {
   timeoutMinutes: number;
   /** How long another run's work on a container is waited for. */
   lockWaitMinutes: number;
+}
+
+/** What was understood of a user's wish, in a line: `Wanted (apply): container 901 with driver as on the host, CUDA toolkit 12.8.`. */
+export function desiredText({ mode, containers, driver, cuda }: Desired): string {
+  const ctids = containers.map(({ ctid }) => ctid).join(', ');
+  const wishes = [
+    `driver ${driver.kind === 'host' ? 'as on the host' : driver.version}`,
+    cuda.kind === 'none' ? 'no CUDA toolkit' : `CUDA toolkit ${cudaText(cuda.version)}`,
+  ];
+  return `Wanted (${mode}): container${containers.length === 1 ? '' : 's'} ${ctids} with ${wishes.join(', ')}.`;
 }

@@ -3,7 +3,6 @@ import { createReadStream } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import * as toolCache from '@actions/tool-cache';
 import * as z from 'zod/mini';
 import { FileLock, type LockOptions } from '../system/lock.ts';
 import type { Architecture } from '../version/architecture.ts';
@@ -38,6 +37,9 @@ export function cacheKey(version: DriverVersion): string {
   return `${major}.${minor}.${patch}-nvidia-${version.replaceAll('.', '-')}`;
 }
 
+/** Loaded when a runfile is needed: most runs need none. */
+const toolCache = () => import(/* webpackMode: "eager" */ '@actions/tool-cache');
+
 /** Runfiles in the runner's tool cache (RUNNER_TOOL_CACHE), one per version and architecture. */
 export class RunfileCache {
   readonly #temporary: string;
@@ -58,7 +60,7 @@ export class RunfileCache {
 
   /** The cached runfile, or null. One whose manifest can't be read counts as not there. */
   async find(version: DriverVersion, architecture: Architecture): Promise<CachedRunfile | null> {
-    const directory = toolCache.find(TOOL, cacheKey(version), architecture);
+    const directory = (await toolCache()).find(TOOL, cacheKey(version), architecture);
     if (directory === '') return null;
     const text = await readFile(join(directory, MANIFEST), 'utf8').catch(() => '');
     const manifest = Manifest.safeParse(parseJson(text));
@@ -68,7 +70,7 @@ export class RunfileCache {
 
   /** Throws a cached runfile away. */
   async remove(version: DriverVersion, architecture: Architecture): Promise<void> {
-    const directory = toolCache.find(TOOL, cacheKey(version), architecture);
+    const directory = (await toolCache()).find(TOOL, cacheKey(version), architecture);
     if (directory === '') return;
     await rm(`${directory}.complete`, { force: true });
     await rm(directory, { recursive: true, force: true });
@@ -89,7 +91,7 @@ export class RunfileCache {
   ): Promise<CachedRunfile> {
     await rename(partial, join(directory, manifest.name));
     await writeFile(join(directory, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
-    const cached = await toolCache.cacheDir(directory, TOOL, cacheKey(manifest.version), architecture);
+    const cached = await (await toolCache()).cacheDir(directory, TOOL, cacheKey(manifest.version), architecture);
     return { ...manifest, path: join(cached, manifest.name) };
   }
 }
