@@ -5,7 +5,7 @@ import * as z from 'zod/mini';
 import { FactsFile } from '../src/facts/file.ts';
 import { Plan } from '../src/plan/file.ts';
 import { Report } from '../src/report/schema.ts';
-import { SCHEMA_VERSION } from '../src/system/document.ts';
+import { FORMAT_VERSION } from '../src/version/format.ts';
 
 const DIRECTORY = join(import.meta.dirname, '..', 'schemas');
 
@@ -14,7 +14,7 @@ export function schemas(): Map<string, string> {
   return new Map(
     Object.entries({ facts: FactsFile, plan: Plan, report: Report }).map(([name, schema]) => [
       `${name}.schema.json`,
-      `${JSON.stringify({ title: `${name}.json, format ${SCHEMA_VERSION}`, ...z.toJSONSchema(schema, { io: 'input' }) }, null, 2)}\n`,
+      `${JSON.stringify({ title: `${name}.json, format ${FORMAT_VERSION}`, ...z.toJSONSchema(schema, { io: 'input' }) }, null, 2)}\n`,
     ]),
   );
 }

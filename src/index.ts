@@ -2,19 +2,18 @@ import { readFile } from 'node:fs/promises';
 import { machine, tmpdir } from 'node:os';
 import { setTimeout } from 'node:timers/promises';
 import * as core from '@actions/core';
-import type { Desired } from './desired/desired.ts';
+import { type Desired, desiredText } from './desired/desired.ts';
 import { readDesired } from './desired/inputs.ts';
 import { ActionError, toFailure } from './errors.ts';
-import { report } from './report/report.ts';
-import { type Outcome, run } from './run.ts';
+import type { Outcome } from './run.ts';
 import { accessOf } from './system/access.ts';
 import type { RunCommand } from './system/command.ts';
 import { loggedCommands } from './system/command-log.ts';
-import { newHead } from './system/document.ts';
 import { createHttp } from './system/http.ts';
 import { runName } from './system/runner.ts';
 import { runnerLog } from './system/runner-log.ts';
 import { userNow } from './system/user.ts';
+import { newHead } from './version/format.ts';
 
 const temporary = process.env['RUNNER_TEMP'] || tmpdir();
 
@@ -39,6 +38,8 @@ async function main(): Promise<Outcome> {
   } catch (error) {
     return refused(error);
   }
+  runnerLog.info(desiredText(desired));
+  const { run } = await import(/* webpackMode: "eager" */ './run.ts');
   core.saveState('sudo', desired.sudo);
   const access = accessOf(userNow(desired.sudo));
   const logged = (command: RunCommand) => (core.isDebug() ? loggedCommands(command, runnerLog) : command);
@@ -67,6 +68,8 @@ function refused(error: unknown): Outcome {
   };
 }
 
-await report(await main(), runnerLog, temporary);
+const result = await main();
+const { report } = await import(/* webpackMode: "eager" */ './report/report.ts');
+await report(result, runnerLog, temporary);
 // A connection that was given up may still be open, and a server that is gone would keep this process for minutes.
 process.exit();

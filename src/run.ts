@@ -17,10 +17,10 @@ import { Pct } from './proxmox/pct.ts';
 import type { ContainerStatus, RunResult } from './report/result.ts';
 import { RunfileCache } from './runfile/cache.ts';
 import { ContainerLogs } from './system/container-log.ts';
-import { newHead } from './system/document.ts';
 import { sideBySide } from './system/side-by-side.ts';
 import { cudaText } from './version/cuda.ts';
 import type { DriverVersion } from './version/driver.ts';
+import { newHead } from './version/format.ts';
 import type { World } from './world.ts';
 
 /** What a run leaves: what is told of it, and the files it makes. */

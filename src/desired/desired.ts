@@ -1,4 +1,4 @@
-import type { CudaVersion } from '../version/cuda.ts';
+import { type CudaVersion, cudaText } from '../version/cuda.ts';
 import type { DriverVersion } from '../version/driver.ts';
 
 /** `facts` says what is, `plan` what would be done; `apply` does it; `verify` says whether all is still as wanted. */
@@ -97,4 +97,14 @@ export interface Desired {
   /** How long another run's work on a container is waited for. */
   lockWaitMinutes: number;
   sudo: Sudo;
+}
+
+/** What was understood of a user's wish, in a line: `Wanted (apply): container 901 with driver as on the host, CUDA toolkit 12.8.`. */
+export function desiredText({ mode, containers, driver, cuda }: Desired): string {
+  const meant = [...containers.ctids, ...containers.tags.map((tag) => `tag:${tag}`)];
+  const wishes = [
+    `driver ${driver.kind === 'host' ? 'as on the host' : driver.version}`,
+    cuda.kind === 'none' ? 'no CUDA toolkit' : `CUDA toolkit ${cudaText(cuda.version)}`,
+  ];
+  return `Wanted (${mode}): container${meant.length === 1 ? '' : 's'} ${meant.join(', ')} with ${wishes.join(', ')}.`;
 }

@@ -1,30 +1,7 @@
-import * as z from 'zod/mini';
+import type * as z from 'zod/mini';
 import { ActionError, messageOf } from '../errors.ts';
-import { parseJson } from '../system/json.ts';
 import { isCtid } from './containers.ts';
-
-/** A key may be missing: whether that is an error depends on what the inputs already say. Unknown keys are left alone. */
-const text = z.optional(z.nullable(z.string()));
-
-/** The part of Phoenix Hypervisor's `phoenix_lxc_configs.json` that this action reads. */
-const LxcConfig = z.looseObject({
-  nvidia_driver_version: text,
-  nvidia_runfile_url: text,
-  lxc_configs: z.optional(
-    z.record(
-      z.string(),
-      z.looseObject({
-        gpu_assignment: z.optional(z.string()),
-        features: z.optional(z.array(z.string())),
-      }),
-    ),
-  ),
-});
-
-/** The part of `phoenix_hypervisor_config.json` that this action reads. */
-const HypervisorConfig = z.looseObject({
-  nvidia_driver: z.optional(z.looseObject({ version: text, runfile_url: text, cuda_version: text })),
-});
+import type { HypervisorConfig, LxcConfig } from './phoenix-schema.ts';
 
 type PhoenixLxcConfig = z.infer<typeof LxcConfig>;
 type PhoenixHypervisorConfig = z.infer<typeof HypervisorConfig>;
@@ -63,6 +40,8 @@ export class PhoenixFiles {
     hypervisorPath: string | undefined,
     read: (path: string) => Promise<string>,
   ): Promise<PhoenixFiles> {
+    if (lxcPath === undefined && hypervisorPath === undefined) return new PhoenixFiles(null, null);
+    const { HypervisorConfig, LxcConfig } = await import(/* webpackMode: "eager" */ './phoenix-schema.ts');
     const lxc = lxcPath === undefined ? null : await load(lxcPath, LxcConfig, read);
     const hypervisor = hypervisorPath === undefined ? null : await load(hypervisorPath, HypervisorConfig, read);
     return new PhoenixFiles(lxc, hypervisor);
@@ -198,5 +177,6 @@ async function load<S extends z.ZodMiniType>(
       'Check the path: it is relative to the workspace, so the repository must be checked out first.',
     );
   }
+  const { parseJson } = await import(/* webpackMode: "eager" */ '../system/json.ts');
   return { path, config: parseJson(content, schema, path, 'PHOENIX_FILE_INVALID', 'Correct the file.') };
 }

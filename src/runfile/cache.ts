@@ -1,9 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import * as toolCache from '@actions/tool-cache';
 import * as z from 'zod/mini';
 import { FileLock, type LockOptions } from '../system/lock.ts';
 import type { Architecture } from '../version/architecture.ts';
@@ -38,9 +35,14 @@ export function cacheKey(version: DriverVersion): string {
   return `${major}.${minor}.${patch}-nvidia-${version.replaceAll('.', '-')}`;
 }
 
+/** Loaded when a runfile is needed: most runs need none. */
+const toolCache = () => import(/* webpackMode: "eager" */ '@actions/tool-cache');
+
 /** Runfiles in the runner's tool cache (RUNNER_TOOL_CACHE), one per version and architecture. */
 export class RunfileCache {
   readonly #temporary: string;
+  /** Checksums that this run has computed, by the file's path, and the state of the file that they are of. */
+  readonly #checksums = new Map<string, { state: string; sha256: string }>();
 
   /** @param temporary the runner's RUNNER_TEMP: it is emptied by the runner before and after each job. */
   constructor(temporary: string) {
@@ -58,7 +60,7 @@ export class RunfileCache {
 
   /** The cached runfile, or null. One whose manifest can't be read counts as not there. */
   async find(version: DriverVersion, architecture: Architecture): Promise<CachedRunfile | null> {
-    const directory = toolCache.find(TOOL, cacheKey(version), architecture);
+    const directory = (await toolCache()).find(TOOL, cacheKey(version), architecture);
     if (directory === '') return null;
     const text = await readFile(join(directory, MANIFEST), 'utf8').catch(() => '');
     const manifest = Manifest.safeParse(parseJson(text));
@@ -68,7 +70,7 @@ export class RunfileCache {
 
   /** Throws a cached runfile away. */
   async remove(version: DriverVersion, architecture: Architecture): Promise<void> {
-    const directory = toolCache.find(TOOL, cacheKey(version), architecture);
+    const directory = (await toolCache()).find(TOOL, cacheKey(version), architecture);
     if (directory === '') return;
     await rm(`${directory}.complete`, { force: true });
     await rm(directory, { recursive: true, force: true });
@@ -80,30 +82,66 @@ export class RunfileCache {
     return mkdtemp(join(this.#temporary, 'nvidia-runfile-'));
   }
 
-  /** Takes a file that was downloaded and checked into the cache, from a directory that holds nothing else. */
+  /** Takes a file that was downloaded and checked into the cache. @param workspace where it lies */
   async store(
     partial: string,
-    directory: string,
+    workspace: string,
     architecture: Architecture,
     manifest: Manifest,
   ): Promise<CachedRunfile> {
-    await rename(partial, join(directory, manifest.name));
-    await writeFile(join(directory, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
-    const cached = await toolCache.cacheDir(directory, TOOL, cacheKey(manifest.version), architecture);
-    return { ...manifest, path: join(cached, manifest.name) };
+    // tool-cache copies what it is given: it gets the manifest alone, and the runfile is moved to it.
+    const entry = await mkdtemp(join(workspace, 'entry-'));
+    await writeFile(join(entry, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
+    const cached = await (await toolCache()).cacheDir(entry, TOOL, cacheKey(manifest.version), architecture);
+    const path = join(cached, manifest.name);
+    await move(partial, path);
+    this.#checksums.set(path, { state: await stateOf(path), sha256: manifest.sha256 });
+    return { ...manifest, path };
+  }
+
+  /** The sha256 of a cached runfile's bytes, or null when it isn't there. Read once per run, unless it changes. */
+  async sha256({ path }: CachedRunfile): Promise<string | null> {
+    const known = this.#checksums.get(path);
+    const state = await stateOf(path);
+    if (known?.state === state) return known.sha256;
+    const sha256 = await hashFile(path);
+    if (sha256 !== null) this.#checksums.set(path, { state, sha256 });
+    return sha256;
+  }
+}
+
+/** What changes when a file is written or replaced; empty when it isn't there. */
+async function stateOf(path: string): Promise<string> {
+  const found = await stat(path, { bigint: true }).catch(() => null);
+  return found === null ? '' : [found.dev, found.ino, found.size, found.mtimeNs, found.ctimeNs].join(' ');
+}
+
+/** Copies only where the tool cache is on another file system. */
+async function move(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
+    await copyFile(from, to);
   }
 }
 
 /** The sha256 of a file in lower-case hexadecimal, or null when it isn't there. */
 export async function hashFile(path: string): Promise<string | null> {
   const hash = createHash('sha256');
+  // One buffer for the whole file: a stream makes a new one for every 64 KiB.
+  const buffer = Buffer.alloc(1024 * 1024);
   try {
-    await pipeline(createReadStream(path), hash);
+    await using file = await open(path, 'r');
+    for (;;) {
+      const { bytesRead } = await file.read(buffer);
+      if (bytesRead === 0) return hash.digest('hex');
+      hash.update(buffer.subarray(0, bytesRead));
+    }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
   }
-  return hash.digest('hex');
 }
 
 function parseJson(text: string): unknown {

@@ -12,7 +12,7 @@ import type { Architecture } from '../version/architecture.ts';
 import type { DriverVersion } from '../version/driver.ts';
 import type { World } from '../world.ts';
 import { parseSha256Sum, runfileAddresses, runfileName } from './address.ts';
-import { type CachedRunfile, hashFile, type RunfileCache } from './cache.ts';
+import type { CachedRunfile, RunfileCache } from './cache.ts';
 
 /**
  * Finds out where a version's runfile is and what its checksum is, without downloading it.
@@ -132,7 +132,7 @@ async function checkedFromCache(
   if (cached === null) return null;
   // Without a published checksum only a copy from the same address is what was asked for.
   const wanted = sha256 ?? (cached.url === shownUrl(url) ? cached.sha256 : null);
-  if (wanted !== null && (await hashFile(cached.path)) === wanted) {
+  if (wanted !== null && (await cache.sha256(cached)) === wanted) {
     log.info(`The runfile of ${version} comes from the cache (${bytesText(cached.size)}, checksum right).`);
     return cached;
   }

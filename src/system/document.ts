@@ -1,10 +1,8 @@
 import * as z from 'zod/mini';
 import { ActionError, type FailureCode } from '../errors.ts';
 import { ACTION_VERSION } from '../version/action.ts';
+import { FORMAT_VERSION } from '../version/format.ts';
 import { parseJson } from './json.ts';
-
-/** Format of every file this action writes; the first number changes when a reader must change. */
-export const SCHEMA_VERSION = '1.0';
 
 const Version = z.string().check(z.regex(/^\d+\.\d+$/));
 const Header = z.looseObject({ kind: z.string(), schema: Version });
@@ -16,9 +14,6 @@ export const documentHead = <K extends string>(kind: K) => ({
   /** Version of the action that wrote it. */
   action: z.string(),
 });
-
-/** The same for a file that is written now. */
-export const newHead = <const K extends string>(kind: K) => ({ kind, schema: SCHEMA_VERSION, action: ACTION_VERSION });
 
 export interface DocumentErrors {
   invalid: FailureCode;
@@ -44,10 +39,10 @@ export function parseDocument<S extends z.ZodMiniType>(
     throw new ActionError(invalid, `${source} is a ${header.kind} file, not a ${kind} file.`, remedy);
   }
   const major = (version: string) => version.split('.')[0];
-  if (major(header.schema) !== major(SCHEMA_VERSION)) {
+  if (major(header.schema) !== major(FORMAT_VERSION)) {
     throw new ActionError(
       unsupported,
-      `${source} has format ${header.schema}; version ${ACTION_VERSION} of this action reads ${major(SCHEMA_VERSION)}.x.`,
+      `${source} has format ${header.schema}; version ${ACTION_VERSION} of this action reads ${major(FORMAT_VERSION)}.x.`,
       `Use the same version of this action throughout. ${remedy}`,
     );
   }

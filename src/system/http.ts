@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { addAbortSignal } from 'node:stream';
-import { HttpClient } from '@actions/http-client';
+import type { HttpClient } from '@actions/http-client';
 import { ActionError, type FailureCode, messageOf } from '../errors.ts';
 import { type Downloaded, lengthOf, PartialDownload, type Progress } from './partial-download.ts';
 import { shownUrl } from './text.ts';
@@ -51,8 +51,15 @@ export function createHttp(
   cancelled: AbortSignal,
   silence = SILENCE,
 ): Http {
-  // Redirects are followed here: the client doesn't know relative ones.
-  const client = new HttpClient(userAgent, [], { allowRedirects: false, socketTimeout: silence * 1000 });
+  let client: HttpClient | null = null;
+
+  /** The client, loaded when it is first needed: a run in which nothing is to do asks nothing of the web. */
+  async function loadClient(): Promise<HttpClient> {
+    const { HttpClient } = await import(/* webpackMode: "eager" */ '#http-client');
+    // Redirects are followed here: the client doesn't know relative ones.
+    client ??= new HttpClient(userAgent, [], { allowRedirects: false, socketTimeout: silence * 1000 });
+    return client;
+  }
 
   /** The answer at the end of all redirects: 200, 206 or 416 where a range was asked for, or null for 404. */
   async function request(
@@ -63,7 +70,10 @@ export function createHttp(
   ): Promise<IncomingMessage | null> {
     let url = new URL(address);
     for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
-      const { message } = await client.request(method, withoutUser(url), null, { ...headers, ...authorization(url) });
+      const { message } = await (await loadClient()).request(method, withoutUser(url), null, {
+        ...headers,
+        ...authorization(url),
+      });
       const status = message.statusCode ?? 0;
       if (status === 200 || ('range' in headers && (status === 206 || status === 416))) {
         return addAbortSignal(cancelled, endedBySilence(message, silence));

@@ -1,0 +1,44 @@
+/**
+ * Obtains a runfile in a process of its own, whose bytes and memory the kernel counts:
+ * `node obtain-runfile.ts URL SHA256 DIRECTORY TIMES`. Its last line says what it took, as JSON.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { RunfileCache } from '../../../src/runfile/cache.ts';
+import { obtainRunfile } from '../../../src/runfile/runfile.ts';
+import { createHttp } from '../../../src/system/http.ts';
+import { RecordingLog } from './log.ts';
+
+const [url = '', sha256 = '', directory = '', times = '1'] = process.argv.slice(2);
+process.env['RUNNER_TOOL_CACHE'] = join(directory, 'tools');
+process.env['RUNNER_TEMP'] = join(directory, 'temp');
+
+/** Bytes that this process has asked the kernel to read and to write (proc(5), rchar and wchar): files and sockets. */
+function transferred(): { read: number; written: number } {
+  const counters = readFileSync('/proc/self/io', 'utf8');
+  const counter = (name: string) => Number(new RegExp(`^${name}: (\\d+)$`, 'm').exec(counters)?.[1]);
+  return { read: counter('rchar'), written: counter('wchar') };
+}
+
+const cancelled = new AbortController().signal;
+const world = {
+  http: createHttp('unit test', async () => {}, cancelled),
+  log: new RecordingLog(),
+  runName: '',
+  cancelled,
+};
+const cache = new RunfileCache(process.env['RUNNER_TEMP']);
+const before = transferred();
+for (let time = 0; time < Number(times); time++) {
+  await obtainRunfile(world, cache, { version: '580.159.04', url, sha256 }, 'x86_64', () => 60);
+}
+const after = transferred();
+// Not getrusage(2): its peak counts what the parent had before this program was loaded.
+const peak = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+console.log(
+  JSON.stringify({
+    read: after.read - before.read,
+    written: after.written - before.written,
+    memory: Number(peak) * 1024,
+  }),
+);
