@@ -216,9 +216,9 @@ export class ContainerRun {
   }
 
   #observeGuest(): Promise<GuestFacts> {
-    const { desired, pct, wish } = this.#setting;
+    const { desired, host, pct, wish } = this.#setting;
     const toolkit = desired.cuda.kind === 'none' ? '' : `/usr/local/cuda-${cudaText(desired.cuda.version)}`;
-    return observeGuest(pct, wish.ctid, toolkit);
+    return observeGuest(pct, wish.ctid, toolkit, host.architecture);
   }
 
   /** Runs a step unless an earlier one failed; keeps its failure and its time. */

@@ -103,6 +103,8 @@ export interface GuestFacts {
     /** The plain table, for people. */
     table: CommandFact | null;
   };
+  /** What native/cuda-query printed; null: not tried, because nvidia-smi hung. */
+  cuda: CommandFact | null;
   /** `nvcc --version` of the wanted toolkit; null: not asked or not there. */
   nvcc: CommandFact | null;
 }
