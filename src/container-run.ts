@@ -273,8 +273,8 @@ export class ContainerRun {
   }
 
   #observeGuest(): Promise<GuestFacts> {
-    const { pct, wish } = this.#setting;
-    return observeGuest(pct, wish.ctid);
+    const { host, pct, wish } = this.#setting;
+    return observeGuest(pct, wish.ctid, host.architecture);
   }
 
   /** Runs a step unless an earlier one failed; keeps its failure and its time. */

@@ -94,6 +94,7 @@ export type FailureCode =
   | 'VERIFY_USER_SPACE'
   | 'VERIFY_NVIDIA_SMI'
   | 'VERIFY_GPU_MISSING'
+  | 'VERIFY_CUDA'
   | 'VERIFY_NVCC'
   | 'GPU_ISOLATION'
   // this action

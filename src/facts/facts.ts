@@ -126,6 +126,8 @@ const GuestFacts = z.object({
     /** The plain table, for people. */
     table: z.nullable(CommandFact),
   }),
+  /** What cuda-query printed (native/cuda-query); null: not asked. */
+  cuda: z.nullable(CommandFact),
 });
 export type GuestFacts = z.infer<typeof GuestFacts>;
 

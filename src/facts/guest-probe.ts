@@ -1,9 +1,15 @@
 /**
  * The probe: one POSIX shell script that observes a container from inside and only reads. It prints records, a line each:
  * a name and its fields, separated by tabs; text that may hold anything is base64. The last record is `end`.
+ *
+ * Positional argument 1 (optional): the program cuda-query in hexadecimal digits.
+ *
+ * cuda-query runs out of memory that has no name in any file system (memfd_create): nothing is written, nothing is left
+ * behind when it is killed, and no mount option forbids it. perl-base, which does that, is essential in Debian and Ubuntu.
  */
 export const GUEST_PROBE = String.raw`
 set -u
+cuda_query=${'$'}{1-}
 record() { printf '%s' "$1"; shift; for field; do printf '\t%s' "$field"; done; printf '\n'; }
 encoded() { base64 | tr -d '\n'; }
 # No file that is asked for is ever that large; a part of one could be taken for the whole.
@@ -68,6 +74,9 @@ for nvcc in /usr/local/cuda-[0-9]*/bin/nvcc; do
   if [ -x "$nvcc" ] && [ ! -L "$directory" ]; then command_output "toolkit	$directory" "$nvcc" --version; fi
 done
 
+# A GPU that hangs once isn't waited for again.
+code=0
+responsive() { case $code in 124|137) return 1 ;; esac; }
 for node in /dev/nvidia*; do
   [ -c "$node" ] || continue
   message=$(dd if="$node" of=/dev/null count=0 2>&1) && result=ok || case $message in
@@ -82,8 +91,19 @@ done
 
 if command -v nvidia-smi > /dev/null 2>&1; then
   command_output smi-query nvidia-smi --query-gpu=index,uuid,name,driver_version,pci.bus_id,memory.total --format=csv,noheader
-  # A hang isn't waited for twice.
-  case $code in 124|137) ;; *) command_output smi-table nvidia-smi ;; esac
+  if responsive; then command_output smi-table nvidia-smi; fi
+fi
+if [ -n "$cuda_query" ] && responsive; then
+  command_output cuda-query perl -e '
+    my %memfd_create = (x86_64 => 319, aarch64 => 279);
+    my ($machine, $name, $program) = ($ARGV[0], "cuda-query", pack("H*", $ARGV[1]));
+    my $number = $memfd_create{$machine} or die "no memfd_create on $machine\n";
+    my $descriptor = syscall($number, $name, 0);
+    die "memfd_create: $!\n" if $descriptor < 0;
+    open(my $file, ">&=", $descriptor) or die "memfd: $!\n";
+    syswrite($file, $program) == length($program) or die "memfd: $!\n";
+    exec({ "/proc/self/fd/$descriptor" } $name) or die "exec: $!\n";
+  ' "$(uname -m)" "$cuda_query"
 fi
 record end
 `;

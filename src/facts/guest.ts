@@ -2,7 +2,9 @@ import { ActionError } from '../errors.ts';
 import type { Pct } from '../proxmox/pct.ts';
 import { primaryKeys } from '../repository/openpgp.ts';
 import { lastLines } from '../system/text.ts';
+import type { Architecture } from '../version/architecture.ts';
 import { versionInFileName } from '../version/driver.ts';
+import { CUDA_QUERY_PROGRAMS } from './cuda-query-programs.ts';
 import type { CommandFact, DirectorySpace, GuestDeviceNode, GuestFacts, InstalledToolkit } from './facts.ts';
 import { GUEST_PROBE } from './guest-probe.ts';
 
@@ -12,10 +14,12 @@ const LIMIT_SECONDS = 240;
 /**
  * Observes the inside of a running container in one `pct exec`. Only reads.
  *
+ * @param architecture the host's, which is also a supported container's
  * @throws ActionError PCT_FAILED, PROBE_FAILED, TIMEOUT and what pct's own failures mean
  */
-export async function observeGuest(pct: Pct, ctid: number): Promise<GuestFacts> {
-  const result = await pct.script(ctid, GUEST_PROBE, [], {
+export async function observeGuest(pct: Pct, ctid: number, architecture: Architecture): Promise<GuestFacts> {
+  const cudaQuery = Buffer.from(CUDA_QUERY_PROGRAMS[architecture].base64, 'base64').toString('hex');
+  const result = await pct.script(ctid, GUEST_PROBE, [cudaQuery], {
     purpose: 'observing it',
     timeoutSeconds: LIMIT_SECONDS,
   });
@@ -90,6 +94,7 @@ export function parseProbe(text: string): GuestFacts | null {
       }),
     ),
     nvidiaSmi: { query: commandFact(first('smi-query')), table: commandFact(first('smi-table')) },
+    cuda: commandFact(first('cuda-query')),
   };
 }
 

@@ -22,6 +22,8 @@ export interface ContainerOptions {
   readonly storage?: 'btrfs' | 'dir';
   /** Size of the root file system, e.g. `900M`: makes it an ext4 image of its own on `dir` storage (a disk that can be full). */
   readonly disk?: string;
+  /** Makes the root volume out of an empty directory, instead of a copy of a base system. */
+  readonly volume?: (host: Host, directory: string) => Promise<void>;
   /** Another container, stopped, whose root volume is copied instead of a base system's. */
   readonly copyOf?: Container;
   readonly hostname?: string;
@@ -150,13 +152,15 @@ function isMountPoint(line: string): boolean {
 export async function createContainer(host: Host, options: ContainerOptions): Promise<Container> {
   const unprivileged = options.unprivileged ?? true;
   const base = options.base ?? 'debian12';
-  const source = options.copyOf
-    ? await options.copyOf.volumePath()
-    : await withLock(join(STATE_DIR, 'bases.lock'), 'building a base system', () =>
-        ensureBase({ base, variant: options.variant ?? 'prepared', unprivileged, caCertificate: host.caCertificate }),
-      );
+  const source = (): Promise<string> =>
+    options.copyOf?.volumePath() ??
+    withLock(join(STATE_DIR, 'bases.lock'), 'building a base system', () =>
+      ensureBase({ base, variant: options.variant ?? 'prepared', unprivileged, caCertificate: host.caCertificate }),
+    );
   const { ctid, address } = await allocate(options.ctid);
-  const rootfs = await makeVolume(host, ctid, source, options);
+  const rootfs = options.volume
+    ? await ownVolume(host, ctid, options.volume)
+    : await makeVolume(host, ctid, await source(), options);
   const devices = deviceEntries(host, options.gpus ?? 'all');
   const lines = [
     'arch: amd64',
@@ -214,6 +218,14 @@ async function makeVolume(host: Host, ctid: number, source: string, options: Con
   const volume = `subvol-${ctid}-disk-0.subvol`;
   await snapshotSubvolume(source, join(directory, volume));
   return `${storage}:${ctid}/${volume},size=8G`;
+}
+
+async function ownVolume(host: Host, ctid: number, make: NonNullable<ContainerOptions['volume']>): Promise<string> {
+  const name = `${ctid}/subvol-${ctid}-disk-0.subvol`;
+  const directory = join(VOLUMES_DIR, host.name, 'local', 'images', name);
+  await mkdir(directory, { recursive: true });
+  await make(host, directory);
+  return `local:${name},size=8G`;
 }
 
 const ADDRESSES = join(STATE_DIR, 'addresses');

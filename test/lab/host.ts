@@ -27,6 +27,8 @@ export interface HostOptions {
   readonly node?: string;
   /** CA of the upstream server, put into every container. */
   readonly caCertificate?: string | null;
+  /** The host has the machine's own driver and GPUs, which `driver`, `kernelModule` and `gpus` then describe. */
+  readonly realDriver?: boolean;
 }
 
 interface HostState {
@@ -34,6 +36,7 @@ interface HostState {
   readonly node: string;
   readonly holder: number;
   readonly caCertificate: string | null;
+  readonly realDriver: boolean;
   driver: string | null;
   kernelModule: KernelModule;
   gpus: readonly Gpu[];
@@ -218,7 +221,8 @@ export class Host {
 
   /** @internal */
   async applyDriver(): Promise<void> {
-    const { driver, kernelModule, gpus } = this.state;
+    const { driver, kernelModule, gpus, realDriver } = this.state;
+    if (realDriver) return;
     await writeProcDriver(join(this.directory, 'driver'), driver, kernelModule, gpus);
     await writeProcDevices(join(this.directory, 'proc-devices'), driver !== null);
     await makeDeviceNodes(this.path('/dev'), driver !== null, gpus);
@@ -236,7 +240,8 @@ export async function createHost(options: HostOptions = {}): Promise<Host> {
   const name = `host-${process.pid}-${++made}`;
   const node = options.node ?? 'vm';
   const directory = join(HOSTS_DIR, name);
-  for (const folder of ['driver', 'lxc', 'overlay', 'dev', 'counters', 'runner', `pve/nodes/${node}/lxc`]) {
+  const driver = options.realDriver ? [] : ['driver'];
+  for (const folder of [...driver, 'lxc', 'overlay', 'dev', 'counters', 'runner', `pve/nodes/${node}/lxc`]) {
     await mkdir(join(directory, folder), { recursive: true });
   }
   await mkdir(join(directory, `pve/nodes/${node}/qemu-server`));
@@ -258,6 +263,7 @@ export async function createHost(options: HostOptions = {}): Promise<Host> {
     node,
     holder,
     caCertificate: options.caCertificate ?? null,
+    realDriver: options.realDriver ?? false,
     driver: options.driver === undefined ? '580.159.04' : options.driver,
     kernelModule: options.kernelModule ?? 'open',
     gpus: options.gpus ?? RECORDED_GPUS,

@@ -16,15 +16,20 @@ const RULES: readonly (readonly [string, string, readonly string[]])[] = [
   ['filter', 'INPUT', ['-i', BRIDGE, ...COMMENT, '-j', 'ACCEPT']],
 ];
 
-/** Makes the bridge with NAT to the machine's own network. Can be repeated. */
-export async function networkUp(): Promise<void> {
+/** Makes the bridge, which containers and servers share. Can be repeated. */
+export async function bridgeUp(mtu = '1500'): Promise<void> {
   if (!existsSync(`/sys/class/net/${BRIDGE}`)) {
     // A bridge without an address of its own takes one from its ports, another with each container that comes or goes:
     // every other container then talks to an address nobody has until its ARP entry is gone.
     await runOk(['ip', 'link', 'add', BRIDGE, 'address', '02:00:0a:57:5b:01', 'type', 'bridge']);
   }
   await runOk(['ip', 'address', 'replace', `${GATEWAY}/24`, 'dev', BRIDGE]);
-  await runOk(['ip', 'link', 'set', BRIDGE, 'mtu', await uplinkMtu(), 'up']);
+  await runOk(['ip', 'link', 'set', BRIDGE, 'mtu', mtu, 'up']);
+}
+
+/** Makes the bridge with NAT to the machine's own network. Can be repeated. */
+export async function networkUp(): Promise<void> {
+  await bridgeUp(await uplinkMtu());
   const forwarding = (await readFile(FORWARDING, 'utf8')).trim();
   if (forwarding !== '1') {
     await mkdir(STATE_DIR, { recursive: true });
@@ -37,6 +42,11 @@ export async function networkUp(): Promise<void> {
   }
 }
 
+/** Removes the bridge. Can be repeated. */
+export async function bridgeDown(): Promise<void> {
+  if (existsSync(`/sys/class/net/${BRIDGE}`)) await runOk(['ip', 'link', 'delete', BRIDGE]);
+}
+
 /** Removes exactly what `networkUp` added. Can be repeated. */
 export async function networkDown(): Promise<void> {
   for (const [table, chain, rule] of RULES) {
@@ -44,7 +54,7 @@ export async function networkDown(): Promise<void> {
       await runOk(['iptables', '-w', '-t', table, '-D', chain, ...rule]);
     }
   }
-  if (existsSync(`/sys/class/net/${BRIDGE}`)) await runOk(['ip', 'link', 'delete', BRIDGE]);
+  await bridgeDown();
   if (existsSync(REMEMBERED)) {
     const { forwarding } = JSON.parse(await readFile(REMEMBERED, 'utf8')) as { forwarding: string };
     await writeFile(FORWARDING, forwarding);

@@ -2,7 +2,6 @@ import { run } from './command.ts';
 
 /** Debian/Ubuntu packages the lab's own programs come from. */
 const PACKAGES = [
-  'apt-utils',
   'btrfs-progs',
   'ca-certificates',
   'debian-archive-keyring',

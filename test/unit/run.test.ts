@@ -148,6 +148,7 @@ describe('run, planning', () => {
     expect(result.containers[0]?.verifications.map(({ level, status }) => `${level} ${status}`)).toEqual([
       'L1 pass',
       'L2 pass',
+      'L3 pass',
       'L4 pass',
     ]);
     expect(result.containers[0]?.gpus).toHaveLength(2);

@@ -7,14 +7,7 @@ import { runOk } from '../command.ts';
 import { SOURCE_DATE_EPOCH } from '../upstream/deb.ts';
 import type { Libraries } from './libraries.ts';
 import { helpTexts, optionTable } from './options.ts';
-import { payload } from './payload.ts';
-
-export interface RunfileOptions {
-  version: string;
-  libraries: Libraries;
-  /** Size of the firmware in it, which does not compress: about the runfile's size. The real one has about 62 MB of it. */
-  firmwareBytes: number;
-}
+import { type PayloadEntry, payload } from './payload.ts';
 
 const script = (name: string): Promise<string> => readFile(join(import.meta.dirname, name), 'utf8');
 
@@ -45,17 +38,34 @@ function noise(seed: string, length: number): Buffer {
   return createCipheriv('aes-256-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(length));
 }
 
-/** Writes the stand-in runfile NVIDIA-Linux-x86_64-<version>.run to `file`. Same sources, same bytes. */
-export async function buildRunfile(file: string, options: RunfileOptions): Promise<void> {
-  const { version } = options;
+/**
+ * What the stand-in runfile of a driver version installs.
+ *
+ * @param firmwareBytes size of the firmware in it, which does not compress: about the runfile's size. The real one has about
+ *   62 MB of it.
+ */
+export async function standInDriver(
+  version: string,
+  libraries: Libraries,
+  firmwareBytes: number,
+): Promise<PayloadEntry[]> {
+  const entries = payload(version, libraries, (name, share) =>
+    noise(`${version}/${name}`, Math.round(firmwareBytes * share)),
+  );
+  const smi = { name: 'nvidia-smi', mode: '0755', type: 'UTILITY_BINARY', content: await nvidiaSmi(version) };
+  return [...entries, smi];
+}
+
+/**
+ * Writes the runfile NVIDIA-Linux-x86_64-<version>.run to `file`: the stand-in's stub and installer with `driver` in it.
+ * Same sources, same bytes.
+ */
+export async function buildRunfile(file: string, version: string, driver: readonly PayloadEntry[]): Promise<void> {
   const work = await mkdtemp(join(tmpdir(), 'lab-run-'));
   try {
     const tree = join(work, 'tree');
     await mkdir(tree);
-    const entries = payload(version, options.libraries, (name, share) =>
-      noise(`${version}/${name}`, Math.round(options.firmwareBytes * share)),
-    );
-    entries.push({ name: 'nvidia-smi', mode: '0755', type: 'UTILITY_BINARY', content: await nvidiaSmi(version) });
+    const entries = [...driver];
     entries.push({
       name: 'nvidia-installer',
       mode: '0755',

@@ -6,6 +6,9 @@ import { runOk } from '../command.ts';
 /** Time stamp of everything in the lab's packages, so that the same sources give the same bytes. */
 export const SOURCE_DATE_EPOCH = 1_735_689_600; // 2025-01-01
 
+/** `none` is for hundreds of megabytes that travel over no network. */
+const COMPRESSION = { gzip: ['-Zgzip', '-z1'], xz: ['-Zxz', '-z9'], none: ['-Znone'] } as const;
+
 export type Content = string | Buffer | { symlink: string };
 
 export interface DebPackage {
@@ -25,6 +28,10 @@ export interface DebPackage {
   files?: Readonly<Record<string, Content>>;
   /** Paths of `files` that are executable. */
   executable?: readonly string[];
+  /** Files and directories of this machine: absolute path in the target system → path here. */
+  copies?: Readonly<Record<string, string>>;
+  /** Default `gzip`. */
+  compression?: keyof typeof COMPRESSION;
   postinst?: string;
   prerm?: string;
   postrm?: string;
@@ -70,6 +77,10 @@ export async function buildDeb(pkg: DebPackage, outDir: string): Promise<string>
     for (const [path, content] of Object.entries(pkg.files ?? {})) {
       await write(join(root, path), content, executable.has(path) ? 0o755 : 0o644);
     }
+    for (const [path, source] of Object.entries(pkg.copies ?? {})) {
+      await mkdir(dirname(join(root, path)), { recursive: true });
+      await runOk(['cp', '-a', '--reflink=auto', source, join(root, path)]);
+    }
     const debian = join(root, 'DEBIAN');
     await write(join(debian, 'control'), controlFile(pkg), 0o644);
     const configuration = Object.keys(pkg.files ?? {}).filter((path) => path.startsWith('/etc/'));
@@ -79,9 +90,19 @@ export async function buildDeb(pkg: DebPackage, outDir: string): Promise<string>
       if (body) await write(join(debian, script), `#!/bin/sh\nset -e\n${body}\nexit 0\n`, 0o755);
     }
     const file = debFileName(pkg);
-    await runOk(['dpkg-deb', '--root-owner-group', '-Zgzip', '-z1', '--build', root, join(outDir, file)], {
-      env: { ...process.env, SOURCE_DATE_EPOCH: String(SOURCE_DATE_EPOCH) },
-    });
+    await runOk(
+      [
+        'dpkg-deb',
+        '--root-owner-group',
+        ...COMPRESSION[pkg.compression ?? 'gzip'],
+        '--build',
+        root,
+        join(outDir, file),
+      ],
+      {
+        env: { ...process.env, SOURCE_DATE_EPOCH: String(SOURCE_DATE_EPOCH) },
+      },
+    );
     return file;
   } finally {
     await rm(root, { recursive: true, force: true });

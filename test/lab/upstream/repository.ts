@@ -1,8 +1,9 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { runOk } from '../command.ts';
-import { buildDeb, type DebPackage } from './deb.ts';
+import { buildDeb, type DebPackage, SOURCE_DATE_EPOCH } from './deb.ts';
 import { mapParallel } from './parallel.ts';
 import { type SigningKey, signRelease } from './signing.ts';
 
@@ -20,8 +21,8 @@ export interface FlatRepository {
  */
 export async function buildRepository(dir: string, repository: FlatRepository, key: SigningKey): Promise<void> {
   await mkdir(dir, { recursive: true });
-  await mapParallel(repository.packages, 3, (pkg) => buildDeb(pkg, dir));
-  const packages = await runOk(['apt-ftparchive', 'packages', '.'], { cwd: dir });
+  const files = await mapParallel(repository.packages, 3, (pkg) => buildDeb(pkg, dir));
+  const packages = (await mapParallel([...files].sort(), 3, (file) => packageEntry(dir, file))).join('\n');
   await writeFile(join(dir, 'Packages'), packages);
   if (repository.gzip) await writeFile(join(dir, 'Packages.gz'), gzipSync(packages));
   await writeRelease(dir, repository, key);
@@ -30,12 +31,35 @@ export async function buildRepository(dir: string, repository: FlatRepository, k
 /** Writes Release and signs it; used alone for a second copy of a repository with another signature. */
 export async function writeRelease(
   dir: string,
-  repository: Pick<FlatRepository, 'origin' | 'label'>,
+  { origin, label }: Pick<FlatRepository, 'origin' | 'label'>,
   key: SigningKey,
 ): Promise<void> {
-  const field = (name: string, value: string) => ['-o', `APT::FTPArchive::Release::${name}=${value}`];
-  const fields = [...field('Origin', repository.origin), ...field('Label', repository.label)];
-  const release = await runOk(['apt-ftparchive', ...fields, 'release', '.'], { cwd: dir });
+  const indexes = (await readdir(dir)).filter((name) => /^Packages(\.gz)?$/.test(name)).sort();
+  const sums = async (algorithm: string) => {
+    const lines = indexes.map(async (name) => {
+      const bytes = await readFile(join(dir, name));
+      return ` ${sum(algorithm, bytes)} ${bytes.length} ${name}\n`;
+    });
+    return (await Promise.all(lines)).join('');
+  };
+  const date = new Date(SOURCE_DATE_EPOCH * 1000).toUTCString();
+  const release =
+    `Origin: ${origin}\nLabel: ${label}\nDate: ${date}\n` +
+    `MD5Sum:\n${await sums('md5')}SHA1:\n${await sums('sha1')}SHA256:\n${await sums('sha256')}`;
   await writeFile(join(dir, 'Release'), release);
   await signRelease(dir, key);
+}
+
+/** A package's paragraph in Packages: its control file, and where and what its file is. */
+async function packageEntry(dir: string, file: string): Promise<string> {
+  const control = await runOk(['dpkg-deb', '--field', join(dir, file)]);
+  const bytes = await readFile(join(dir, file));
+  return (
+    `${control}Filename: ./${file}\nSize: ${bytes.length}\n` +
+    `MD5sum: ${sum('md5', bytes)}\nSHA1: ${sum('sha1', bytes)}\nSHA256: ${sum('sha256', bytes)}\n`
+  );
+}
+
+function sum(algorithm: string, bytes: Buffer): string {
+  return createHash(algorithm).update(bytes).digest('hex');
 }

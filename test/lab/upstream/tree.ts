@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { cp, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { buildLibraries } from '../standin/libraries.ts';
-import { buildRunfile, copyRunfile, writeChecksums } from '../standin/runfile.ts';
+import { buildRunfile, copyRunfile, standInDriver, writeChecksums } from '../standin/runfile.ts';
 import { CONTAINER_TOOLKIT_VERSIONS, containerToolkitPackages } from './container-packages.ts';
 import { commonToolkitPackages, toolkitPackages, toolkitReleases } from './cuda-packages.ts';
 import { buildDeb, type DebPackage } from './deb.ts';
@@ -69,7 +69,7 @@ async function buildTree(root: string, keys: SigningKeys, firmwareBytes: number)
     const general = join(nvidia, 'XFree86/Linux-x86_64', version, name);
     const dataCentre = join(nvidia, 'tesla', version, name);
     const first = xfree86 ? general : dataCentre;
-    await buildRunfile(first, { version, libraries, firmwareBytes });
+    await buildRunfile(first, version, await standInDriver(version, libraries, firmwareBytes));
     if (xfree86) await writeChecksums(general, ['sha256', 'md5']);
     if (xfree86 && tesla) await copyRunfile(general, dataCentre);
     if (tesla === 'with checksum') await writeChecksums(dataCentre, ['sha256']);

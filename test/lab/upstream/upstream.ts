@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { ensureCertificates } from './certificates.ts';
 import type { Fault } from './faults.ts';
 import type { LoggedRequest, ServerConfiguration } from './server.ts';
-import { ensureSigningKeys, ensureTree } from './tree.ts';
+import { ensureSigningKeys, ensureTree, type SigningKeys } from './tree.ts';
 
 export type { Fault } from './faults.ts';
 export type { LoggedRequest } from './server.ts';
@@ -19,8 +19,8 @@ export interface UpstreamOptions {
   address: string;
   /** Default 443: the product's URLs have no port. */
   port?: number;
-  /** Size of the runfiles, nearly: their part that does not compress. Default 8 MiB; the real ones have some 300 to 400. */
-  runfileBytes?: number;
+  /** Makes the directory that is served, one subdirectory per host name. Default: the lab's stand-ins. */
+  tree?: (keys: SigningKeys) => Promise<string>;
 }
 
 /** What a test needs to know of NVIDIA's stand-in servers, and its switches. Usable from any process of the machine. */
@@ -55,7 +55,8 @@ interface ServerState {
   fingerprints: Upstream['fingerprints'];
 }
 
-const DEFAULT_RUNFILE_BYTES = 8 * 1024 * 1024;
+/** Size of the stand-ins' runfiles, nearly: their part that does not compress. The real ones have some 300 to 400 MiB. */
+const RUNFILE_BYTES = 8 * 1024 * 1024;
 
 const stateFile = (stateDir: string): string => join(stateDir, 'server.json');
 const faultsDir = (stateDir: string): string => join(stateDir, 'faults');
@@ -69,7 +70,7 @@ export async function startUpstream(options: UpstreamOptions): Promise<Upstream>
   await endServer(stateDir);
   const certificates = await ensureCertificates(join(cacheDir, 'authority'), [options.address]);
   const keys = await ensureSigningKeys(join(cacheDir, 'keys'));
-  const root = await ensureTree(cacheDir, keys, options.runfileBytes ?? DEFAULT_RUNFILE_BYTES);
+  const root = await (options.tree?.(keys) ?? ensureTree(cacheDir, keys, RUNFILE_BYTES));
   await rm(faultsDir(stateDir), { recursive: true, force: true });
   await mkdir(faultsDir(stateDir));
   await writeFile(requestsFile(stateDir), '');

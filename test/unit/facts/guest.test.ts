@@ -1,13 +1,18 @@
+import { createHash } from 'node:crypto';
 import { chmodSync, writeFileSync } from 'node:fs';
+import { arch } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { CUDA_QUERY_PROGRAMS } from '../../../src/facts/cuda-query-programs.ts';
 import { observeGuest, parseProbe } from '../../../src/facts/guest.ts';
 import { GUEST_PROBE } from '../../../src/facts/guest-probe.ts';
 import { runCommand } from '../../../src/system/command.ts';
+import { parseCudaQuery } from '../../../src/verify/cuda-query.ts';
+import { type Architecture, isArchitecture } from '../../../src/version/architecture.ts';
 import { anyText } from '../helpers/any-text.ts';
 import { FakeHost, scriptOf } from '../helpers/commands.ts';
-import { bareGuest, guestFacts, installedToolkit } from '../helpers/facts.ts';
+import { bareGuest, CUDA_NOT_LOADED, guestFacts, installedToolkit } from '../helpers/facts.ts';
 import { failureOf } from '../helpers/failure.ts';
 import { fixture, recordedCase } from '../helpers/fixtures.ts';
 import { pctOf } from '../helpers/pct.ts';
@@ -16,6 +21,8 @@ import { temporaryDirectory } from '../helpers/temporary.ts';
 
 const encoded = (text: string) => Buffer.from(text).toString('base64');
 const END = 'end\n';
+const hexadecimal = (architecture: Architecture) =>
+  Buffer.from(CUDA_QUERY_PROGRAMS[architecture].base64, 'base64').toString('hex');
 
 describe('parseProbe', () => {
   it('reads every record of a container that is as wanted', () => {
@@ -97,6 +104,7 @@ describe('parseProbe', () => {
       'keyring',
       'node',
       'smi-query',
+      'cuda-query',
       'x',
     );
     const record = fc.tuple(name, fc.array(anyText, { maxLength: 5 }));
@@ -150,17 +158,17 @@ describe('observeGuest', () => {
   it('starts one command in the container', async () => {
     const guest = guestFacts({ keyrings: [] });
     const host = new FakeHost(() => ({ stdout: probeRecords(guest) }));
-    expect(await observeGuest(pctOf(host.run), 901)).toEqual(guest);
+    expect(await observeGuest(pctOf(host.run), 901, 'x86_64')).toEqual(guest);
     expect(host.calls).toHaveLength(1);
     const [call] = host.calls;
     if (call === undefined) throw new Error('no call');
     expect(call.ctid).toBe(901);
-    expect(scriptOf(call)).toEqual({ script: GUEST_PROBE, args: [] });
+    expect(scriptOf(call)).toEqual({ script: GUEST_PROBE, args: [hexadecimal('x86_64')] });
   });
 
   it('says what the shell said when the probe breaks off', async () => {
     const host = new FakeHost(() => ({ exitCode: 2, stdout: 'machine\tx86_64\n', stderr: 'sh: 9: base64: not found' }));
-    const failure = await failureOf(() => observeGuest(pctOf(host.run), 901));
+    const failure = await failureOf(() => observeGuest(pctOf(host.run), 901, 'aarch64'));
     expect(failure.code).toBe('PROBE_FAILED');
     expect(failure.message).toContain('901');
     expect(failure.message).toContain('exit code 2');
@@ -170,14 +178,14 @@ describe('observeGuest', () => {
 
 describe('the probe itself', () => {
   /** Runs the probe on this machine, with the given programs before all others. */
-  async function probe(programs: Record<string, string>) {
+  async function probe(programs: Record<string, string>, ...args: string[]) {
     const directory = temporaryDirectory();
     for (const [name, script] of Object.entries(programs)) {
       writeFileSync(join(directory, name), `#!/bin/sh\n${script}\n`);
       chmodSync(join(directory, name), 0o755);
     }
     const { stdout, stderr } = await runCommand(
-      ['/usr/bin/env', `PATH=${directory}:/usr/sbin:/usr/bin:/sbin:/bin`, '/bin/sh', '-c', GUEST_PROBE, 'sh'],
+      ['/usr/bin/env', `PATH=${directory}:/usr/sbin:/usr/bin:/sbin:/bin`, '/bin/sh', '-c', GUEST_PROBE, 'sh', ...args],
       { timeoutSeconds: 30 },
     );
     expect(stderr).toBe('');
@@ -221,6 +229,42 @@ describe('the probe itself', () => {
   it('does not wait twice for an nvidia-smi that hangs', async () => {
     const facts = await probe({ 'nvidia-smi': 'echo waiting', timeout: 'shift 3; "$@"; exit 124' });
     expect(facts.nvidiaSmi).toEqual({ query: { exitCode: 124, output: 'waiting\n' }, table: null });
+  });
+
+  describe('cuda-query', () => {
+    const machine = arch() === 'arm64' ? 'aarch64' : 'x86_64';
+
+    it('runs, and says so where there is no libcuda', async () => {
+      expect((await probe({ ldconfig: '' }, hexadecimal(machine))).cuda).toEqual({
+        exitCode: 1,
+        output: CUDA_NOT_LOADED,
+      });
+    });
+
+    it('is not run by a probe that has none', async () => {
+      expect((await probe({})).cuda).toBeNull();
+    });
+
+    it('is not run when nvidia-smi hangs', async () => {
+      const programs = { 'nvidia-smi': 'echo waiting', timeout: 'shift 3; "$@"; exit 124' };
+      expect((await probe(programs, hexadecimal(machine))).cuda).toBeNull();
+    });
+
+    it('of another architecture answers nothing', async () => {
+      const other = machine === 'x86_64' ? 'aarch64' : 'x86_64';
+      const { cuda } = await probe({}, hexadecimal(other));
+      expect(cuda?.exitCode).not.toBe(0);
+      expect(parseCudaQuery(cuda?.output ?? '')).toEqual({ kind: 'other' });
+    });
+
+    it.each(Object.entries(CUDA_QUERY_PROGRAMS))('of %s is what its checksum says', (architecture, program) => {
+      expect(isArchitecture(architecture)).toBe(true);
+      const bytes = Buffer.from(program.base64, 'base64');
+      expect(createHash('sha256').update(bytes).digest('hex')).toBe(program.sha256);
+      expect(bytes.subarray(1, 4).toString()).toBe('ELF');
+      // With the probe it is one argument of sh, which may have 128 KiB; and it should stay small.
+      expect(bytes.length).toBeLessThan(8192);
+    });
   });
 
   it("asks the loader's cache what the libraries are", async () => {

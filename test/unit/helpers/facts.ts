@@ -109,6 +109,14 @@ export function smiQuery(uuids: readonly string[], driver = DRIVER): string {
     .join('');
 }
 
+/** What native/cuda-query prints on the recorded host for the given GPUs. */
+export function cudaQuery(uuids: readonly string[]): string {
+  return `driver 13000\n${uuids.map((uuid) => `gpu ${uuid} 9.0 NVIDIA H100 80GB HBM3\n`).join('')}`;
+}
+
+/** What it prints where there is no driver. */
+export const CUDA_NOT_LOADED = 'not loaded libcuda.so.1: cannot open shared object file: No such file or directory\n';
+
 const DEBIAN12 = { id: 'debian', version: '12', cudaName: 'debian12', cudaKey: CUDA_KEY } as const;
 
 /** The apt files that {@link desired} wants in a Debian 12 container. */
@@ -168,6 +176,7 @@ export function guestFacts(changes: Partial<GuestFacts> = {}): GuestFacts {
       query: { exitCode: 0, output: smiQuery([GPU0, GPU1]) },
       table: { exitCode: 0, output: 'NVIDIA-SMI 580.159.04\n' },
     },
+    cuda: { exitCode: 0, output: cudaQuery([GPU0, GPU1]) },
     ...changes,
   };
 }
@@ -182,6 +191,7 @@ export function bareGuest(changes: Partial<GuestFacts> = {}): GuestFacts {
     keyrings: [],
     certificates: false,
     toolkits: [],
+    cuda: { exitCode: 1, output: CUDA_NOT_LOADED },
     ...changes,
   });
 }

@@ -46,6 +46,7 @@ export function probeRecords(guest: GuestFacts, keyrings: Record<string, Buffer>
     ),
     ...command('smi-query', guest.nvidiaSmi.query),
     ...command('smi-table', guest.nvidiaSmi.table),
+    ...command('cuda-query', guest.cuda),
     record('end'),
     '',
   ].join('\n');

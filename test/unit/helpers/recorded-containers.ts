@@ -1,4 +1,5 @@
 import type { CommandFact, GuestDeviceNode } from '../../../src/facts/facts.ts';
+import { cudaQuery } from './facts.ts';
 import type { RecordedContainer } from './fixtures.ts';
 
 function run(recorded: RecordedContainer, name: string): RecordedContainer['runs'][number] {
@@ -29,6 +30,21 @@ export function recordedPassedGpus(recorded: RecordedContainer): number[] {
 export function recordedSmi(recorded: RecordedContainer, name: 'query' | 'mismatch-smi' | 'nolib-smi'): CommandFact {
   const { exit, stdout, stderr } = run(recorded, name);
   return { exitCode: exit, output: stdout + stderr };
+}
+
+/**
+ * The recorded answers of cuInit and cuDeviceGetCount, as native/cuda-query prints them. The recordings hold no UUIDs of
+ * CUDA's: they are those of the same container's nvidia-smi.
+ */
+export function recordedCuda(recorded: RecordedContainer, name: 'cuda' | 'mismatch-cuda' | 'nolib-cuda'): CommandFact {
+  const { stdout } = run(recorded, name);
+  const missing = /^dlopen (.*)$/m.exec(stdout)?.[1];
+  if (missing !== undefined) return { exitCode: 1, output: `not loaded ${missing}\n` };
+  const [, code, count] = /^cuInit (\d+) cuDeviceGetCount \d+ count (-?\d+)$/m.exec(stdout) ?? [];
+  if (code !== '0') return { exitCode: 1, output: `driver 13000\nfailed cuInit ${code}\n` };
+  const uuids = [...recordedSmi(recorded, 'query').output.matchAll(/GPU-[0-9a-f-]+/g)].map(([uuid]) => uuid);
+  if (uuids.length !== Number(count)) throw new Error(`container ${recorded.container}: CUDA counts ${count} GPUs`);
+  return { exitCode: 0, output: cudaQuery(uuids) };
 }
 
 /** True when the recorded CUDA probe worked. */

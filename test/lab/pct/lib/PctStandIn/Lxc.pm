@@ -74,9 +74,9 @@ sub write_lxc_config {
     push @lines, 'lxc.apparmor.profile = unconfined', 'lxc.monitor.unshare = 1', 'lxc.arch = amd64',
         'lxc.hook.pre-start = ' . STATE . '/pct/prestart-hook', "lxc.rootfs.path = $directory/rootfs",
         "lxc.uts.name = " . ($keys->{hostname} // "CT$ctid"), 'lxc.environment = TERM=linux', 'lxc.tty.max = 2',
-        "lxc.cgroup.dir.container = pxlab-$ctid", "lxc.cgroup.dir.monitor = pxlab-monitor-$ctid",
-        # what the host's kernel module shows; a change of the host's driver is seen at once
-        'lxc.mount.entry = ' . STATE . '/driver proc/driver none bind,optional 0 0';
+        "lxc.cgroup.dir.container = pxlab-$ctid", "lxc.cgroup.dir.monitor = pxlab-monitor-$ctid";
+    # what the host's kernel module shows; a change of the host's driver is seen at once
+    push @lines, 'lxc.mount.entry = ' . STATE . '/driver proc/driver none bind,optional 0 0' if -d STATE . '/driver';
     push @lines, network_lines($ctid, $section);
     for my $device (devices($section)) {
         my $path = $device->[1]{path};
