@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { addAbortSignal } from 'node:stream';
 import type { HttpClient } from '@actions/http-client';
 import { ActionError, type FailureCode, messageOf } from '../errors.ts';
+import { freeBuffersEarly } from './memory.ts';
 import { type Downloaded, lengthOf, PartialDownload, type Progress } from './partial-download.ts';
 import { shownUrl } from './text.ts';
 
@@ -141,6 +142,7 @@ export function createHttp(
       }),
 
     download: async (url, file, code, onProgress) => {
+      await freeBuffersEarly();
       await using partial = new PartialDownload(file, onProgress);
       return await tried(url, code, async () => {
         const message = await request('GET', url, code, partial.requestHeaders());

@@ -27,8 +27,7 @@ interface Cost {
 
 const obtain = async (url: string, directory: string, times: number): Promise<Cost> => {
   const script = join(import.meta.dirname, '..', 'helpers', 'obtain-runfile.ts');
-  // As src/start.ts sets it.
-  const args = ['--scavenger-max-new-space-capacity-mb=1', script, url, sha256, directory, String(times)];
+  const args = [script, url, sha256, directory, String(times)];
   const { stdout } = await promisify(execFile)(process.execPath, args);
   return JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '');
 };
