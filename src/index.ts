@@ -10,10 +10,12 @@ import type { RunResult } from './report/result.ts';
 import { run } from './run.ts';
 import { runCommand } from './system/command.ts';
 import { loggedCommands } from './system/command-log.ts';
+import { withFileAddresses } from './system/file-addresses.ts';
 import { hostFiles } from './system/files.ts';
 import { createHttp } from './system/http.ts';
 import { runName } from './system/runner.ts';
 import { runnerLog } from './system/runner-log.ts';
+import { percentDecoded } from './system/text.ts';
 
 const temporary = process.env['RUNNER_TEMP'] || tmpdir();
 
@@ -38,17 +40,26 @@ async function main(): Promise<RunResult> {
   } catch (error) {
     return refused(error);
   }
+  for (const secret of secretsOf(desired.containerProxy?.url)) core.setSecret(secret);
   core.saveState('containers', desired.containers.map(({ ctid }) => ctid).join(','));
   return run(desired, {
     files: hostFiles,
     run: core.isDebug() ? loggedCommands(runCommand, runnerLog) : runCommand,
-    http: createHttp('proxmox-lxc-nvidia', (seconds) => setTimeout(seconds * 1000), cancellation.signal),
+    http: withFileAddresses(
+      createHttp('proxmox-lxc-nvidia', (seconds) => setTimeout(seconds * 1000), cancellation.signal),
+    ),
     log: runnerLog,
     cancelled: cancellation.signal,
     runName: runName(process.env),
     machine: machine(),
     temporary,
   });
+}
+
+/** What the runner must mask of an address: its password, as written and as meant. */
+function secretsOf(address: string | undefined): string[] {
+  const { password } = new URL(address ?? 'none:');
+  return [...new Set([password, percentDecoded(password)])].filter(Boolean);
 }
 
 /** The result of a run that ended at its inputs. */

@@ -38,6 +38,14 @@ export interface RepositoryWish {
   keys: string[];
 }
 
+/** A proxy for what apt fetches in a container; never written there. */
+export interface ContainerProxy {
+  /** May hold a user name and password. */
+  url: string;
+  /** Names of hosts that are reached without it. */
+  direct: string[];
+}
+
 /** One container that is wanted, with what a Phoenix file says of it. */
 export interface ContainerWish {
   ctid: number;
@@ -61,6 +69,8 @@ export interface Desired {
   verify: VerifyLevel;
   cudaRepository: RepositoryWish;
   nvidiaContainerRepository: RepositoryWish;
+  /** null: containers reach their repositories themselves. */
+  containerProxy: ContainerProxy | null;
   rollback: Rollback;
   /** Per container, for all its actions. */
   timeoutMinutes: number;
