@@ -16,6 +16,16 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
         },
       },
+      // The job summary in a real browser, as GitHub shows it.
+      {
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 300_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
       {
         test: {
           name: 'e2e',

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { type ActionRecord, applyPlan } from './apply/apply.ts';
+import { ProxyFile } from './apply/container-proxy.ts';
 import type { ApplyContext } from './apply/context.ts';
 import { Journal } from './apply/journal.ts';
 import { Protection } from './apply/protection.ts';
@@ -145,10 +146,11 @@ export class ContainerRun {
       this.#applied = true;
       const plan = this.#plan;
       if (plan.actions.length === 0) return;
+      await using proxy = await ProxyFile.write(setting.desired.containerProxy, world.temporary);
       const protection = new Protection(world, pct, this.#journal, plan);
       try {
         await protection.around(async (record) => {
-          await applyPlan(plan, this.#context(setting), this.#actions, record);
+          await applyPlan(plan, this.#context(setting, proxy), this.#actions, record);
           await record('verify');
           this.#after = await world.log.group(`Container ${plan.ctid}: verify`, () => this.#observeGuest());
           this.#prove(setting);
@@ -291,7 +293,7 @@ export class ContainerRun {
     }
   }
 
-  #context({ wish, desired, host, world, pct, cache }: Setting): ApplyContext {
+  #context({ wish, desired, host, world, pct, cache }: Setting, proxy: ProxyFile): ApplyContext {
     const end = performance.now() + desired.timeoutMinutes * 60_000;
     const secondsLeft = () => {
       const seconds = Math.ceil((end - performance.now()) / 1000);
@@ -306,6 +308,7 @@ export class ContainerRun {
       ctid: wish.ctid,
       pct,
       log: world.log,
+      proxy,
       secondsLeft,
       wait: async (seconds) => {
         await setTimeout(seconds * 1000, undefined, { signal: world.cancelled }).catch(() => {});

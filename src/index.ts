@@ -9,9 +9,11 @@ import type { Outcome } from './run.ts';
 import { accessOf } from './system/access.ts';
 import type { RunCommand } from './system/command.ts';
 import { loggedCommands } from './system/command-log.ts';
+import { withFileAddresses } from './system/file-addresses.ts';
 import { createHttp } from './system/http.ts';
 import { runName } from './system/runner.ts';
 import { runnerLog } from './system/runner-log.ts';
+import { percentDecoded } from './system/text.ts';
 import { userNow } from './system/user.ts';
 import { newHead } from './version/format.ts';
 
@@ -38,6 +40,7 @@ async function main(): Promise<Outcome> {
   } catch (error) {
     return refused(error);
   }
+  for (const secret of secretsOf(desired.containerProxy?.url)) core.setSecret(secret);
   runnerLog.info(desiredText(desired));
   const { run } = await import(/* webpackMode: "eager" */ './run.ts');
   core.saveState('sudo', desired.sudo);
@@ -47,7 +50,9 @@ async function main(): Promise<Outcome> {
     ...access,
     run: logged(access.run),
     runAsRoot: logged(access.runAsRoot),
-    http: createHttp('proxmox-lxc-nvidia', (seconds) => setTimeout(seconds * 1000), cancellation.signal),
+    http: withFileAddresses(
+      createHttp('proxmox-lxc-nvidia', (seconds) => setTimeout(seconds * 1000), cancellation.signal),
+    ),
     log: runnerLog,
     cancelled: cancellation.signal,
     now: () => new Date(),
@@ -56,6 +61,12 @@ async function main(): Promise<Outcome> {
     machine: machine(),
     temporary,
   });
+}
+
+/** What the runner must mask of an address: its password, as written and as meant. */
+function secretsOf(address: string | undefined): string[] {
+  const { password } = new URL(address ?? 'none:');
+  return [...new Set([password, percentDecoded(password)])].filter(Boolean);
 }
 
 /** The result of a run that ended at its inputs. */

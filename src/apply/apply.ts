@@ -9,6 +9,8 @@ import { installDriver } from './install-driver.ts';
 export interface ActionRecord {
   action: Action;
   status: 'done' | 'failed' | 'not-started';
+  /** When it began, in seconds since this process did; null: it didn't. */
+  startedAt: number | null;
   seconds: number;
 }
 
@@ -25,9 +27,12 @@ export async function applyPlan(
   records: ActionRecord[],
   beforeStep: (step: string) => Promise<void>,
 ): Promise<void> {
-  records.push(...plan.actions.map((action) => ({ action, status: 'not-started' as const, seconds: 0 })));
+  records.push(
+    ...plan.actions.map((action) => ({ action, status: 'not-started' as const, startedAt: null, seconds: 0 })),
+  );
   for (const record of records) {
     const started = performance.now();
+    record.startedAt = started / 1000;
     try {
       await context.log.group(`Container ${context.ctid}: ${actionTitle(record.action)}`, async () => {
         context.log.info(`Why: ${record.action.reason}`);

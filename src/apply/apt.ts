@@ -112,13 +112,16 @@ async function aptGet(
   purpose: string,
   shown: boolean,
 ): Promise<GuestResult> {
-  const { ctid, pct, log, secondsLeft } = context;
-  const run = ([program = '', ...words]: readonly string[]) =>
-    pct.exec(ctid, [program, ...(shown ? STATUS_OPTIONS : []), ...words], {
+  const { ctid, pct, log, proxy, secondsLeft } = context;
+  const run = ([program = '', ...words]: readonly string[]) => {
+    const { argv, options } = proxy.through([program, ...(shown ? STATUS_OPTIONS : []), ...words]);
+    return pct.exec(ctid, argv, {
+      ...options,
       purpose: `apt-get: ${purpose}`,
       timeoutSeconds: secondsLeft(),
       ...(shown ? { onLine: aptLog(log, ctid) } : {}),
     });
+  };
   const result = await untilMirrorIsInSync(
     context,
     () => run(argv),

@@ -77,14 +77,16 @@ export async function configureApt(
   context: ApplyContext,
   action: Extract<Action, { kind: 'configure-apt' }>,
 ): Promise<void> {
-  const { ctid, pct, log, secondsLeft } = context;
+  const { ctid, pct, log, proxy, secondsLeft } = context;
   const steps = [
     ...action.before.map(changeArguments),
     ...(action.installCertificates ? [['certificates', '-', '-']] : []),
     ...action.after.map(changeArguments),
   ];
+  const { argv, options } = proxy.through(['/bin/sh', '-c', CONFIGURE, 'proxmox-lxc-nvidia', ...steps.flat()]);
   const result = await untilMirrorIsInSync(context, () =>
-    pct.script(ctid, CONFIGURE, steps.flat(), {
+    pct.exec(ctid, argv, {
+      ...options,
       purpose: 'setting up apt',
       timeoutSeconds: secondsLeft(),
       onLine: (line) => log.foreign(String(ctid), line),

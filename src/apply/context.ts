@@ -2,12 +2,15 @@ import type { Pct } from '../proxmox/pct.ts';
 import type { CachedRunfile } from '../runfile/cache.ts';
 import type { WantedRunfile } from '../runfile/runfile.ts';
 import type { Log } from '../system/log.ts';
+import type { ProxyFile } from './container-proxy.ts';
 
 /** What every action works with. */
 export interface ApplyContext {
   ctid: number;
   pct: Pct;
   log: Log;
+  /** How what apt fetches in the container reaches the network. */
+  proxy: ProxyFile;
   /** Seconds left of the container's time for the next command; at least a few, so that clean-up can always run. */
   secondsLeft(): number;
   /** Waits before another try; ends with the run's cancellation. @throws what it was cancelled with */

@@ -57,6 +57,14 @@ export interface ContainerSelection {
 /** What was approved: a plan's digest, or a plan file that holds it. */
 export type ApprovedPlan = { kind: 'digest'; digest: string } | { kind: 'file'; path: string };
 
+/** A proxy for what apt fetches in a container; never written there. */
+export interface ContainerProxy {
+  /** May hold a user name and password. */
+  url: string;
+  /** Names of hosts that are reached without it. */
+  direct: string[];
+}
+
 /** One container that is meant, with what a Phoenix file says of it. */
 export interface ContainerWish {
   ctid: number;
@@ -91,6 +99,8 @@ export interface Desired {
   verify: VerifyLevel;
   cudaRepository: RepositoryWish;
   nvidiaContainerRepository: RepositoryWish;
+  /** null: containers reach their repositories themselves. */
+  containerProxy: ContainerProxy | null;
   rollback: Rollback;
   /** Per container, for all its actions. */
   timeoutMinutes: number;

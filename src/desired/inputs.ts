@@ -5,6 +5,7 @@ import { isDriverVersion } from '../version/driver.ts';
 import { parseContainerList } from './containers.ts';
 import {
   type ApprovedPlan,
+  type ContainerProxy,
   type ContainerSelection,
   type CudaWish,
   type Desired,
@@ -39,6 +40,8 @@ export const INPUTS = [
   'cuda-repository-key',
   'nvidia-container-repository',
   'nvidia-container-repository-key',
+  'container-proxy',
+  'container-no-proxy',
   'rollback',
   'approved-plan',
   'plan-valid-days',
@@ -95,6 +98,7 @@ export async function readDesired(get: GetInput, read: (path: string) => Promise
     verify: cuda.kind === 'none' ? 'driver' : verify,
     cudaRepository: readRepository(given, 'cuda-repository', CUDA_REPOSITORY),
     nvidiaContainerRepository: readRepository(given, 'nvidia-container-repository', NVIDIA_CONTAINER_REPOSITORY),
+    containerProxy: readContainerProxy(given('container-proxy'), given('container-no-proxy')),
     rollback: choice('rollback', given('rollback'), ROLLBACK, 'auto'),
     timeoutMinutes: readNumber('timeout-minutes', given('timeout-minutes'), { least: 1, most: 1440 }, 60),
     lockWaitMinutes: readNumber('lock-wait-minutes', given('lock-wait-minutes'), { least: 0, most: 1440 }, 10),
@@ -148,7 +152,8 @@ function readRunfileAddress(input: string | undefined, phoenix: PhoenixFiles): R
   const wish = input === undefined ? phoenix.runfileUrl() : { value: input, source: INPUT('runfile-url') };
   if (wish === undefined) return { kind: 'derived' };
   // Placeholders aren't valid in every part of an address: what is checked is an address with them filled in.
-  checkUrl(wish.value.replaceAll('{version}', '1.2').replaceAll('{arch}', 'x'), wish.source, wish.value);
+  const filled = wish.value.replaceAll('{version}', '1.2').replaceAll('{arch}', 'x');
+  if (!/^file:\/\/\/[^?#]*$/.test(filled)) checkUrl(filled, wish.source, wish.value);
   return { kind: 'template', url: wish.value, source: wish.source };
 }
 
@@ -219,6 +224,27 @@ function readRepository(
     );
   }
   return { base: (base ?? otherwise).replace(/\/+$/, ''), keys };
+}
+
+function readContainerProxy(url: string | undefined, direct: string | undefined): ContainerProxy | null {
+  const source = INPUT('container-proxy');
+  if (url === undefined) {
+    if (direct === undefined) return null;
+    throw new ActionError(
+      'INPUT_INVALID',
+      `${INPUT('container-no-proxy')} is given without "container-proxy".`,
+      'Give the address of the proxy as well, or neither.',
+    );
+  }
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol) || /\s/.test(url)) {
+    throw new ActionError(
+      'URL_INVALID',
+      `${source} is "${shownUrl(url)}", which is no address of a proxy.`,
+      'Write http://host:port, with user:password@ before the host where it asks for them.',
+    );
+  }
+  const names = (direct ?? '').split(/[\s,]+/).filter(Boolean);
+  return { url, direct: names };
 }
 
 function readNumber(

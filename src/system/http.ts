@@ -4,7 +4,7 @@ import type { HttpClient } from '@actions/http-client';
 import { ActionError, type FailureCode, messageOf } from '../errors.ts';
 import { freeBuffersEarly } from './memory.ts';
 import { type Downloaded, lengthOf, PartialDownload, type Progress } from './partial-download.ts';
-import { shownUrl } from './text.ts';
+import { percentDecoded, shownUrl } from './text.ts';
 
 /** Largest answer that is read into memory; NVIDIA's package index is about 1 MB packed. */
 const MEMORY_LIMIT = 64 * 1024 * 1024;
@@ -228,13 +228,4 @@ function authorization({ username, password }: URL): Record<string, string> {
   if (username === '' && password === '') return {};
   const credentials = `${percentDecoded(username)}:${percentDecoded(password)}`;
   return { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` };
-}
-
-/** A text with its `%XX` put in place; as it is where a `%` stands for itself. */
-function percentDecoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }

@@ -60,6 +60,15 @@ export function withoutCredentials(text: string): string {
   return text.replace(/(\/\/)[^\s/?#]*@/g, '$1***@');
 }
 
+/** A text with its `%XX` put in place; as it is where a `%` stands for itself. */
+export function percentDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 /** Foreign or own text as one line of a log that is no workflow command, whatever it holds, unless it begins so itself. */
 export function oneLine(text: string): string {
   return printable(text)

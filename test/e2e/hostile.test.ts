@@ -94,9 +94,10 @@ function expectWholesomePage(summary: string): void {
   expect(controls).toEqual([]);
   const body = summaryPage(summary)
     .replace(/^.*<\/style>/s, '')
+    .replace('<code class="language-mermaid">', '<code>')
     .replace('</html>', '');
   const open: string[] = [];
-  const allowed = /^(?:h[1-6]|p|b|br|code|pre|table|tr|th|td|details|summary)$/;
+  const allowed = /^(?:h[1-6]|p|b|br|code|pre|sub|table|tr|th|td|details|summary)$/;
   for (const [tag, end, name = ''] of body.matchAll(/<(\/?)([a-zA-Z!?][a-zA-Z0-9]*)[^>]*>/g)) {
     expect(tag).toMatch(/^<\/?[a-z0-9]+>$/);
     expect(name).toMatch(allowed);

@@ -1,7 +1,7 @@
 import { run } from './command.ts';
 
 /** Debian/Ubuntu packages the lab's own programs come from. */
-const PACKAGES = [
+const LAB_PACKAGES = [
   'btrfs-progs',
   'ca-certificates',
   'debian-archive-keyring',
@@ -23,12 +23,12 @@ const PACKAGES = [
   'xz-utils',
 ] as const;
 
-/** Installs what the lab needs by apt-get; one `dpkg-query` when all is there. */
-export async function installPackages(): Promise<void> {
+/** Installs packages by apt-get (without a list, what the lab needs); one `dpkg-query` when all is there. */
+export async function installPackages(packages: readonly string[] = LAB_PACKAGES): Promise<void> {
   if (process.getuid?.() !== 0) {
     throw new Error('The lab makes containers, mounts and a bridge: run it as root (for example with `sudo -E`).');
   }
-  const missing = await missingPackages();
+  const missing = await missingPackages(packages);
   if (missing.length === 0) return;
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const install = ['apt-get', 'install', '-y', '--no-install-recommends', ...missing];
@@ -45,8 +45,8 @@ export async function installPackages(): Promise<void> {
   }
 }
 
-async function missingPackages(): Promise<string[]> {
-  const query = await run(['dpkg-query', '-W', '-f', '${Package} ${db:Status-Status}\\n', ...PACKAGES]).catch(() => {
+async function missingPackages(packages: readonly string[]): Promise<string[]> {
+  const query = await run(['dpkg-query', '-W', '-f', '${Package} ${db:Status-Status}\\n', ...packages]).catch(() => {
     throw new Error('The lab runs on Debian or Ubuntu only: dpkg-query was not found.');
   });
   const installed = new Set(
@@ -55,5 +55,5 @@ async function missingPackages(): Promise<string[]> {
       .filter((line) => line.endsWith(' installed'))
       .map((line) => line.split(' ')[0]),
   );
-  return PACKAGES.filter((name) => !installed.has(name));
+  return packages.filter((name) => !installed.has(name));
 }

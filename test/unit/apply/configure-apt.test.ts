@@ -98,9 +98,9 @@ describe('its script in a real shell', () => {
     let result: Answer = {};
     const { pct } = context;
     const spied = Object.create(pct, {
-      script: {
-        value: async (...args: Parameters<typeof pct.script>) => {
-          const done = await pct.script(...args);
+      exec: {
+        value: async (...args: Parameters<typeof pct.exec>) => {
+          const done = await pct.exec(...args);
           result = done;
           return done;
         },

@@ -53,6 +53,8 @@ describe('readDesired', () => {
         'EB69 3B30 35CD 5710 E231  E123 A4B4 6996 3BF8 63CC,\n02182e60104fcdc26eae1b8597a5d4cb8793f200\n',
       'nvidia-container-repository': 'https://mirror.example/container/',
       'nvidia-container-repository-key': 'C95B321B61E88C1809C4F759DDCAE044F796ECB0',
+      'container-proxy': 'http://user:s3cret@proxy.example:3128',
+      'container-no-proxy': 'mirror.example, .internal',
       rollback: 'require',
       facts: 'facts/pve1.json',
       'facts-max-age-hours': '48',
@@ -93,6 +95,7 @@ describe('readDesired', () => {
         base: 'https://mirror.example/container',
         keys: ['C95B321B61E88C1809C4F759DDCAE044F796ECB0'],
       },
+      containerProxy: { url: 'http://user:s3cret@proxy.example:3128', direct: ['mirror.example', '.internal'] },
       rollback: 'require',
       timeoutMinutes: 1440,
       lockWaitMinutes: 0,
@@ -123,7 +126,13 @@ describe('readDesired', () => {
     [{ 'driver-version': 'latest' }, 'DRIVER_VERSION_INVALID', '580.159.04'],
     [{ 'runfile-url': 'http://mirror.example/x.run' }, 'URL_INSECURE', 'runfile-url'],
     [{ 'runfile-url': 'ftp://mirror.example/x.run' }, 'URL_INVALID', 'runfile-url'],
-    [{ 'runfile-url': 'file:///root/x.run' }, 'URL_INVALID', 'https://'],
+    [{ 'runfile-url': 'file://server/x.run' }, 'URL_INVALID', 'https://'],
+    [{ 'runfile-url': 'file:///x.run?y' }, 'URL_INVALID', 'https://'],
+    [{ 'cuda-repository': 'file:///mirror' }, 'URL_INVALID', 'https://'],
+    [{ 'container-proxy': 'proxy.example:3128' }, 'URL_INVALID', 'http://host:port'],
+    [{ 'container-proxy': 'socks5://proxy.example' }, 'URL_INVALID', 'http://host:port'],
+    [{ 'container-proxy': 'http://a\nb' }, 'URL_INVALID', 'http://host:port'],
+    [{ 'container-no-proxy': 'x.example' }, 'INPUT_INVALID', 'without "container-proxy"'],
     [{ 'runfile-url': 'mirror.example/x.run' }, 'URL_INVALID', 'https://'],
     [{ 'runfile-sha256': 'abc' }, 'INPUT_INVALID', '64 hexadecimal digits'],
     [{ 'runfile-sha256': `${'ab'.repeat(32)}0` }, 'INPUT_INVALID', '64 hexadecimal digits'],
@@ -158,6 +167,18 @@ describe('readDesired', () => {
       const { message } = await failureOf(() => read({ ...LEAST, 'cuda-repository': url }));
       expect(message).not.toContain('s3cret');
     }
+  });
+
+  it('takes a runfile on this host', async () => {
+    const url = 'file:///var/lib/nvidia/{version}/NVIDIA-Linux-{arch}-{version}.run';
+    const { runfile } = await read({ ...LEAST, 'runfile-url': url });
+    expect(runfile.address).toEqual({ kind: 'template', url, source: 'Input "runfile-url"' });
+  });
+
+  it('shows no password of a proxy that it refuses', async () => {
+    const { message } = await failureOf(() => read({ ...LEAST, 'container-proxy': 'ftp://user:s3cret@proxy.example' }));
+    expect(message).toContain('ftp://***@proxy.example');
+    expect(message).not.toContain('s3cret');
   });
 
   it('shows an address that it refuses as it was written', async () => {

@@ -1,3 +1,4 @@
+import { ProxyFile } from '../../../src/apply/container-proxy.ts';
 import type { ApplyContext } from '../../../src/apply/context.ts';
 import type { CachedRunfile } from '../../../src/runfile/cache.ts';
 import { type Answer, FakeHost, type GuestCall } from './commands.ts';
@@ -14,6 +15,9 @@ export const RUNFILE: CachedRunfile = {
   path: `/opt/hostedtoolcache/nvidia-runfile/x/NVIDIA-Linux-x86_64-${DRIVER}.run`,
 };
 
+/** No proxy. */
+const DIRECT = await ProxyFile.write(null, '/nowhere');
+
 /** Container 901 on a made-up host, with a log that can be read, an hour left, and waits that are only noted. */
 export function applyContext(answer: (call: GuestCall, index: number) => Answer | Promise<Answer>) {
   const host = new FakeHost(answer);
@@ -23,6 +27,7 @@ export function applyContext(answer: (call: GuestCall, index: number) => Answer 
     ctid: 901,
     pct: pctOf(host.run),
     log,
+    proxy: DIRECT,
     secondsLeft: () => 3600,
     wait: async (seconds) => void waits.push(seconds),
     obtainRunfile: async () => RUNFILE,

@@ -40,6 +40,7 @@ export function desired(changes: Partial<Desired> = {}): Desired {
     verify: 'toolkit',
     cudaRepository: { base: 'https://developer.download.nvidia.com/compute/cuda/repos', keys: [] },
     nvidiaContainerRepository: { base: 'https://nvidia.github.io/libnvidia-container', keys: [] },
+    containerProxy: null,
     rollback: 'auto',
     timeoutMinutes: 60,
     lockWaitMinutes: 10,

@@ -22,7 +22,9 @@ export async function serve(handler: Handler): Promise<{ url: string; requests: 
 }
 
 /** The same with https, and a throwaway certificate that this process trusts until the test has finished. */
-export async function serveSecurely(handler: Handler): Promise<{ url: string; requests: string[] }> {
+export async function serveSecurely(
+  handler: Handler,
+): Promise<{ url: string; requests: string[]; certificate: string }> {
   const directory = temporaryDirectory();
   const [key, certificate] = [join(directory, 'key.pem'), join(directory, 'certificate.pem')];
   const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
@@ -41,7 +43,7 @@ export async function serveSecurely(handler: Handler): Promise<{ url: string; re
       handler(request, response, requests.length - 1);
     },
   );
-  return { url: `https://127.0.0.1:${await listen(server)}`, requests };
+  return { url: `https://127.0.0.1:${await listen(server)}`, requests, certificate };
 }
 
 /** Starts a server on a free port; it is closed, with all its connections, when the running test has finished. */

@@ -39,7 +39,7 @@ describe('table', () => {
 describe('fold', () => {
   it('keeps blank lines, and lets nothing out of it', () => {
     const content = 'one\n\n</pre></details>\n\n# heading\n::error::x\n\n';
-    expect(fold('a <b>', content)).toBe(
+    expect(fold(text('a <b>'), [preformatted(content), ''])).toBe(
       '<details><summary>a &lt;b&gt;</summary>\n\n<pre>one\n\n&lt;/pre&gt;&lt;/details&gt;\n\n# heading\n::error::x</pre>\n\n</details>',
     );
   });

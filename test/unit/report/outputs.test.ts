@@ -15,6 +15,7 @@ const FAILURE: Failure = { code: 'CONTAINER_STOPPED', seen: 'Container 902 is no
 const record = (status: ActionRecord['status']): ActionRecord => ({
   action: { kind: 'remove-packages', reason: 'x', packages: ['libcuda1'] },
   status,
+  startedAt: 1,
   seconds: 1.23456,
 });
 

@@ -67,7 +67,7 @@ describe('report', () => {
     const result = runResult();
     const { outputs, summary, exitCode, written, log } = await reported(result);
     expect(outputs['result']).toBe('converged');
-    expect(summary).toContain('## ✅ Nothing to do');
+    expect(summary).toContain('## ✅ container 901 in order');
     expect(exitCode).toBeUndefined();
     expect(written).not.toContain('::error');
     expect(log.lines).toEqual(['info Result: converged.']);

@@ -1,238 +1,178 @@
 import { describe, expect, it } from 'vitest';
-import type { ActionRecord } from '../../../src/apply/apply.ts';
-import type { Failure } from '../../../src/errors.ts';
 import type { Action } from '../../../src/plan/actions.ts';
-import type { ContainerResult, RunResult } from '../../../src/report/result.ts';
+import type { RunResult } from '../../../src/report/result.ts';
 import { renderSummary, SUMMARY_LIMIT } from '../../../src/report/summary.ts';
-import { DRIVER, GPU0, GPU1, hostFacts } from '../helpers/facts.ts';
 import { containerPlan, containerResult, runResult } from '../helpers/results.ts';
+import { SAMPLES } from '../helpers/sample-results.ts';
 
-const FAILURE: Failure = {
-  code: 'APT_FAILED',
-  seen: 'In container 901, apt-get could not install kmod (exit code 100).',
-  remedy: "See apt's own words below.",
-  details: 'E: Unable to locate package kmod\n\nE: <b>second</b>',
-};
-const ACTION: Action = { kind: 'remove-packages', reason: 'apt owns driver files', packages: ['libcuda1'] };
-const records = (...statuses: ActionRecord['status'][]): ActionRecord[] =>
-  statuses.map((status) => ({ action: ACTION, status, seconds: 61 }));
+const MIB = 1024 ** 2;
+const bytes = (text: string) => Buffer.byteLength(text);
+const NO_LIMIT = Number.MAX_SAFE_INTEGER;
 
-const one = (changes: Partial<ContainerResult>, run: Partial<RunResult> = {}) =>
-  renderSummary(runResult({ containers: [containerResult(changes)], ...run }));
-
-describe('the verdict', () => {
-  const planned = containerResult({ ctid: 902, status: 'planned' });
-
-  it.each<[string, Partial<RunResult>, string]>([
-    ['nothing to do', {}, '## ✅ Nothing to do: container 901 as wanted\n'],
-    [
-      'nothing to do for several',
-      { containers: [containerResult(), containerResult({ ctid: 902 })] },
-      '## ✅ Nothing to do: 2 containers as wanted\n',
-    ],
-    ['changed', { status: 'changed' }, '## ✅ Done: container 901 changed and verified\n'],
-    [
-      'planned',
-      { status: 'planned', containers: [containerResult(), planned] },
-      '## 📝 Plan: 1 to change, 1 in order\n',
-    ],
-    ['failed', { status: 'failed', containers: [containerResult({ failure: FAILURE })] }, '## ❌ Failed: APT_FAILED\n'],
-  ])('of a run with %s', (_what, changes, verdict) => {
-    expect(renderSummary(runResult(changes))).toContain(verdict);
-    expect(renderSummary(runResult(changes)).startsWith('## ')).toBe(true);
+describe('the order', () => {
+  it('is what is read first: verdict, failures, containers, GPUs, time, the rest', () => {
+    const summary = renderSummary(SAMPLES.failed);
+    const places = [
+      '## ❌ INSTALLER_NO_SPACE: 1 failed',
+      '❌ <b>NVIDIA&#39;s installer',
+      'ERROR: Unable to write',
+      '<th>Container</th>',
+      '### GPUs',
+      '### Where the time went',
+      '### Details',
+    ].map((part) => summary.indexOf(part));
+    expect(places).not.toContain(-1);
+    expect(places).toEqual(places.toSorted((a, b) => a - b));
   });
 
-  it('names driver, toolkit and time', () => {
-    expect(renderSummary(runResult())).toContain(`Driver ${DRIVER}, CUDA 12.8 — verified in 2.5 s.`);
-    expect(renderSummary(runResult({ cudaVersion: null }))).toContain(`Driver ${DRIVER} — verified`);
-  });
-});
-
-describe('the rest', () => {
-  it('tells of host, GPUs, verifications and raw outputs', () => {
-    const summary = one({});
-    expect(summary).toContain('### Host pve1');
-    expect(summary).toContain(`driver ${DRIVER}, open kernel module, Proxmox VE 8.4.1`);
-    expect(summary).toContain(`<td>/dev/nvidia1</td><td>NVIDIA H100 80GB HBM3</td><td><code>${GPU1}</code></td>`);
-    expect(summary).toContain('<b>901</b> cuda-901');
-    expect(summary).toContain('L1 ✅ L4 ➖');
-    expect(summary).toContain('<td>✅</td><td>L1 user space equals the kernel module</td><td>both are equal</td>');
-    expect(summary).toContain(`<td>81559 MiB</td><td>00000000:00:06.0</td><td><code>${GPU0}</code></td>`);
-    expect(summary).toContain(
-      '<details><summary>nvidia-smi in container 901</summary>\n\n<pre>NVIDIA-SMI 580.159.04</pre>\n\n</details>',
-    );
-    expect(summary).toContain('<pre>release 12.8</pre>');
-  });
-
-  it('shows what changed', () => {
-    const summary = one({
-      status: 'changed',
-      before: { driver: '550.163.01', toolkits: [] },
-      after: { driver: DRIVER, toolkits: ['12.6', '12.8'] },
-      actions: records('done'),
-    });
-    expect(summary).toContain(`550.163.01 → <b>${DRIVER}</b>`);
-    expect(summary).toContain('none → <b>12.6, 12.8</b>');
-    expect(summary).toContain(
-      '<td>✅</td><td>remove 1 driver package</td><td>apt owns driver files</td><td>1 min 1 s</td>',
-    );
-  });
-
-  it('shows how far a failed container came', () => {
-    const summary = one({ status: 'failed', failure: FAILURE, actions: records('done', 'failed', 'not-started') });
-    const marks = [...summary.matchAll(/<td>(✅|❌|⏹️)<\/td><td>remove/g)].map(([, mark]) => mark);
-    expect(marks).toEqual(['✅', '❌', '⏹️']);
-    expect(summary).toContain('<td>apt owns driver files</td><td>–</td>');
-  });
-
-  it('says that a container was rolled back', () => {
-    expect(one({ status: 'failed', rolledBack: true, failure: FAILURE })).toContain('❌ failed, rolled back');
-    expect(one({ status: 'failed', failure: FAILURE })).not.toContain('rolled back');
-  });
-
-  it('shows what is planned, and warnings and findings', () => {
-    const summary = one({
-      status: 'planned',
-      verifications: [],
-      plan: containerPlan({
-        actions: [ACTION],
-        safety: { kind: 'snapshot' },
-        warnings: [{ code: 'LITTLE_MEMORY', message: 'Only 512 MiB.' }],
-      }),
-      findings: [{ code: 'GPU_ISOLATION', message: 'One too many.' }],
-    });
-    expect(summary).toContain('<td>📝</td><td>remove 1 driver package</td>');
-    expect(summary).toContain('goes back to a snapshot');
-    expect(summary).toContain('<p>⚠️ Only 512 MiB. (<code>LITTLE_MEMORY</code>)</p>');
-    expect(summary).toContain('<p>⚠️ One too many. (<code>GPU_ISOLATION</code>)</p>');
-  });
-
-  it('tells every failure with its remedy and details', () => {
-    const summary = renderSummary(
-      runResult({
-        status: 'failed',
-        containers: [
-          containerResult({ failure: FAILURE }),
-          containerResult({ ctid: 902, failure: { ...FAILURE, code: 'CONTAINER_LOCKED', seen: 'Second.' } }),
-        ],
-      }),
-    );
-    expect(summary).toContain(
-      '<p><b>In container 901, apt-get could not install kmod (exit code 100).</b><br>See apt&#39;s',
-    );
-    expect(summary).toContain('<b>Second.</b>');
-    expect(summary).toContain('(<code>CONTAINER_LOCKED</code>)');
-    expect(summary).toContain('<pre>E: Unable to locate package kmod\n\nE: &lt;b&gt;second&lt;/b&gt;</pre>');
+  it('puts the steps of a plan and their reasons in the open', () => {
+    const summary = renderSummary(SAMPLES.plan);
+    expect(summary.startsWith('## 📝 2 to change, 3 in order\n')).toBe(true);
+    const open = summary.replace(/<details>[\s\S]*?<\/details>/g, '');
+    expect(open).toContain('<h3>Container 901 ollama</h3>');
+    expect(open).toContain('<td>install the user space of driver 580.159.04</td><td>user space 550.163.01 ≠ host');
+    expect(open).toContain('there is no snapshot to go back to: storage local has no snapshots');
+    expect(open).toContain('⚠️ Container 903 has 1024 MiB of memory');
   });
 
   it('is complete for a run that ended at its inputs', () => {
-    const result = runResult({
-      status: 'failed',
-      host: null,
-      mode: null,
-      cudaVersion: null,
-      containers: [],
-      failure: FAILURE,
-    });
-    const summary = renderSummary(result);
-    expect(summary).toContain('## ❌ Failed: APT_FAILED');
-    expect(summary).not.toContain('<table>');
-    expect(summary).not.toContain('undefined');
-  });
-
-  it('knows hosts without driver and GPUs without UUID', () => {
-    const gpus = hostFacts().gpus.map((gpu) => ({ ...gpu, uuid: null, minor: null }));
-    const summary = renderSummary(runResult({ host: hostFacts({ driver: null, proxmoxVersion: null, gpus }) }));
-    expect(summary).toContain('no driver loaded, Proxmox VE unknown');
-    expect(summary).not.toContain('null');
+    const failure = { code: 'INPUT_INVALID', seen: 'Input "mode" is "x".', remedy: 'Write apply.' } as const;
+    const nothing = { host: null, mode: null, cudaVersion: null, containers: [] };
+    const summary = renderSummary(runResult({ status: 'failed', ...nothing, failure }));
+    expect(summary).toBe(
+      '## ❌ INPUT_INVALID: nothing was touched\n\n<p>❌ <b>Input &quot;mode&quot; is &quot;x&quot;.</b><br>➡️ Write apply. (<code>INPUT_INVALID</code>)</p>\n',
+    );
   });
 });
 
 describe('text from containers', () => {
   const HOSTILE =
-    '</pre></details>\n\n<img src=x onerror=alert(1)>\n\n# h\n| a |\n::error::x\n\u001b[31m@team ![x](https://evil.example/x)';
-  const summary = renderSummary(
-    runResult({
-      status: 'failed',
-      containers: [
-        containerResult({
-          hostname: HOSTILE,
-          before: { driver: HOSTILE, toolkits: [HOSTILE] },
-          after: { driver: `${HOSTILE}2`, toolkits: [`${HOSTILE}2`] },
-          failure: { code: 'APT_FAILED', seen: HOSTILE, remedy: HOSTILE, details: HOSTILE },
-          actions: [{ action: { ...ACTION, reason: HOSTILE }, status: 'done', seconds: 1 }],
-          verifications: [{ level: 'L2', title: HOSTILE, status: 'fail', seen: HOSTILE }],
-          findings: [{ code: 'GPU_ISOLATION', message: HOSTILE }],
-          gpus: [{ index: 0, uuid: HOSTILE, name: HOSTILE, driverVersion: HOSTILE, bus: HOSTILE, memory: HOSTILE }],
-          nvidiaSmi: HOSTILE,
-          nvcc: HOSTILE,
-        }),
-      ],
-    }),
-  );
+    '</pre></details>\n\n<img src=x onerror=alert(1)>\n\n# h\n| a |\n```\n::error::x\n\u001b[31m@team ![x](https://evil.example/x)';
+  const action: Action = { kind: 'remove-packages', reason: HOSTILE, packages: ['libcuda1'] };
+  const hostile = containerResult({
+    hostname: HOSTILE,
+    before: { driver: HOSTILE, toolkits: [HOSTILE] },
+    after: { driver: `${HOSTILE}2`, toolkits: [`${HOSTILE}2`] },
+    failure: { code: 'APT_FAILED', seen: HOSTILE, remedy: HOSTILE, details: HOSTILE.repeat(20) },
+    actions: [{ action, status: 'failed', startedAt: 1, seconds: 1 }],
+    verifications: [{ level: 'L2', title: HOSTILE, status: 'fail', seen: HOSTILE }],
+    findings: [{ code: 'GPU_ISOLATION', message: HOSTILE }],
+    gpus: [{ index: 0, uuid: HOSTILE, name: HOSTILE, driverVersion: HOSTILE, bus: HOSTILE, memory: HOSTILE }],
+    nvidiaSmi: HOSTILE,
+    nvcc: HOSTILE,
+  });
+  const planned = containerResult({
+    hostname: HOSTILE,
+    status: 'planned',
+    plan: containerPlan({ actions: [action], safety: { kind: 'none', why: HOSTILE } }),
+  });
+  const summary = renderSummary(runResult({ status: 'failed', containers: [hostile, planned] }));
 
   it('brings no tag of its own', () => {
-    const tags = new Set([...summary.matchAll(/<\/?([a-z]+)[^>]*>/g)].map(([, tag]) => tag));
-    expect([...tags].sort()).toEqual(['b', 'br', 'code', 'details', 'p', 'pre', 'summary', 'table', 'td', 'th', 'tr']);
-    expect(summary).not.toContain('<img');
+    const tags = new Set([...summary.matchAll(/<\/?([a-z0-9]+)[^>]*>/g)].map(([, tag]) => tag));
+    expect([...tags].sort()).toEqual(
+      ['b', 'br', 'code', 'details', 'h3', 'p', 'pre', 'sub', 'summary', 'table', 'td', 'th', 'tr'].sort(),
+    );
     expect(summary).not.toContain('\u001b');
-    for (const tag of ['pre', 'details', 'table', 'tr', 'td', 'p', 'b', 'code', 'summary']) {
+    for (const tag of ['pre', 'details', 'table', 'tr', 'td', 'p', 'b', 'code', 'summary', 'sub', 'h3']) {
       expect(summary.split(`<${tag}>`).length, tag).toBe(summary.split(`</${tag}>`).length);
     }
   });
 
   it('stands inside HTML blocks only, where Markdown is not read: <pre>, or lines without blank ones', () => {
-    // What is left when the blocks are taken out are our own headings and sentences.
+    // What is left when the blocks are taken out are our own headings, sentences and the chart.
     const outside = summary
       .replace(/^<pre>[\s\S]*?<\/pre>$/gm, '')
       .replace(/^<table>\n(?:<tr>.*\n)*<\/table>$/gm, '')
-      .replace(/^<p>.*<\/p>$/gm, '');
-    expect(outside).not.toContain('evil.example');
-    expect(outside).not.toContain('# h\n');
+      .replace(/^<(p|h3|details)>.*<\/(p|h3|summary)>$/gm, '');
+    expect(outside).not.toContain('evil');
+    expect(outside.match(/^#.*$/gm)).toEqual([
+      '## ❌ APT_FAILED: 1 to change, 1 in order',
+      '### GPUs',
+      '### Where the time went',
+      '### Details',
+    ]);
+    expect(outside.match(/^```.*$/gm)).toEqual(['```mermaid', '```']);
+  });
+
+  it('is plain words in the chart', () => {
+    const [chart = ''] = /```mermaid\n[\s\S]*?\n```/.exec(summary) ?? [];
+    expect(chart.split('\n').slice(4, -1)).toEqual([
+      '  section 901 pre details img src x o',
+      '  remove packages 1.0 s :crit, 1000, 2000',
+    ]);
   });
 });
 
 describe('the limit', () => {
-  const large = (index: number) =>
-    containerResult({
-      ctid: 1000 + index,
-      nvidiaSmi: 'ä'.repeat(1000).concat('\n').repeat(40),
-      nvcc: '€\n'.repeat(30_000),
+  /** A run whose summary has exactly so many bytes when nothing is left out. */
+  function runOf(size: number): RunResult {
+    // A fold holds at most 64 KiB: 17 containers with full ones are over 1 MiB together, and the last is filled up.
+    const outputs = (length: number) => ({
+      nvidiaSmi: 'x'
+        .repeat(1999)
+        .concat('\n')
+        .repeat(length / 2000),
+      nvcc: '',
     });
-  const containers = Array.from({ length: 12 }, (_, index) => large(index));
-  const result = runResult({ containers });
+    const run = (last: string) =>
+      runResult({
+        containers: Array.from({ length: Math.floor(size / 64_500) + 1 }, (_, index) =>
+          containerResult({ ctid: 1000 + index, ...(index === 0 ? { nvidiaSmi: last, nvcc: '' } : outputs(62_000)) }),
+        ),
+      });
+    const missing = size - bytes(renderSummary(run('x'), NO_LIMIT)) + 1;
+    const lines = 'y'.repeat(99).concat('\n').repeat(700).slice(0, missing);
+    return run(lines.endsWith('\n') ? `${lines.slice(0, -1)}y` : lines);
+  }
 
-  it('is kept below the 1 MiB at which the runner drops everything', () => {
-    expect(SUMMARY_LIMIT).toBeLessThan(1024 ** 2);
-    expect(Buffer.byteLength(renderSummary(result))).toBeLessThanOrEqual(SUMMARY_LIMIT);
+  it.each([MIB - 1, MIB, MIB + 1])('of 1 MiB is met with margin by a summary of %d bytes', (size) => {
+    const run = runOf(size);
+    expect(bytes(renderSummary(run, NO_LIMIT))).toBe(size);
+    const summary = renderSummary(run);
+    expect(bytes(summary)).toBeLessThanOrEqual(SUMMARY_LIMIT);
+    expect(SUMMARY_LIMIT).toBeLessThan(MIB);
+    expect(summary).toContain('was shortened');
   });
 
-  it('takes the raw outputs first, then all but verdict, failures and table', () => {
-    const full = renderSummary(result, 100_000_000);
-    const shorter = renderSummary(result, Buffer.byteLength(full) - 1);
-    expect(full).not.toContain('shortened');
-    expect(shorter).toContain('The summary was shortened');
-    expect(shorter).not.toContain('<details>');
-    expect(shorter).toContain('### Container 1011');
-    const shortest = renderSummary(result, Buffer.byteLength(shorter) - 1);
-    expect(shortest).toContain('The summary was shortened');
-    expect(shortest).not.toContain('### Container');
-    expect(shortest).toContain('## ✅ Nothing to do: 12 containers as wanted');
-    expect(shortest).toContain('<b>1011</b> cuda-901');
+  it.each([MIB - 1, MIB, MIB + 1])('is kept to the byte at 1 MiB by a summary of %d bytes', (size) => {
+    const summary = renderSummary(runOf(size), MIB);
+    expect(bytes(summary)).toBeLessThanOrEqual(MIB);
+    expect(summary.includes('was shortened')).toBe(size > MIB);
   });
 
-  it('counts bytes, not characters', () => {
-    const full = renderSummary(result, 100_000_000);
-    expect(Buffer.byteLength(full)).toBeGreaterThan(full.length);
-    expect(renderSummary(result, Buffer.byteLength(full))).toBe(full);
-    expect(renderSummary(result, full.length)).not.toBe(full);
-  });
-
-  it('still holds when every container fails with a lot to tell', () => {
-    const failure = { ...FAILURE, details: '<&>\n'.repeat(100_000) };
-    const failed = Array.from({ length: 16 }, (_, index) => containerResult({ ctid: 1000 + index, failure }));
-    const summary = renderSummary(runResult({ status: 'failed', containers: failed }));
-    expect(Buffer.byteLength(summary)).toBeLessThanOrEqual(SUMMARY_LIMIT);
-    expect(summary).toContain('APT_FAILED');
+  it('takes away step by step, and never the verdict', () => {
+    const containers = Array.from({ length: 256 }, (_, index) =>
+      containerResult({
+        ctid: 1000 + index,
+        status: 'failed',
+        nvidiaSmi: 'ä\n'.repeat(100),
+        failure: {
+          code: 'APT_FAILED',
+          seen: `It failed ${index}.`,
+          remedy: 'Try again.',
+          details: `E: ${index} €\n`.repeat(20),
+        },
+      }),
+    );
+    const run = runResult({ status: 'failed', containers });
+    const seen: string[] = [];
+    for (let limit = NO_LIMIT; limit > 0; ) {
+      const summary = renderSummary(run, limit);
+      if (seen.at(-1) === summary) break;
+      seen.push(summary);
+      limit = bytes(summary) - 1;
+    }
+    const has = (part: string) => seen.map((summary) => summary.includes(part));
+    expect(has('## ❌ APT_FAILED: 256 failed')).toEqual([true, true, true, true, true, true]);
+    expect(has('was shortened')).toEqual([false, true, true, true, true, true]);
+    expect(has('<code>nvidia-smi</code>')).toEqual([true, false, false, false, false, false]);
+    expect(has('### Details')).toEqual([true, true, false, false, false, false]);
+    expect(has('<b>1255</b> cuda-901</td>')).toEqual([true, true, true, false, false, false]);
+    expect(has('156 more containers')).toEqual([false, false, false, true, true, false]);
+    expect(has('It failed 255.')).toEqual([true, true, true, true, false, false]);
+    const sizes = seen.map(bytes);
+    expect(sizes).toEqual(sizes.toSorted((a, b) => b - a));
+    expect(sizes.at(-1)).toBeLessThan(200);
   });
 });
