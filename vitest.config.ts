@@ -13,8 +13,7 @@ export default defineConfig({
           name: 'repository',
           include: ['test/repository/**/*.test.ts'],
           testTimeout: 120_000,
-          // GitHub's parser imports its JSON without the attribute that Node wants: Vite loads it instead.
-          server: { deps: { inline: [/@actions\/(workflow-parser|languageservice)/] } },
+          setupFiles: 'test/repository/json-imports.ts',
           sequence: { groupOrder: 1 },
         },
       },

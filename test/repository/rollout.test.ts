@@ -1,6 +1,10 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { checkEarlierHosts } from '../../.github/actions/rollout/earlier-hosts.ts';
+import { createGitHub } from '../../.github/actions/rollout/github.ts';
 import { checkTrusted } from '../../.github/actions/rollout/trusted.ts';
 import { readWishes } from '../../.github/actions/rollout/wishes.ts';
 import { EXAMPLE, text } from './workflow-files.ts';
@@ -41,8 +45,7 @@ describe('a rollout', () => {
     expect(run.asked).toEqual(['gpu-canary', 'gpu-fleet']);
     expect(hosts(run)).toEqual(['pve1', 'pve2', 'pve3']);
     expect(row(run, 'pve2')).toContain('changed, verified');
-    for (const { digest } of run.applied)
-      expect(run.summary.split(digest)).toHaveLength(4 - Number(run.applied[0]?.digest !== digest));
+    for (const { host, digest } of run.applied) expect(run.summary).toContain(`- ${host}: \`${digest}\``);
     expect(run.summary).toContain('Approved by alice.');
     expect(run.outputs['canary']).toBe('pve1');
   });
@@ -257,6 +260,56 @@ describe('a pull request', () => {
     expect(resultOf(run, 'Plan for pve2 from its facts')).toBe('success');
     expect(resultOf(run, 'Plan for pve3 from its facts')).toBe('failure');
     expect(run.selfHosted).toEqual([]);
+  });
+});
+
+describe('what GitHub is asked', () => {
+  const job = (name: string, conclusion: string | null) => ({ name, conclusion });
+  const many = Array.from({ length: 100 }, (_, index) => job(`rollout / Plan for h${index}`, 'success'));
+
+  test('all jobs of the run, however many pages they fill', async () => {
+    const pages = [many, [job('rollout / Apply to pve1', 'failure'), job('rollout / Apply to pve2', null)]];
+    const github = async (path: string) => ({ jobs: pages[Number(/&page=(\d+)/.exec(path)?.[1]) - 1] });
+    await expect(checkEarlierHosts(github, 'o/r/actions/runs/1', 'pve2', ['pve1', 'pve2'])).rejects.toThrow(
+      'pve1 failed',
+    );
+  });
+
+  test.each(['cancelled', 'timed_out', 'skipped', 'action_required'])(
+    'an earlier job that ended as %s stops',
+    async (end) => {
+      const github = async () => ({ jobs: [job('Apply to pve1', end), job('Apply to pve2', null)] });
+      await expect(checkEarlierHosts(github, 'o/r/actions/runs/1', 'pve2', ['pve1', 'pve2'])).rejects.toThrow(
+        'pve1 failed',
+      );
+    },
+  );
+
+  test('another host whose name ends alike is not meant', async () => {
+    const github = async () => ({
+      jobs: [
+        job('x / Apply to a-pve1', 'failure'),
+        job('x / Apply to pve1', 'success'),
+        job('x / Apply to pve2', null),
+      ],
+    });
+    await checkEarlierHosts(github, 'o/r/actions/runs/1', 'pve2', ['pve1', 'pve2']);
+  });
+
+  test('jobs by other names than expected are a refusal, not a consent', async () => {
+    const github = async () => ({ jobs: [job('Apply to pve1 (rollout)', 'failure')] });
+    await expect(checkEarlierHosts(github, 'o/r/actions/runs/1', 'pve2', ['pve1', 'pve2'])).rejects.toThrow(
+      'none named',
+    );
+  });
+
+  test.each([403, 404, 500])('an answer %i is a refusal', async (status) => {
+    const server = createServer((_, response) => response.writeHead(status).end());
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+    const { port } = server.address() as AddressInfo;
+    await expect(createGitHub(`http://127.0.0.1:${port}`, 'a-token')('/x')).rejects.toThrow(`answers ${status}`);
+    await new Promise((closed) => server.close(closed));
+    await expect(createGitHub(`http://127.0.0.1:${port}`, 'a-token')('/x')).rejects.toThrow('be reached');
   });
 });
 

@@ -268,3 +268,14 @@ describe('the example of an infrastructure repository', () => {
     expect(owned).toEqual(['/gpu-hosts.json', '/.github/', '/CODEOWNERS']);
   });
 });
+
+test('no link in the repository: the runner copies all of it to resolve `$/`, and fails at one that leads nowhere', async () => {
+  const { stdout } = await promisify(execFile)('git', ['ls-files', '--stage'], { cwd: ROOT });
+  expect(stdout.split('\n').length).toBeGreaterThan(100);
+  expect(stdout.split('\n').filter((line) => line.startsWith('120000'))).toEqual([]);
+});
+
+test('the wishes that docs/rollout.md shows are understood', async () => {
+  const [, json] = /```json\n([\s\S]*?)```/.exec(await text('docs/rollout.md')) ?? [];
+  expect(readWishes(json ?? '')).toHaveLength(2);
+});

@@ -20,16 +20,19 @@ export const jobName = (host: string) => `Apply to ${host}`;
  * @throws Refusal
  */
 export async function checkEarlierHosts(github: GitHub, run: string, host: string, hosts: string[]): Promise<void> {
-  const others = hosts.filter((other) => other !== host);
   const jobs = await allJobs(github, run);
-  const failed = others.filter((other) =>
-    jobs.some(
-      ({ name, conclusion }) =>
-        (name === jobName(other) || name.endsWith(` / ${jobName(other)}`)) &&
-        conclusion !== null &&
-        conclusion !== 'success',
-    ),
-  );
+  const jobsOf = (host: string) =>
+    jobs.filter(({ name }) => name === jobName(host) || name.endsWith(` / ${jobName(host)}`));
+  if (jobsOf(host).length === 0) {
+    throw new Refusal(
+      `GitHub's list of this run's jobs has none named "${jobName(host)}", so nothing is known of the hosts before.`,
+      'Please report it.',
+      'EARLIER_HOST_FAILED',
+    );
+  }
+  const failed = hosts
+    .filter((other) => other !== host)
+    .filter((other) => jobsOf(other).some(({ conclusion }) => conclusion !== null && conclusion !== 'success'));
   if (failed.length === 0) return;
   throw new Refusal(
     `${host} is not touched, because ${failed.join(', ')} failed before.`,
