@@ -11,6 +11,7 @@ import { parse } from 'yaml';
 import { setInputs } from '../../.github/actions/nvidia/inputs.ts';
 import { jobName } from '../../.github/actions/rollout/earlier-hosts.ts';
 import { readWishes, wishNames } from '../../.github/actions/rollout/wishes.ts';
+import { readDesired } from '../../src/desired/inputs.ts';
 import {
   EXAMPLE,
   type Job,
@@ -184,6 +185,14 @@ describe('the action for the workflows', () => {
     // What the root has by now must leave the list.
     expect(Object.keys(root.inputs).filter((name) => NOT_YET.inputs.includes(name))).toEqual([]);
     expect(Object.keys(root.outputs).filter((name) => NOT_YET.outputs.includes(name))).toEqual([]);
+  });
+
+  test('may leave inputs out: the code has the defaults that the root declares', async () => {
+    const { inputs } = await readManifest('action.yml');
+    const given: Record<string, string> = { containers: '901', 'cuda-version': '12.8', mode: 'plan' };
+    const read = async () => '';
+    const bare = await readDesired((name) => given[name] ?? '', read);
+    expect(await readDesired((name) => given[name] ?? inputs[name]?.default ?? '', read)).toEqual(bare);
   });
 
   test('hands wishes over as inputs', () => {
