@@ -9,9 +9,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, matchesGlob } from 'node:path';
-import { convertWorkflowTemplate, NoOperationTraceWriter, parseWorkflow } from '@actions/workflow-parser';
+import { type Conditions, readConditions } from './conditions.ts';
 import { type Contexts, fill, holds, type Outcome, value } from './expressions.ts';
-import { type Job, type Manifest, ROOT, readManifest, readWorkflow, type Step, text } from './workflow-files.ts';
+import { type Job, type Manifest, ROOT, readManifest, readWorkflow, type Step } from './workflow-files.ts';
 
 const REPOSITORY = 'OWNER/infrastructure';
 
@@ -104,7 +104,7 @@ class Run {
     await mkdir(join(this.#folder, 'workspace'));
     await mkdir(join(this.#folder, 'artifacts'));
     const workflow = await readWorkflow(path);
-    const conditions = await convertedConditions(path);
+    const conditions = await readConditions(path);
     const inputs = Object.fromEntries(
       Object.entries(workflow.on.workflow_call?.inputs ?? {}).map(([name, input]) => [name, input.default]),
     );
@@ -346,26 +346,6 @@ class Run {
     }));
     return { total_count: jobs.length, jobs };
   }
-}
-
-interface Conditions {
-  job: string;
-  steps: string[];
-}
-
-/** The `if:` of every job and step, as GitHub's parser completes them. */
-async function convertedConditions(path: string): Promise<Record<string, Conditions>> {
-  const trace = new NoOperationTraceWriter();
-  const { context, value: parsed } = parseWorkflow({ name: path, content: await text(path) }, trace);
-  if (parsed === undefined) throw new Error(`${path} can't be parsed`);
-  const template = await convertWorkflowTemplate(context, parsed);
-  const conditions: Record<string, Conditions> = {};
-  for (const job of template.jobs) {
-    if (job.type !== 'job') continue;
-    const steps = job.steps.map((step) => step.if?.expression ?? 'success()');
-    conditions[job.id.value] = { job: job.if?.expression ?? 'success()', steps };
-  }
-  return conditions;
 }
 
 /** A job's `success()` asks that all of its needs succeeded; a skipped one is neither success nor failure. */
