@@ -13,6 +13,7 @@ export default defineConfig({
           name: 'repository',
           include: ['test/repository/**/*.test.ts'],
           testTimeout: 120_000,
+          setupFiles: 'test/repository/json-imports.ts',
           sequence: { groupOrder: 1 },
         },
       },

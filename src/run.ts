@@ -173,7 +173,8 @@ async function readApproval({ approvedPlan }: Desired, { files }: World): Promis
 async function observeScene(desired: Desired, world: World): Promise<Scene> {
   const host = await observeHost(world.files, world.run, world.machine);
   await checkRights(world);
-  const known = desired.containers.tags.length === 0 ? [] : await listContainers(world.files);
+  const known =
+    desired.containers.tags.length === 0 && !desired.containers.all ? [] : await listContainers(world.files);
   const ctids = selectContainers(desired.containers, known);
   return { host, containers: ctids.map((ctid) => ({ ctid, known: null })) };
 }

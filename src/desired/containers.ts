@@ -44,19 +44,20 @@ export function parseContainerList(text: string): ContainerSelection {
       }
     }
   }
-  return { ctids: [...found].sort((a, b) => a - b), tags: [...tags].sort() };
+  return { ctids: [...found].sort((a, b) => a - b), tags: [...tags].sort(), all: false };
 }
 
 /**
  * The ids that a selection means, ascending: those it names, and the known containers with one of its tags.
  *
- * @param known every container of the host, where the selection has tags
+ * @param known every container of the host, where the selection isn't ids alone
  * @throws ActionError SELECTION_EMPTY for a tag that no container has
  */
 export function selectContainers(
-  { ctids, tags }: ContainerSelection,
+  { ctids, tags, all }: ContainerSelection,
   known: readonly { ctid: number; tags: readonly string[] }[],
 ): number[] {
+  if (all) return known.map(({ ctid }) => ctid);
   const tagged = tags.flatMap((tag) => {
     const having = known.filter((container) => container.tags.includes(tag)).map(({ ctid }) => ctid);
     if (having.length > 0) return having;

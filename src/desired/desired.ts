@@ -52,6 +52,8 @@ export interface ContainerSelection {
   ctids: number[];
   /** Lower case. */
   tags: string[];
+  /** Every container of the host. */
+  all: boolean;
 }
 
 /** What was approved: a plan's digest, or a plan file that holds it. */
@@ -112,6 +114,7 @@ export interface Desired {
 /** What was understood of a user's wish, in a line: `Wanted (apply): container 901 with driver as on the host, CUDA toolkit 12.8.`. */
 export function desiredText({ mode, containers, driver, cuda }: Desired): string {
   const meant = [...containers.ctids, ...containers.tags.map((tag) => `tag:${tag}`)];
+  if (mode === 'facts') return `Wanted: facts of ${containers.all ? 'every container' : meant.join(', ')}.`;
   const wishes = [
     `driver ${driver.kind === 'host' ? 'as on the host' : driver.version}`,
     cuda.kind === 'none' ? 'no CUDA toolkit' : `CUDA toolkit ${cudaText(cuda.version)}`,

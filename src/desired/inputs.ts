@@ -80,7 +80,7 @@ export async function readDesired(get: GetInput, read: (path: string) => Promise
   const verify = choice('verify', given('verify'), VERIFY_LEVELS, 'toolkit');
   return {
     mode,
-    containers: readContainers(given('containers'), phoenix),
+    containers: readContainers(given('containers'), phoenix, mode),
     gpus: phoenix.gpuAssignments(),
     facts: readFacts(given('facts'), given('facts-max-age-hours'), mode),
     approvedPlan: readApprovedPlan(given('approved-plan'), mode),
@@ -118,10 +118,11 @@ function choice<const T extends string>(
   throw new ActionError('INPUT_INVALID', `${INPUT(name)} is "${value}".`, `Valid values are: ${valid.join(', ')}.`);
 }
 
-function readContainers(list: string | undefined, phoenix: PhoenixFiles): ContainerSelection {
+function readContainers(list: string | undefined, phoenix: PhoenixFiles, mode: Mode): ContainerSelection {
   const assigned = list === undefined ? phoenix.containers() : undefined;
-  const selection = list === undefined ? { ctids: assigned ?? [], tags: [] } : parseContainerList(list);
+  const selection = list === undefined ? { ctids: assigned ?? [], tags: [], all: false } : parseContainerList(list);
   if (selection.ctids.length > 0 || selection.tags.length > 0) return selection;
+  if (mode === 'facts' && list === undefined && assigned === undefined) return { ...selection, all: true };
   throw new ActionError(
     'NO_CONTAINER_NAMED',
     list !== undefined

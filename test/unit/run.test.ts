@@ -116,7 +116,7 @@ async function plan({
 }
 
 const BOTH: Partial<Desired> = {
-  containers: { ctids: [901, 902], tags: [] },
+  containers: { ctids: [901, 902], tags: [], all: false },
 };
 
 describe('run, planning', () => {
@@ -259,6 +259,11 @@ describe('run, from a facts file', () => {
     expect(selected).toEqual([]);
   });
 
+  it('observes every container of the host where none is named', async () => {
+    const { facts } = await plan({ wish: { mode: 'facts', containers: { ctids: [], tags: [], all: true } } });
+    expect(facts?.containers.map(({ ctid }) => ctid)).toEqual([901, 902]);
+  });
+
   it('plans elsewhere as on the host: the same plan and digest, without a call on the machine', async () => {
     const here = await plan({ wish: BOTH });
     const there = await fromFile(await observed());
@@ -270,7 +275,9 @@ describe('run, from a facts file', () => {
 
   it('selects by tag in the file', async () => {
     const tree = { ...HOST, '/etc/pve/lxc/902.conf': `${config('two')}tags: a;gpu\n` };
-    const { result } = await fromFile(await observed({ tree }), { containers: { ctids: [], tags: ['gpu'] } });
+    const { result } = await fromFile(await observed({ tree }), {
+      containers: { ctids: [], tags: ['gpu'], all: false },
+    });
     expect(result.containers.map(({ ctid }) => ctid)).toEqual([902]);
   });
 
@@ -290,11 +297,17 @@ describe('run, from a facts file', () => {
     [
       'a container that it has not',
       (text) => text,
-      { containers: { ctids: [905], tags: [] } },
+      { containers: { ctids: [905], tags: [], all: false } },
       'FACTS_INCOMPLETE',
       '905',
     ],
-    ['a tag that nothing has', (text) => text, { containers: { ctids: [], tags: ['gpu'] } }, 'SELECTION_EMPTY', 'gpu'],
+    [
+      'a tag that nothing has',
+      (text) => text,
+      { containers: { ctids: [], tags: ['gpu'], all: false } },
+      'SELECTION_EMPTY',
+      'gpu',
+    ],
   ])('refuses %s', async (_what, change, wish, code, named) => {
     const { result } = await fromFile(change(await observed()), wish);
     expect(result.failure).toMatchObject({ code });
@@ -355,7 +368,12 @@ describe('run, with an approved plan', () => {
     ['a truncated plan', (text) => text.slice(0, -1), {}, 'PLAN_INVALID'],
     ['another major format', (text) => text.replace('"1.0"', '"2.0"'), {}, 'PLAN_SCHEMA_UNSUPPORTED'],
     ['an edited plan', (text) => text.replace('"library"', '"toolkit"'), {}, 'PLAN_EDITED'],
-    ['a plan of other containers', (text) => text, { containers: { ctids: [903], tags: [] } }, 'PLAN_OTHER_CONTAINERS'],
+    [
+      'a plan of other containers',
+      (text) => text,
+      { containers: { ctids: [903], tags: [], all: false } },
+      'PLAN_OTHER_CONTAINERS',
+    ],
     ['one that expired', (text) => text.replace('2026-11-30T', '2026-11-20T'), {}, 'PLAN_EXPIRED'],
   ])('refuses %s before anything is looked at in a container', async (_what, change, wish, code) => {
     const { result, host, selected } = await apply(change(JSON.stringify(await approved())), { wish });

@@ -18,7 +18,7 @@ describe('parseContainerList', () => {
     ['', []],
     [' ,\n, ', []],
   ])('reads %j', (text, ctids) => {
-    expect(parseContainerList(text)).toEqual({ ctids, tags: [] });
+    expect(parseContainerList(text)).toEqual({ ctids, tags: [], all: false });
   });
 
   it.each([
@@ -57,7 +57,11 @@ describe('parseContainerList', () => {
   });
 
   it('reads tags beside ids', () => {
-    expect(parseContainerList('tag:GPU 901\ntag:a_b-c.d+e')).toEqual({ ctids: [901], tags: ['a_b-c.d+e', 'gpu'] });
+    expect(parseContainerList('tag:GPU 901\ntag:a_b-c.d+e')).toEqual({
+      ctids: [901],
+      tags: ['a_b-c.d+e', 'gpu'],
+      all: false,
+    });
   });
 
   it('writes a range that runs backwards the right way round', async () => {
@@ -117,15 +121,21 @@ describe('selectContainers', () => {
   ];
 
   it('takes the ids as they are, known or not', () => {
-    expect(selectContainers({ ctids: [900, 902], tags: [] }, [])).toEqual([900, 902]);
+    expect(selectContainers({ ctids: [900, 902], tags: [], all: false }, [])).toEqual([900, 902]);
   });
 
   it('adds every container with one of the tags, each once', () => {
-    expect(selectContainers({ ctids: [900, 901], tags: ['gpu', 'production'] }, known)).toEqual([900, 901, 905]);
+    expect(selectContainers({ ctids: [900, 901], tags: ['gpu', 'production'], all: false }, known)).toEqual([
+      900, 901, 905,
+    ]);
+  });
+
+  it('takes every one there is where all are meant', () => {
+    expect(selectContainers({ ctids: [], tags: [], all: true }, known)).toEqual([905, 901, 902]);
   });
 
   it('refuses a tag that nothing has, although another one has', async () => {
-    const failure = await failureOf(() => selectContainers({ ctids: [901], tags: ['gpu', 'gpus'] }, known));
+    const failure = await failureOf(() => selectContainers({ ctids: [901], tags: ['gpu', 'gpus'], all: false }, known));
     expect(failure.code).toBe('SELECTION_EMPTY');
     expect(failure.seen).toContain('"gpus"');
   });

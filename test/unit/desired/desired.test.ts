@@ -10,7 +10,7 @@ describe('desiredText', () => {
   it('names all containers and an exact driver', () => {
     const wish = desired({
       mode: 'plan',
-      containers: { ctids: [901, 903], tags: ['gpu'] },
+      containers: { ctids: [901, 903], tags: ['gpu'], all: false },
       driver: { kind: 'exact', version: '580.159.04', source: '' },
       cuda: { kind: 'none' },
     });

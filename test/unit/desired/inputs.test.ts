@@ -67,7 +67,7 @@ describe('readDesired', () => {
     });
     expect(wish).toEqual({
       mode: 'plan',
-      containers: { ctids: [901, 902, 905], tags: ['gpu'] },
+      containers: { ctids: [901, 902, 905], tags: ['gpu'], all: false },
       gpus: {},
       facts: { path: 'facts/pve1.json', maxAgeHours: 48 },
       approvedPlan: null,
@@ -212,7 +212,7 @@ const PATHS: Given = { 'phoenix-lxc-config': 'lxc.json', 'phoenix-hypervisor-con
 describe('readDesired with Phoenix files', () => {
   it('takes every wish from them', async () => {
     const wish = await read(PATHS, { 'lxc.json': LXC, 'hypervisor.json': HYPERVISOR });
-    expect(wish.containers).toEqual({ ctids: [901, 905], tags: [] });
+    expect(wish.containers).toEqual({ ctids: [901, 905], tags: [], all: false });
     expect(wish.gpus).toEqual({ 901: [1], 902: [], 905: [0, 1] });
     expect(wish.driver).toEqual({ kind: 'exact', version: '580.159.04', source: 'lxc.json: nvidia_driver_version' });
     expect(wish.runfile.address).toEqual({
@@ -231,13 +231,13 @@ describe('readDesired with Phoenix files', () => {
     expect(wish.driver).toEqual({ kind: 'host' });
     expect(wish.runfile.address).toEqual({ kind: 'derived' });
     expect(wish.cuda).toEqual({ kind: 'none' });
-    expect(wish.containers).toEqual({ ctids: [902, 903, 904, 905], tags: [] });
+    expect(wish.containers).toEqual({ ctids: [902, 903, 904, 905], tags: [], all: false });
     expect(wish.gpus).toEqual({});
   });
 
   it('knows the GPUs of containers named by input', async () => {
     const wish = await read({ ...PATHS, containers: '902,905' }, { 'lxc.json': LXC, 'hypervisor.json': HYPERVISOR });
-    expect(wish.containers).toEqual({ ctids: [902, 905], tags: [] });
+    expect(wish.containers).toEqual({ ctids: [902, 905], tags: [], all: false });
     expect(wish.gpus).toMatchObject({ 902: [], 905: [0, 1] });
   });
 

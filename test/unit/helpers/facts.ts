@@ -26,7 +26,7 @@ export const MIB = 1024 ** 2;
 export function desired(changes: Partial<Desired> = {}): Desired {
   return {
     mode: 'apply',
-    containers: { ctids: [901], tags: [] },
+    containers: { ctids: [901], tags: [], all: false },
     gpus: {},
     facts: null,
     approvedPlan: null,

@@ -1,0 +1,10 @@
+/** A refusal: what was seen and what to do. `code` is set where the closing summary must tell it from others. */
+export class Refusal extends Error {
+  readonly code: string | null;
+
+  constructor(seen: string, remedy: string, code: string | null = null) {
+    super(`${seen} ${remedy}`);
+    this.name = 'Refusal';
+    this.code = code;
+  }
+}
