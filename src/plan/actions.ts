@@ -1,4 +1,6 @@
 import type { FailureCode } from '../errors.ts';
+import type { PackageSize } from '../repository/package-index.ts';
+import { bytesText } from '../system/text.ts';
 import type { DriverVersion } from '../version/driver.ts';
 
 /** A change of one file in a container. */
@@ -32,6 +34,8 @@ export type Action =
       reason: string;
       purpose: 'prerequisites' | 'toolkit';
       packages: PackageVersion[];
+      /** With what they need from the same repository; null: not known before, the distribution's own. */
+      size: PackageSize | null;
       /** The package lists are fetched first: they may be old, or were cleaned away, and nothing else in the plan does it. */
       update: boolean;
     }
@@ -81,11 +85,15 @@ export function actionTitle(action: Action): string {
       return `remove ${action.packages.length} driver ${action.packages.length === 1 ? 'package' : 'packages'}`;
     case 'install-packages':
       return action.purpose === 'toolkit'
-        ? `install ${action.packages.map(packageText).join(', ')}`
+        ? `install ${action.packages.map(packageText).join(', ')}${sizeText(action.size)}`
         : 'install prerequisites and NVIDIA container packages';
     case 'install-driver':
       return `install the user space of driver ${action.version}`;
   }
+}
+
+function sizeText(size: PackageSize | null): string {
+  return size === null ? '' : ` (${bytesText(size.download)} to download, ${bytesText(size.installed)} on disk)`;
 }
 
 /** `name=version` as apt-get takes it. */

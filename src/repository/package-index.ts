@@ -30,22 +30,33 @@ function parseStanza(stanza: string): RepositoryPackage | null {
   };
 }
 
-/** Bytes that a package with all it needs from the same index takes: packed and unpacked. */
-export function sizeWithDependencies(
+/** Packages with all they need from the same index, each once; names that it doesn't have are left out. */
+export function withDependencies(
   packages: readonly RepositoryPackage[],
-  name: string,
-): { download: number; installed: number } {
+  names: readonly string[],
+): RepositoryPackage[] {
   const byName = new Map(packages.map((entry) => [entry.name, entry]));
-  const seen = new Set<string>();
-  const sum = { download: 0, installed: 0 };
-  const open = [name];
+  const found = new Set<RepositoryPackage>();
+  const open = [...names];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const entry = byName.get(next);
-    if (entry === undefined || seen.has(next)) continue;
-    seen.add(next);
-    sum.download += entry.downloadSize;
-    sum.installed += entry.installedSize;
+    if (entry === undefined || found.has(entry)) continue;
+    found.add(entry);
     open.push(...entry.depends);
   }
-  return sum;
+  return [...found];
+}
+
+/** Bytes that packages take. */
+export interface PackageSize {
+  download: number;
+  /** Unpacked, on the disk. */
+  installed: number;
+}
+
+export function totalSize(packages: readonly RepositoryPackage[]): PackageSize {
+  return {
+    download: packages.reduce((sum, { downloadSize }) => sum + downloadSize, 0),
+    installed: packages.reduce((sum, { installedSize }) => sum + installedSize, 0),
+  };
 }

@@ -3,7 +3,7 @@ import type { FailureCode } from '../errors.ts';
 import type { ContainerFacts, GuestFacts, HostFacts, HostGpu } from '../facts/facts.ts';
 import { userSpaceText, userSpaceVersion } from '../plan/gaps.ts';
 import { lastLines } from '../system/text.ts';
-import { cudaText } from '../version/cuda.ts';
+import { cudaText, NVCC_PACKAGES } from '../version/cuda.ts';
 import type { DriverVersion } from '../version/driver.ts';
 import { explainSmi, parseSmiQuery, type SmiGpu } from './nvidia-smi.ts';
 
@@ -157,7 +157,10 @@ function verifyNvcc(desired: Desired, guest: GuestFacts): Verification {
     return { ...base, status: 'skipped', seen: 'not asked for' };
   }
   const wanted = cudaText(desired.cuda.version);
-  const remedy = `See whether cuda-toolkit of ${wanted} is complete: dpkg -V, then run this again.`;
+  const remedy = `See whether ${desired.cudaPackages.join(', ')} of ${wanted} is complete: dpkg -V, then run this again.`;
+  if (guest.nvcc === null && !desired.cudaPackages.some((name) => NVCC_PACKAGES.includes(name))) {
+    return { ...base, status: 'skipped', seen: `no nvcc in ${desired.cudaPackages.join(', ')}` };
+  }
   if (guest.nvcc === null) {
     return {
       ...base,

@@ -11,6 +11,7 @@ const ACTIONS: Action[] = [
     reason: 'no kmod',
     purpose: 'prerequisites',
     packages: [{ name: 'kmod', version: null }],
+    size: null,
     update: false,
   },
   { kind: 'remove-packages', reason: 'apt owns it', packages: ['libcuda1'] },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parsePackageIndex, sizeWithDependencies } from '../../../src/repository/package-index.ts';
+import { parsePackageIndex, totalSize, withDependencies } from '../../../src/repository/package-index.ts';
 
 const INDEX = `Package: cuda-toolkit-12-8
 Version: 12.8.0-1
@@ -73,17 +73,17 @@ describe('parsePackageIndex', () => {
   );
 });
 
-describe('sizeWithDependencies', () => {
+describe('the size of packages with dependencies', () => {
   const packages = parsePackageIndex(INDEX);
 
   it('adds up what is needed from the same index, each package once, also in circles', () => {
-    expect(sizeWithDependencies(packages, 'cuda-toolkit-12-8')).toEqual({
+    expect(totalSize(withDependencies(packages, ['cuda-toolkit-12-8', 'cuda-toolkit-12-8']))).toEqual({
       download: 43_003_001,
       installed: 190_022 * 1024,
     });
   });
 
   it('is nothing for a package that is not there', () => {
-    expect(sizeWithDependencies(packages, 'cuda-toolkit-13-0')).toEqual({ download: 0, installed: 0 });
+    expect(totalSize(withDependencies(packages, ['cuda-toolkit-13-0']))).toEqual({ download: 0, installed: 0 });
   });
 });
