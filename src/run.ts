@@ -225,7 +225,7 @@ function containerRuns(
 }
 
 function wholePlan(
-  { cuda, nvidiaContainer, verify, rollback, planValidDays }: Desired,
+  { cuda, cudaPackages, nvidiaContainer, verify, rollback, planValidDays }: Desired,
   world: World,
   host: HostFacts,
   driver: DriverVersion,
@@ -236,7 +236,13 @@ function wholePlan(
   const identified: Identified = {
     ...newHead('plan'),
     host: { node: host.node, architecture: host.architecture, driver },
-    wish: { cuda: cuda.kind === 'none' ? null : cudaText(cuda.version), nvidiaContainer, verify, rollback },
+    wish: {
+      cuda: cuda.kind === 'none' ? null : cudaText(cuda.version),
+      cudaPackages: cuda.kind === 'none' ? [] : cudaPackages,
+      nvidiaContainer,
+      verify,
+      rollback,
+    },
     containers,
   };
   const now = world.now();

@@ -1,4 +1,4 @@
-import { type CudaVersion, cudaText } from '../version/cuda.ts';
+import { type CudaVersion, cudaText, WHOLE_TOOLKIT } from '../version/cuda.ts';
 import type { DriverVersion } from '../version/driver.ts';
 
 /** `facts` says what is, `plan` what would be done; `apply` does it; `verify` says whether all is still as wanted. */
@@ -97,6 +97,8 @@ export interface Desired {
     integrity: RunfileIntegrity;
   };
   cuda: CudaWish;
+  /** Packages of the toolkit without its version, e.g. `cuda-toolkit` for all of it, or `cuda-nvcc`. */
+  cudaPackages: string[];
   nvidiaContainer: NvidiaContainer;
   verify: VerifyLevel;
   cudaRepository: RepositoryWish;
@@ -112,12 +114,13 @@ export interface Desired {
 }
 
 /** What was understood of a user's wish, in a line: `Wanted (apply): container 901 with driver as on the host, CUDA toolkit 12.8.`. */
-export function desiredText({ mode, containers, driver, cuda }: Desired): string {
+export function desiredText({ mode, containers, driver, cuda, cudaPackages }: Desired): string {
   const meant = [...containers.ctids, ...containers.tags.map((tag) => `tag:${tag}`)];
   if (mode === 'facts') return `Wanted: facts of ${containers.all ? 'every container' : meant.join(', ')}.`;
+  const parts = cudaPackages.includes(WHOLE_TOOLKIT) ? '' : ` (${cudaPackages.join(', ')})`;
   const wishes = [
     `driver ${driver.kind === 'host' ? 'as on the host' : driver.version}`,
-    cuda.kind === 'none' ? 'no CUDA toolkit' : `CUDA toolkit ${cudaText(cuda.version)}`,
+    cuda.kind === 'none' ? 'no CUDA toolkit' : `CUDA toolkit ${cudaText(cuda.version)}${parts}`,
   ];
   return `Wanted (${mode}): container${meant.length === 1 ? '' : 's'} ${meant.join(', ')} with ${wishes.join(', ')}.`;
 }

@@ -1,6 +1,6 @@
 import { ActionError } from '../errors.ts';
 import { shownUrl } from '../system/text.ts';
-import { parseCudaVersion } from '../version/cuda.ts';
+import { parseCudaVersion, WHOLE_TOOLKIT } from '../version/cuda.ts';
 import { isDriverVersion } from '../version/driver.ts';
 import { parseContainerList } from './containers.ts';
 import {
@@ -32,6 +32,7 @@ export const INPUTS = [
   'runfile-sha256',
   'runfile-integrity',
   'cuda-version',
+  'cuda-packages',
   'nvidia-container',
   'phoenix-lxc-config',
   'phoenix-hypervisor-config',
@@ -94,6 +95,7 @@ export async function readDesired(get: GetInput, read: (path: string) => Promise
       integrity: choice('runfile-integrity', given('runfile-integrity'), RUNFILE_INTEGRITY, 'checksum'),
     },
     cuda,
+    cudaPackages: readCudaPackages(given('cuda-packages')),
     nvidiaContainer: choice('nvidia-container', given('nvidia-container'), NVIDIA_CONTAINER, 'library'),
     verify: cuda.kind === 'none' ? 'driver' : verify,
     cudaRepository: readRepository(given, 'cuda-repository', CUDA_REPOSITORY),
@@ -193,6 +195,17 @@ function readCuda(input: string | undefined, phoenix: PhoenixFiles, mode: Mode):
     );
   }
   return { kind: 'version', version };
+}
+
+function readCudaPackages(input: string | undefined): string[] {
+  const names = (input ?? WHOLE_TOOLKIT).split(/[\s,]+/).filter(Boolean);
+  const wrong = names.find((name) => !/^[a-z][a-z0-9+-]+$/.test(name) || /-\d+-\d+$/.test(name));
+  if (wrong === undefined && names.length > 0) return [...new Set(names)];
+  throw new ActionError(
+    'INPUT_INVALID',
+    wrong === undefined ? `${INPUT('cuda-packages')} names no package.` : `${INPUT('cuda-packages')} holds "${wrong}".`,
+    "Give names of NVIDIA's packages without the toolkit's version, e.g. cuda-nvcc, cuda-cudart-dev; or cuda-toolkit for all.",
+  );
 }
 
 function readRepository(

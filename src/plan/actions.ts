@@ -1,4 +1,6 @@
 import * as z from 'zod/mini';
+import type { PackageSize } from '../repository/package-index.ts';
+import { bytesText } from '../system/text.ts';
 
 /** The types of a plan. They are schemas because a plan is also written to a file and read again (src/plan/file.ts). */
 
@@ -40,6 +42,8 @@ const Action = z.discriminatedUnion('kind', [
     packages: z.array(PackageVersion),
     /** What comes along from NVIDIA's repository because a package needs it. */
     dependencies: z.array(PackageVersion),
+    /** Bytes with what comes along; null: not known before, the distribution's own. */
+    size: z.nullable(z.object({ download: z.number(), installed: z.number() })),
     /** The package lists are fetched first: they may be old, or were cleaned away, and nothing else in the plan does it. */
     update: z.boolean(),
   }),
@@ -104,11 +108,15 @@ export function actionTitle(action: Action): string {
       return `remove ${action.packages.length} driver ${action.packages.length === 1 ? 'package' : 'packages'}`;
     case 'install-packages':
       return action.purpose === 'toolkit'
-        ? `install ${action.packages.map(packageText).join(', ')}`
+        ? `install ${action.packages.map(packageText).join(', ')}${sizeText(action.size)}`
         : 'install prerequisites and NVIDIA container packages';
     case 'install-driver':
       return `install the user space of driver ${action.version}`;
   }
+}
+
+function sizeText(size: PackageSize | null): string {
+  return size === null ? '' : ` (${bytesText(size.download)} to download, ${bytesText(size.installed)} on disk)`;
 }
 
 /** `name=version` as apt-get takes it. */

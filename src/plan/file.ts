@@ -21,6 +21,8 @@ export const Plan = z.object({
   wish: z.object({
     /** `12.8`, or null for none. */
     cuda: z.nullable(z.string()),
+    /** Names without version: `cuda-toolkit`. */
+    cudaPackages: z.array(z.string()),
     nvidiaContainer: z.string(),
     verify: z.string(),
     rollback: z.string(),

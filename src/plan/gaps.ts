@@ -27,7 +27,8 @@ export interface Gaps {
   /** Missing packages of libnvidia-container's repository. */
   nvidiaContainer: string[];
   driver: string | null;
-  toolkit: string | null;
+  /** Missing packages of the toolkit. */
+  toolkit: string[];
 }
 
 /** Compares a container with what is wanted. Pure. */
@@ -41,15 +42,18 @@ export function findGaps(
   const driverPackages = guest.packages
     .filter(({ name, installed }) => installed && isDriverPackage(name))
     .map(qualifiedName);
-  const toolkit = desired.cuda.kind === 'none' ? null : toolkitPackage(desired.cuda.version);
   return {
     apt: aptGap(guest, repositories),
     driverPackages,
     prerequisites: missing(PREREQUISITES),
     nvidiaContainer: missing(NVIDIA_CONTAINER_PACKAGES[desired.nvidiaContainer]),
     driver: driverGap(guest, driver, driverPackages),
-    toolkit: toolkit === null || isInstalled(guest.packages, toolkit) ? null : `${toolkit} is not installed`,
+    toolkit: missing(wantedToolkit(desired)),
   };
+}
+
+function wantedToolkit({ cuda, cudaPackages }: Desired): string[] {
+  return cuda.kind === 'none' ? [] : cudaPackages.map((name) => toolkitPackage(name, cuda.version));
 }
 
 /** Every difference in words. */
@@ -59,7 +63,7 @@ export function gapReasons(gaps: Gaps): string[] {
     gaps.driverPackages.length > 0 ? `apt packages own driver files: ${gaps.driverPackages.join(', ')}` : null,
     missingText([...gaps.prerequisites, ...gaps.nvidiaContainer]),
     gaps.driver,
-    gaps.toolkit,
+    missingText(gaps.toolkit),
   ].filter((reason) => typeof reason === 'string');
 }
 

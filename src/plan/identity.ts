@@ -30,7 +30,7 @@ export function headIdentity({ schema, action, host, wish }: Omit<Identified, 'c
     format: schema.split('.')[0] ?? '',
     action,
     host: { ...host },
-    wish: { ...wish, cuda: wish.cuda ?? 'none' },
+    wish: { ...wish, cuda: wish.cuda ?? 'none', cudaPackages: wish.cudaPackages.toSorted().join(', ') },
   };
 }
 

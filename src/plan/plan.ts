@@ -8,12 +8,12 @@ import type {
   RepositoryPackage,
   UpstreamFacts,
 } from '../facts/facts.ts';
-import { PIN_PATH, PIN_TEXT, SOURCES_PATH, sourcesText } from '../repository/apt-files.ts';
+import { isDriverPackage, PIN_PATH, PIN_TEXT, SOURCES_PATH, sourcesText } from '../repository/apt-files.ts';
 import type { SourceConflict } from '../repository/apt-sources.ts';
-import { withDependencies } from '../repository/package-index.ts';
+import { totalSize, withDependencies } from '../repository/package-index.ts';
 import { type Repository, type RepositoryName, wantedRepositories } from '../repository/repositories.ts';
 import { shownUrl } from '../system/text.ts';
-import { compareCudaVersions, cudaOfPackage, cudaText, toolkitPackage } from '../version/cuda.ts';
+import { compareCudaVersions, cudaOfPackage, cudaText } from '../version/cuda.ts';
 import type { DriverVersion } from '../version/driver.ts';
 import type { Action, ContainerPlan, FileChange, PackageVersion, PlanWarning, Safety } from './actions.ts';
 import { compatibility } from './compatibility.ts';
@@ -53,7 +53,7 @@ export interface UpstreamNeeds {
 export function upstreamNeeds(desired: Desired, host: HostFacts, container: ContainerFacts): UpstreamNeeds {
   const { driver, repositories, gaps } = assess(desired, host, container);
   const needed: Record<RepositoryName, boolean> = {
-    cuda: gaps.apt !== null || gaps.toolkit !== null,
+    cuda: gaps.apt !== null || gaps.toolkit.length > 0,
     'nvidia-container': gaps.apt !== null || gaps.nvidiaContainer.length > 0,
   };
   return {
@@ -92,6 +92,7 @@ export function makePlan(desired: Desired, { host, container, upstream }: Facts)
       purpose: 'prerequisites',
       packages,
       dependencies: dependencies(upstream.nvidiaContainer?.packages ?? [], gaps.nvidiaContainer),
+      size: null,
       update: !fetchesLists(actions),
     });
   }
@@ -118,23 +119,19 @@ export function makePlan(desired: Desired, { host, container, upstream }: Facts)
       flags: installerFlags(driver),
     });
   }
-  if (gaps.toolkit !== null && desired.cuda.kind === 'version') {
-    const name = toolkitPackage(desired.cuda.version);
+  const noToolkit = missingText(gaps.toolkit);
+  if (noToolkit !== null) {
     const offered = upstream.cuda?.packages ?? [];
-    const found = offered.find((entry) => entry.name === name);
-    if (found === undefined)
-      throw toolkitMissing(
-        name,
-        offered.map((entry) => entry.name),
-        guest.distribution.name,
-      );
-    needs.push(...toolkitNeeds(withDependencies(offered, [name]), name));
+    const toolkit = toolkitPackages(gaps.toolkit, offered, guest.distribution.name);
+    const size = totalSize(withDependencies(offered, gaps.toolkit));
+    needs.push(...toolkitNeeds(size, gaps.toolkit.join(', ')));
     actions.push({
       kind: 'install-packages',
-      reason: gaps.toolkit,
+      reason: noToolkit,
       purpose: 'toolkit',
-      packages: [{ name, version: found.version }],
-      dependencies: dependencies(offered, [name]),
+      packages: toolkit,
+      dependencies: dependencies(offered, gaps.toolkit),
+      size,
       update: !fetchesLists(actions),
     });
   }
@@ -231,15 +228,41 @@ function offeredVersion(repository: RepositoryFacts | null, name: string): strin
   );
 }
 
-function toolkitMissing(name: string, offered: readonly string[], distribution: string): ActionError {
+/** @throws ActionError TOOLKIT_NOT_AVAILABLE, APT_DRIVER_PULLED */
+function toolkitPackages(
+  names: readonly string[],
+  offered: readonly RepositoryPackage[],
+  distribution: string,
+): PackageVersion[] {
+  const packages = names.map((name) => {
+    const found = offered.find((entry) => entry.name === name);
+    if (found === undefined) throw toolkitMissing(name, offered, distribution);
+    return { name, version: found.version };
+  });
+  const driver = withDependencies(offered, names).find(({ name }) => isDriverPackage(name));
+  if (driver === undefined) return packages;
+  throw new ActionError(
+    'APT_DRIVER_PULLED',
+    `${names.join(', ')} would bring ${driver.name} ${driver.version}, a driver by apt.`,
+    'Leave out of "cuda-packages" what depends on a driver: cuda, cuda-runtime, cuda-demo-suite.',
+  );
+}
+
+function toolkitMissing(name: string, offered: readonly RepositoryPackage[], distribution: string): ActionError {
+  const suffix = /-\d+-\d+$/.exec(name)?.[0] ?? '';
+  const parts = offered.flatMap((entry) => (entry.name.endsWith(suffix) ? entry.name.slice(0, -suffix.length) : []));
   const versions = offered
-    .flatMap((candidate) => cudaOfPackage(candidate) ?? [])
+    .flatMap(({ name: candidate }) => cudaOfPackage(candidate) ?? [])
     .sort(compareCudaVersions)
     .map(cudaText);
   return new ActionError(
     'TOOLKIT_NOT_AVAILABLE',
     `NVIDIA's repository for ${distribution} has no ${name}.`,
-    versions.length === 0 ? 'It has no toolkit at all: check "cuda-repository".' : `It has: ${versions.join(', ')}.`,
+    parts.length > 0
+      ? `"cuda-packages" can be of that version: ${parts.sort().join(', ')}.`
+      : versions.length === 0
+        ? 'It has no toolkit at all: check "cuda-repository".'
+        : `It has: ${versions.join(', ')}.`,
   );
 }
 

@@ -1,5 +1,6 @@
 import { ActionError } from '../errors.ts';
-import type { DirectorySpace, GuestFacts, RepositoryPackage, RunfileFacts } from '../facts/facts.ts';
+import type { DirectorySpace, GuestFacts, RunfileFacts } from '../facts/facts.ts';
+import type { PackageSize } from '../repository/package-index.ts';
 import { bytesText } from '../system/text.ts';
 
 /** A runfile's size where the server doesn't tell: the largest published so far is about this. */
@@ -56,10 +57,8 @@ export function compilerNeeds(): Need[] {
   ];
 }
 
-/** What a toolkit takes. @param packages the toolkit's with all it needs from the same repository. */
-export function toolkitNeeds(packages: readonly RepositoryPackage[], name: string): Need[] {
-  const download = packages.reduce((sum, { downloadSize }) => sum + downloadSize, 0);
-  const installed = packages.reduce((sum, { installedSize }) => sum + installedSize, 0);
+/** What a toolkit takes. */
+export function toolkitNeeds({ download, installed }: PackageSize, name: string): Need[] {
   return [
     { directory: '/var/cache/apt', bytes: download, what: `the packages of ${name}` },
     { directory: '/usr', bytes: installed, what: name },

@@ -30,19 +30,33 @@ function parseStanza(stanza: string): RepositoryPackage | null {
   };
 }
 
-/** The named packages with all they need from the same index, by name. Names that aren't in it are left out. */
+/** Packages with all they need from the same index, each once, by name; names that it doesn't have are left out. */
 export function withDependencies(
   packages: readonly RepositoryPackage[],
   names: readonly string[],
 ): RepositoryPackage[] {
   const byName = new Map(packages.map((entry) => [entry.name, entry]));
-  const found = new Map<string, RepositoryPackage>();
+  const found = new Set<RepositoryPackage>();
   const open = [...names];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const entry = byName.get(next);
-    if (entry === undefined || found.has(next)) continue;
-    found.set(next, entry);
+    if (entry === undefined || found.has(entry)) continue;
+    found.add(entry);
     open.push(...entry.depends);
   }
-  return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  return [...found].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Bytes that packages take. */
+export interface PackageSize {
+  download: number;
+  /** Unpacked, on the disk. */
+  installed: number;
+}
+
+export function totalSize(packages: readonly RepositoryPackage[]): PackageSize {
+  return {
+    download: packages.reduce((sum, { downloadSize }) => sum + downloadSize, 0),
+    installed: packages.reduce((sum, { installedSize }) => sum + installedSize, 0),
+  };
 }

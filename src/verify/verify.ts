@@ -3,7 +3,7 @@ import type { FailureCode } from '../errors.ts';
 import type { ContainerFacts, GuestFacts, HostFacts, HostGpu, InstalledToolkit } from '../facts/facts.ts';
 import { userSpaceText, userSpaceVersion } from '../plan/gaps.ts';
 import { lastLines } from '../system/text.ts';
-import { cudaText } from '../version/cuda.ts';
+import { cudaText, NVCC_PACKAGES } from '../version/cuda.ts';
 import type { DriverVersion } from '../version/driver.ts';
 import { verifyCuda } from './cuda-query.ts';
 import { explainSmi, parseSmiQuery, type SmiGpu } from './nvidia-smi.ts';
@@ -158,8 +158,11 @@ function verifyNvcc(desired: Desired, guest: GuestFacts): Verification {
     return { ...base, status: 'skipped', seen: 'not asked for' };
   }
   const wanted = cudaText(desired.cuda.version);
-  const remedy = `See whether cuda-toolkit of ${wanted} is complete: dpkg -V, then run this again.`;
+  const remedy = `See whether ${desired.cudaPackages.join(', ')} of ${wanted} is complete: dpkg -V, then run this again.`;
   const nvcc = wantedToolkit(desired, guest)?.nvcc;
+  if (nvcc === undefined && !desired.cudaPackages.some((name) => NVCC_PACKAGES.includes(name))) {
+    return { ...base, status: 'skipped', seen: `no nvcc in ${desired.cudaPackages.join(', ')}` };
+  }
   if (nvcc === undefined) {
     return {
       ...base,

@@ -15,9 +15,15 @@ export function cudaText({ major, minor }: CudaVersion): string {
   return `${major}.${minor}`;
 }
 
-/** `cuda-toolkit-12-8`: the only toolkit package that never depends on a driver (docs/facts.md, C6). */
-export function toolkitPackage({ major, minor }: CudaVersion): string {
-  return `cuda-toolkit-${major}-${minor}`;
+/** The whole toolkit: the only package of that kind that never depends on a driver (docs/facts.md, C6). */
+export const WHOLE_TOOLKIT = 'cuda-toolkit';
+
+/** Those of a toolkit's packages, without version, that bring nvcc. */
+export const NVCC_PACKAGES: readonly string[] = [WHOLE_TOOLKIT, 'cuda-compiler', 'cuda-minimal-build', 'cuda-nvcc'];
+
+/** A package of a toolkit as NVIDIA names it: `cuda-nvcc` of 12.8 is `cuda-nvcc-12-8`. */
+export function toolkitPackage(name: string, { major, minor }: CudaVersion): string {
+  return `${name}-${major}-${minor}`;
 }
 
 /** The CUDA version a toolkit package name stands for, or null: `cuda-toolkit-12-8` → 12.8. */

@@ -13,6 +13,7 @@ const ACTIONS: Action[] = [
     purpose: 'prerequisites',
     packages: [{ name: 'kmod', version: null }],
     dependencies: [],
+    size: null,
     update: false,
   },
   { kind: 'remove-packages', reason: 'apt owns it', packages: ['libcuda1'] },

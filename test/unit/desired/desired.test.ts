@@ -7,6 +7,12 @@ describe('desiredText', () => {
     expect(desiredText(desired())).toBe('Wanted (apply): container 901 with driver as on the host, CUDA toolkit 12.8.');
   });
 
+  it('names parts of a toolkit', () => {
+    expect(desiredText(desired({ cudaPackages: ['cuda-nvcc', 'cuda-cudart-dev'] }))).toContain(
+      'CUDA toolkit 12.8 (cuda-nvcc, cuda-cudart-dev).',
+    );
+  });
+
   it('names all containers and an exact driver', () => {
     const wish = desired({
       mode: 'plan',

@@ -36,6 +36,7 @@ export function desired(changes: Partial<Desired> = {}): Desired {
     driver: { kind: 'host' },
     runfile: { address: { kind: 'derived' }, sha256: null, integrity: 'checksum' },
     cuda: { kind: 'version', version: { major: 12, minor: 8 } },
+    cudaPackages: ['cuda-toolkit'],
     nvidiaContainer: 'library',
     verify: 'toolkit',
     cudaRepository: { base: 'https://developer.download.nvidia.com/compute/cuda/repos', keys: [] },

@@ -23,6 +23,7 @@ const PREREQUISITES: Action = {
   purpose: 'prerequisites',
   packages: [{ name: 'kmod', version: null }],
   dependencies: [],
+  size: null,
   update: false,
 };
 const DRIVER_ACTION: Action = {
@@ -39,6 +40,7 @@ const TOOLKIT: Action = {
   purpose: 'toolkit',
   packages: [{ name: 'cuda-toolkit-12-8', version: '12.8.1-1' }],
   dependencies: [],
+  size: null,
   update: false,
 };
 const ACTIONS = [APT, PREREQUISITES, DRIVER_ACTION, TOOLKIT];

@@ -22,7 +22,13 @@ function planOf(changes: Partial<Plan> = {}): Plan {
     expiresAt: '2026-11-27T12:00:00Z',
     digest: '',
     host: { node: 'pve1', architecture: 'x86_64', driver: '580.159.04' },
-    wish: { cuda: '12.8', nvidiaContainer: 'library', verify: 'toolkit', rollback: 'auto' },
+    wish: {
+      cuda: '12.8',
+      cudaPackages: ['cuda-toolkit'],
+      nvidiaContainer: 'library',
+      verify: 'toolkit',
+      rollback: 'auto',
+    },
     // Two copies: a test may change one alone.
     containers: [structuredClone(PART), structuredClone({ ...PART, ctid: 902 })],
     ...changes,

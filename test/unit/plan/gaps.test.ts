@@ -34,7 +34,7 @@ describe('findGaps', () => {
       prerequisites: ['kmod', 'ca-certificates', 'gnupg', 'curl', 'wget', 'build-essential'],
       nvidiaContainer: ['libnvidia-container1'],
       driver: `no user space is installed, the host's driver is ${DRIVER}`,
-      toolkit: 'cuda-toolkit-12-8 is not installed',
+      toolkit: ['cuda-toolkit-12-8'],
       driverPackages: [],
     });
     expect(found.apt?.reason).toContain("the cuda repository's key is not in place");
@@ -74,7 +74,7 @@ describe('findGaps', () => {
     [
       'another toolkit',
       { packages: [...guestFacts().packages.slice(0, -1), installed('cuda-toolkit-12-6')] },
-      'cuda-toolkit-12-8 is not installed',
+      'not installed: cuda-toolkit-12-8',
     ],
     ['no pin', { aptPin: null }, "doesn't keep apt from bringing a driver"],
     ['a changed pin', { aptPin: 'Package: *\n' }, "doesn't keep apt from bringing a driver"],

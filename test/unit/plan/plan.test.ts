@@ -100,7 +100,7 @@ describe('a bare container', () => {
       expect.stringContaining("NVIDIA's repositories are not set up as wanted"),
       'not installed: kmod, ca-certificates, gnupg, curl, wget, build-essential, libnvidia-container1',
       `no user space is installed, the host's driver is ${DRIVER}`,
-      'cuda-toolkit-12-8 is not installed',
+      'not installed: cuda-toolkit-12-8',
     ]);
   });
 
@@ -130,6 +130,7 @@ describe('a bare container', () => {
     expect(actions[3]).toMatchObject({
       purpose: 'toolkit',
       packages: [{ name: 'cuda-toolkit-12-8', version: '12.8.1-1' }],
+      size: { download: GIB + 2048, installed: 2 * GIB + 4096 },
     });
   });
 
@@ -242,6 +243,65 @@ describe('what a plan holds', () => {
       space: bareGuest().space.map((space) => (space.path === '/var/tmp' ? { ...space, executable: false } : space)),
     });
     expect(actionOf(planFor(guest).actions, 'install-driver').directory).toBe('/root');
+  });
+});
+
+describe('parts of a toolkit', () => {
+  const cuda = (...names: string[]) => {
+    const entry = (name: string, depends: string[] = []) => ({
+      name,
+      version: '12.8.1-1',
+      downloadSize: 10,
+      installedSize: 20,
+      depends,
+    });
+    const packages = [
+      entry('cuda-nvcc-12-8', ['cuda-crt-12-8']),
+      entry('cuda-crt-12-8'),
+      entry('cuda-cudart-dev-12-8', ['cuda-crt-12-8']),
+      entry('cuda-runtime-12-8', ['cuda-drivers']),
+      entry('cuda-drivers'),
+      ...names.map((name) => entry(name)),
+    ];
+    return { cuda: { keyring: '', fingerprints: [], packages } };
+  };
+
+  it('are installed together, sized with what they need, each package once', () => {
+    const cudaPackages = ['cuda-nvcc', 'cuda-cudart-dev'];
+    const { actions } = planFor(guestFacts({ packages: guestFacts().packages.slice(0, -1) }), { cudaPackages }, cuda());
+    expect(actions).toMatchObject([
+      {
+        kind: 'install-packages',
+        reason: 'not installed: cuda-nvcc-12-8, cuda-cudart-dev-12-8',
+        packages: [
+          { name: 'cuda-nvcc-12-8', version: '12.8.1-1' },
+          { name: 'cuda-cudart-dev-12-8', version: '12.8.1-1' },
+        ],
+        size: { download: 30, installed: 60 },
+      },
+    ]);
+  });
+
+  it('that are there already are left out', () => {
+    const guest = guestFacts({ packages: [...guestFacts().packages, installed('cuda-nvcc-12-8')] });
+    const { actions } = planFor(guest, { cudaPackages: ['cuda-nvcc', 'cuda-cudart-dev'] }, cuda());
+    expect(actions).toMatchObject([{ packages: [{ name: 'cuda-cudart-dev-12-8' }] }]);
+    expect(planFor(guest, { cudaPackages: ['cuda-nvcc'] }, NO_UPSTREAM).actions).toEqual([]);
+  });
+
+  it('are refused where they would bring a driver', async () => {
+    const failure = await failureOf(() => planFor(guestFacts(), { cudaPackages: ['cuda-runtime'] }, cuda()));
+    expect(failure.code).toBe('APT_DRIVER_PULLED');
+    expect(failure.seen).toContain('cuda-runtime-12-8 would bring cuda-drivers');
+  });
+
+  it('that the repository does not have are refused, naming those it has', async () => {
+    const failure = await failureOf(() => planFor(guestFacts(), { cudaPackages: ['nvcc'] }, cuda()));
+    expect(failure.code).toBe('TOOLKIT_NOT_AVAILABLE');
+    expect(failure.seen).toContain('has no nvcc-12-8');
+    expect(failure.remedy).toBe(
+      '"cuda-packages" can be of that version: cuda-crt, cuda-cudart-dev, cuda-nvcc, cuda-runtime.',
+    );
   });
 });
 
@@ -389,12 +449,21 @@ describe('titles', () => {
         purpose: 'toolkit',
         packages: [{ name: 'cuda-toolkit-12-8', version: '12.8.1-1' }],
         dependencies: [],
+        size: { download: 3.5 * GIB, installed: 6 * GIB },
         update: false,
       },
-      'install cuda-toolkit-12-8=12.8.1-1',
+      'install cuda-toolkit-12-8=12.8.1-1 (3.5 GiB to download, 6.0 GiB on disk)',
     ],
     [
-      { kind: 'install-packages', reason: '', purpose: 'prerequisites', packages: [], dependencies: [], update: false },
+      {
+        kind: 'install-packages',
+        reason: '',
+        purpose: 'prerequisites',
+        packages: [],
+        dependencies: [],
+        size: null,
+        update: false,
+      },
       'install prerequisites and NVIDIA container packages',
     ],
   ])('%j', (action, title) => {

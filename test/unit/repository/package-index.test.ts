@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parsePackageIndex, withDependencies } from '../../../src/repository/package-index.ts';
+import { parsePackageIndex, totalSize, withDependencies } from '../../../src/repository/package-index.ts';
 
 const INDEX = `Package: cuda-toolkit-12-8
 Version: 12.8.0-1
@@ -73,16 +73,17 @@ describe('parsePackageIndex', () => {
   );
 });
 
-describe('withDependencies', () => {
+describe('the size of packages with dependencies', () => {
   const packages = parsePackageIndex(INDEX);
 
-  it('finds what is needed from the same index, each package once, also in circles', () => {
-    const found = withDependencies(packages, ['cuda-toolkit-12-8']);
-    expect(found.map(({ downloadSize }) => downloadSize).reduce((sum, size) => sum + size)).toBe(43_003_001);
-    expect(found.map(({ name }) => name)).toEqual([...new Set(found.map(({ name }) => name))].sort());
+  it('adds up what is needed from the same index, each package once, also in circles', () => {
+    expect(totalSize(withDependencies(packages, ['cuda-toolkit-12-8', 'cuda-toolkit-12-8']))).toEqual({
+      download: 43_003_001,
+      installed: 190_022 * 1024,
+    });
   });
 
   it('is nothing for a package that is not there', () => {
-    expect(withDependencies(packages, ['cuda-toolkit-13-0'])).toEqual([]);
+    expect(totalSize(withDependencies(packages, ['cuda-toolkit-13-0']))).toEqual({ download: 0, installed: 0 });
   });
 });

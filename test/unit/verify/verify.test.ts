@@ -193,6 +193,22 @@ describe('L4: nvcc', () => {
   });
 });
 
+describe('L4 of parts of a toolkit', () => {
+  it('is skipped where none of them brings nvcc and there is none', () => {
+    const wish = { cudaPackages: ['cuda-cudart-dev'] };
+    expect(judge({ wish, guest: { toolkits: [] } }).level('L4')).toMatchObject({
+      status: 'skipped',
+      seen: 'no nvcc in cuda-cudart-dev',
+    });
+    expect(judge({ wish }).level('L4').status).toBe('pass');
+  });
+
+  it('fails where one of them brings nvcc and it is not there', () => {
+    const wish = { cudaPackages: ['cuda-cudart-dev', 'cuda-nvcc'] };
+    expect(judge({ wish, guest: { toolkits: [] } }).level('L4').status).toBe('fail');
+  });
+});
+
 describe('the recorded containers', () => {
   /** L2's status, and what it says or finds. */
   const expected: Record<string, ['pass' | 'fail', string]> = {

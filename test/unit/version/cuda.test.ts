@@ -39,10 +39,10 @@ describe('CUDA versions', () => {
   });
 
   it('names the toolkit package and finds its way back', () => {
-    expect(toolkitPackage({ major: 12, minor: 8 })).toBe('cuda-toolkit-12-8');
+    expect(toolkitPackage('cuda-toolkit', { major: 12, minor: 8 })).toBe('cuda-toolkit-12-8');
     fc.assert(
       fc.property(anyCuda, (version) => {
-        expect(cudaOfPackage(toolkitPackage(version))).toEqual(version);
+        expect(cudaOfPackage(toolkitPackage('cuda-toolkit', version))).toEqual(version);
         expect(parseCudaVersion(cudaText(version))).toEqual(version);
       }),
     );
