@@ -80,6 +80,7 @@ test('apt in a container goes through a proxy for the time of the run, and nothi
   });
   expect(result.outputs['result']).toBe('changed');
   expect(asked).toContain('CONNECT nvidia.github.io:443');
+  expect(result.stdout).toMatch(/^\d+ │ \d+ % installed.*: .*libnvidia-container1/m);
 
   // The runner is told to mask it before anything else; no command, file of the run or place in the container has it.
   const told = result.stdout.split('\n').filter((line) => line.includes(PASSWORD));
@@ -114,14 +115,14 @@ test("the action's own downloads go through the runner's proxy, but for what no_
   const container = await scenario.container();
   asked = [];
   const result = await scenario.run(
-    { containers: `${container.ctid}`, 'cuda-version': 'none', mode: 'plan' },
+    { containers: `${container.ctid}`, 'cuda-version': '12.8', mode: 'plan' },
     {
       exitCode: 0,
       env: { https_proxy: `http://apt:${PASSWORD}@${GATEWAY}:${port()}`, no_proxy: 'nvidia.github.io' },
     },
   );
   expect(result.outputs['result']).toBe('planned');
-  expect(asked).toContain('CONNECT us.download.nvidia.com:443');
+  expect(asked).toContain('CONNECT developer.download.nvidia.com:443');
   expect(asked).not.toContain('CONNECT nvidia.github.io:443');
   expect(result.stdout + result.summary).not.toContain(PASSWORD);
 });
