@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { type ActionRecord, applyPlan } from './apply/apply.ts';
 import type { ApplyContext } from './apply/context.ts';
+import { compileProof } from './apply/cuda-proof.ts';
 import { Journal } from './apply/journal.ts';
 import { Protection } from './apply/protection.ts';
 import { recover } from './apply/recover.ts';
@@ -20,6 +21,8 @@ import type { ContainerResult, ContainerStatus, Software } from './report/result
 import type { RunfileCache } from './runfile/cache.ts';
 import { obtainRunfile } from './runfile/runfile.ts';
 import type { FileLock } from './system/lock.ts';
+import { verifyProof } from './verify/cuda-proof.ts';
+import { parseCudaQuery } from './verify/cuda-query.ts';
 import { parseSmiQuery } from './verify/nvidia-smi.ts';
 import { type Finding, type Verification, verify } from './verify/verify.ts';
 import { cudaText } from './version/cuda.ts';
@@ -127,7 +130,7 @@ export class ContainerRun {
           await applyPlan(plan, this.#context(setting), this.#actions, record);
           await record('verify');
           this.#after = await world.log.group(`Container ${plan.ctid}: verify`, () => this.#observeGuest());
-          this.#prove(setting);
+          await this.#prove(setting);
         });
       } catch (error) {
         this.#rolledBack = protection.recovery === 'rolled-back';
@@ -151,13 +154,16 @@ export class ContainerRun {
   /** Judges what was observed of a container in which nothing was to be done. */
   verify(): Promise<void> {
     return this.#step(async (setting) => {
-      if (this.#plan?.actions.length === 0) this.#prove(setting);
+      if (this.#plan?.actions.length === 0) await this.#prove(setting);
     });
   }
 
   /** @throws ActionError VERIFY_… for the first proof that fails */
-  #prove({ wish, desired, host, driver, world: { log } }: Setting): void {
+  async #prove(setting: Setting): Promise<void> {
+    const { wish, desired, host, driver, world } = setting;
+    const { log } = world;
     if (this.#after === null) throw new Error('a proof needs an observation');
+    this.#after = await this.#withProof(setting, this.#after);
     const container = { ...this.#observed(), guest: this.#after };
     const { verifications, findings } = verify(desired, wish, host, container, this.#after, driver);
     this.#verifications = verifications;
@@ -217,8 +223,23 @@ export class ContainerRun {
 
   #observeGuest(): Promise<GuestFacts> {
     const { desired, host, pct, wish } = this.#setting;
-    const toolkit = desired.cuda.kind === 'none' ? '' : `/usr/local/cuda-${cudaText(desired.cuda.version)}`;
-    return observeGuest(pct, wish.ctid, toolkit, host.architecture);
+    const toolkit = toolkitPath(desired) ?? '';
+    return observeGuest(pct, wish.ctid, toolkit, host.architecture, desired.verify === 'cuda');
+  }
+
+  /**
+   * The container as observed, with a kernel compiled and run where that is wanted and would work, unless the one kept from
+   * an earlier run has passed.
+   */
+  async #withProof({ desired, pct, wish, world: { log } }: Setting, guest: GuestFacts): Promise<GuestFacts> {
+    const toolkit = toolkitPath(desired);
+    if (desired.mode !== 'apply' || desired.verify !== 'cuda' || toolkit === null) return guest;
+    if (verifyProof(desired, guest).status === 'pass') return guest;
+    const query = parseCudaQuery(guest.cuda?.output ?? '');
+    if (query.kind !== 'gpus' || guest.nvcc?.exitCode !== 0) return guest;
+    log.info(`Container ${wish.ctid}: compiling and running a kernel`);
+    const capabilities = query.gpus.map(({ capability }) => capability);
+    return { ...guest, proof: await compileProof(pct, wish.ctid, toolkit, capabilities) };
   }
 
   /** Runs a step unless an earlier one failed; keeps its failure and its time. */
@@ -258,6 +279,11 @@ export class ContainerRun {
       obtainRunfile: (runfile) => obtainRunfile(world, cache, runfile, host.architecture, secondsLeft),
     };
   }
+}
+
+/** Directory of the wanted toolkit; null: none is wanted. */
+function toolkitPath({ cuda }: Desired): string | null {
+  return cuda.kind === 'none' ? null : `/usr/local/cuda-${cudaText(cuda.version)}`;
 }
 
 function software(guest: GuestFacts | null): Software | null {

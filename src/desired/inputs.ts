@@ -62,7 +62,7 @@ export async function readDesired(get: GetInput, read: (path: string) => Promise
   const phoenix = await PhoenixFiles.load(given('phoenix-lxc-config'), given('phoenix-hypervisor-config'), read);
 
   const cuda = readCuda(given('cuda-version'), phoenix);
-  const verify = choice('verify', given('verify'), VERIFY_LEVELS, 'toolkit');
+  const verify = choice('verify', given('verify'), VERIFY_LEVELS, 'cuda');
   return {
     mode: choice('mode', given('mode'), MODES, 'apply'),
     containers: readContainers(given('containers'), phoenix),

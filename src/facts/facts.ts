@@ -105,6 +105,8 @@ export interface GuestFacts {
   };
   /** What native/cuda-query printed; null: not tried, because nvidia-smi hung. */
   cuda: CommandFact | null;
+  /** What native/cuda-proof printed; null: not asked, or the wanted toolkit has not compiled it yet. */
+  proof: CommandFact | null;
   /** `nvcc --version` of the wanted toolkit; null: not asked or not there. */
   nvcc: CommandFact | null;
 }

@@ -1,16 +1,19 @@
+import { KEPT_PROOF } from './kept-proof.ts';
+
 /**
  * The probe: one POSIX shell script that observes a container from inside and only reads. It prints records, a line each:
  * a name and its fields, separated by tabs; text that may hold anything is base64. The last record is `end`.
  *
  * Positional arguments: 1 directory of the wanted toolkit (`/usr/local/cuda-12.8`) or empty, 2 (optional) the program
- * cuda-query in hexadecimal digits.
+ * cuda-query in hexadecimal digits, 3 (optional) the id of the proof's source: the program kept of it is run.
  *
  * cuda-query runs out of memory that has no name in any file system (memfd_create): nothing is written, nothing is left
  * behind when it is killed, and no mount option forbids it. perl-base, which does that, is essential in Debian and Ubuntu.
  */
 export const GUEST_PROBE = String.raw`
 set -u
-toolkit=$1 cuda_query=${'$'}{2-}
+toolkit=$1 cuda_query=${'$'}{2-} proof=${'$'}{3-}
+${KEPT_PROOF}
 record() { printf '%s' "$1"; shift; for field; do printf '\t%s' "$field"; done; printf '\n'; }
 encoded() { base64 | tr -d '\n'; }
 # No file that is asked for is ever that large; a part of one could be taken for the whole.
@@ -110,6 +113,15 @@ if [ -n "$cuda_query" ] && responsive; then
     exec({ "/proc/self/fd/$descriptor" } $name) or die "exec: $!\n";
   ' "$(uname -m)" "$cuda_query"
 fi
-if [ -n "$toolkit" ] && [ -x "$toolkit/bin/nvcc" ]; then command_output nvcc "$toolkit/bin/nvcc" --version; fi
+if [ -n "$toolkit" ] && [ -x "$toolkit/bin/nvcc" ]; then
+  # A program that another user could have put there isn't run.
+  if [ -n "$proof" ] && responsive; then
+    kept=$(kept_proof "$toolkit" "$proof")
+    if [ -f "$kept" ] && [ "$(stat -c %u:%a -- "$kept_directory" "$kept" | tr '\n' ' ')" = '0:755 0:755 ' ]; then
+      command_output cuda-proof "$kept"
+    fi
+  fi
+  command_output nvcc "$toolkit/bin/nvcc" --version
+fi
 record end
 `;

@@ -7,6 +7,7 @@ import { versionInFileName } from '../version/driver.ts';
 import { CUDA_QUERY_PROGRAMS } from './cuda-query-programs.ts';
 import type { CommandFact, DirectorySpace, GuestDeviceNode, GuestFacts } from './facts.ts';
 import { GUEST_PROBE } from './guest-probe.ts';
+import { CUDA_PROOF_ID } from './kept-proof.ts';
 
 /** Seconds the probe may take: nvidia-smi alone can take ten where no persistence daemon runs. */
 const LIMIT_SECONDS = 240;
@@ -16,6 +17,7 @@ const LIMIT_SECONDS = 240;
  *
  * @param toolkitDirectory of the wanted toolkit, e.g. `/usr/local/cuda-12.8`, or `""`.
  * @param architecture the host's, which is also a supported container's
+ * @param prove whether the program kept of the proof is run
  * @throws ActionError PCT_FAILED, PROBE_FAILED, TIMEOUT and what pct's own failures mean
  */
 export async function observeGuest(
@@ -23,9 +25,10 @@ export async function observeGuest(
   ctid: number,
   toolkitDirectory: string,
   architecture: Architecture,
+  prove: boolean,
 ): Promise<GuestFacts> {
   const cudaQuery = Buffer.from(CUDA_QUERY_PROGRAMS[architecture].base64, 'base64').toString('hex');
-  const result = await pct.script(ctid, GUEST_PROBE, [toolkitDirectory, cudaQuery], {
+  const result = await pct.script(ctid, GUEST_PROBE, [toolkitDirectory, cudaQuery, ...(prove ? [CUDA_PROOF_ID] : [])], {
     purpose: 'observing it',
     timeoutSeconds: LIMIT_SECONDS,
   });
@@ -98,6 +101,7 @@ export function parseProbe(text: string): GuestFacts | null {
     leftovers: all('leftover').map(([path = '']) => path),
     nvidiaSmi: { query: commandFact(first('smi-query')), table: commandFact(first('smi-table')) },
     cuda: commandFact(first('cuda-query')),
+    proof: commandFact(first('cuda-proof')),
     nvcc: commandFact(first('nvcc')),
   };
 }

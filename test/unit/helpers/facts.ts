@@ -30,7 +30,7 @@ export function desired(changes: Partial<Desired> = {}): Desired {
     runfile: { address: { kind: 'derived' }, sha256: null, integrity: 'checksum' },
     cuda: { kind: 'version', version: { major: 12, minor: 8 } },
     nvidiaContainer: 'library',
-    verify: 'toolkit',
+    verify: 'cuda',
     cudaRepository: { base: 'https://developer.download.nvidia.com/compute/cuda/repos', keys: [] },
     nvidiaContainerRepository: { base: 'https://nvidia.github.io/libnvidia-container', keys: [] },
     rollback: 'auto',
@@ -106,7 +106,12 @@ export function cudaQuery(uuids: readonly string[]): string {
   return `driver 13000\n${uuids.map((uuid) => `gpu ${uuid} 9.0 NVIDIA H100 80GB HBM3\n`).join('')}`;
 }
 
-/** What it prints where there is no driver. */
+/** What native/cuda-proof prints on the given GPUs. */
+export function cudaProof(uuids: readonly string[]): string {
+  return uuids.map((uuid) => `gpu ${uuid} integers 0 floats 0 host-to-device 24.1 device-to-device 1290.4\n`).join('');
+}
+
+/** What native/cuda-query prints where there is no driver. */
 export const CUDA_NOT_LOADED = 'not loaded libcuda.so.1: cannot open shared object file: No such file or directory\n';
 
 const DEBIAN12 = { id: 'debian', version: '12', cudaName: 'debian12', cudaKey: CUDA_KEY } as const;
@@ -163,6 +168,7 @@ export function guestFacts(changes: Partial<GuestFacts> = {}): GuestFacts {
       table: { exitCode: 0, output: 'NVIDIA-SMI 580.159.04\n' },
     },
     cuda: { exitCode: 0, output: cudaQuery([GPU0, GPU1]) },
+    proof: { exitCode: 0, output: cudaProof([GPU0, GPU1]) },
     nvcc: { exitCode: 0, output: 'Cuda compilation tools, release 12.8, V12.8.93\n' },
     ...changes,
   };
@@ -179,6 +185,7 @@ export function bareGuest(changes: Partial<GuestFacts> = {}): GuestFacts {
     certificates: false,
     toolkits: [],
     cuda: { exitCode: 1, output: CUDA_NOT_LOADED },
+    proof: null,
     nvcc: null,
     ...changes,
   });

@@ -49,6 +49,7 @@ export function probeRecords(guest: GuestFacts, keyrings: Record<string, Buffer>
     ...command('smi-query', guest.nvidiaSmi.query),
     ...command('smi-table', guest.nvidiaSmi.table),
     ...command('cuda-query', guest.cuda),
+    ...command('cuda-proof', guest.proof),
     ...command('nvcc', guest.nvcc),
     record('end'),
     '',
