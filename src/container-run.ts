@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type ActionRecord, applyPlan } from './apply/apply.ts';
 import { ProxyFile } from './apply/container-proxy.ts';
 import type { ApplyContext } from './apply/context.ts';
+import { compileProof } from './apply/cuda-proof.ts';
 import { Journal } from './apply/journal.ts';
 import { Protection } from './apply/protection.ts';
 import { recover } from './apply/recover.ts';
@@ -21,8 +22,11 @@ import type { ContainerResult, ContainerStatus, Software } from './report/result
 import type { RunfileCache } from './runfile/cache.ts';
 import { obtainRunfile } from './runfile/runfile.ts';
 import type { FileLock } from './system/lock.ts';
+import { verifyProof } from './verify/cuda-proof.ts';
+import { parseCudaQuery } from './verify/cuda-query.ts';
 import { parseSmiQuery } from './verify/nvidia-smi.ts';
 import { type Finding, type Verification, verify, wantedToolkit } from './verify/verify.ts';
+import { cudaText } from './version/cuda.ts';
 import type { DriverVersion } from './version/driver.ts';
 import type { World } from './world.ts';
 
@@ -153,7 +157,7 @@ export class ContainerRun {
           await applyPlan(plan, this.#context(setting, proxy), this.#actions, record);
           await record('verify');
           this.#after = await world.log.group(`Container ${plan.ctid}: verify`, () => this.#observeGuest());
-          this.#prove(setting);
+          await this.#prove(setting);
         });
         await done(plan);
       } catch (error) {
@@ -178,7 +182,7 @@ export class ContainerRun {
   /** Judges what was observed of a container in which nothing was to be done. */
   verify(): Promise<void> {
     return this.#step(async (setting) => {
-      if (this.#plan?.actions.length === 0) this.#prove(setting);
+      if (this.#plan?.actions.length === 0) await this.#prove(setting);
     });
   }
 
@@ -188,10 +192,10 @@ export class ContainerRun {
       const { wish, desired, host, driver } = setting;
       const gaps = remainingGaps(desired, host, this.#observed());
       if (gaps.length === 0) {
-        this.#prove(setting);
+        await this.#prove(setting);
         return;
       }
-      const failed = this.#judge(setting);
+      const failed = await this.#judge(setting);
       const guest = this.#after;
       const userSpace = guest === null ? 'unknown' : userSpaceText(guest);
       throw new ActionError(
@@ -206,8 +210,11 @@ export class ContainerRun {
   }
 
   /** Verifies what was observed last, and logs it. @returns the proofs that failed */
-  #judge({ wish, desired, host, driver, world: { log } }: Setting): Verification[] {
+  async #judge(setting: Setting): Promise<Verification[]> {
+    const { wish, desired, host, driver, world } = setting;
+    const { log } = world;
     if (this.#after === null) throw new Error('a proof needs an observation');
+    this.#after = await this.#withProof(setting, this.#after);
     const container = { ...this.#observed(), guest: this.#after };
     const { verifications, findings } = verify(desired, wish, host, container, this.#after, driver);
     this.#verifications = verifications;
@@ -220,9 +227,9 @@ export class ContainerRun {
   }
 
   /** @throws ActionError VERIFY_… for the first proof that fails */
-  #prove(setting: Setting): void {
+  async #prove(setting: Setting): Promise<void> {
     const { wish, desired, host } = setting;
-    const [failed] = this.#judge(setting);
+    const [failed] = await this.#judge(setting);
     if (failed?.failure !== undefined) {
       const { code, remedy, details } = failed.failure;
       const seen = `Container ${wish.ctid}, ${failed.level} (${failed.title}): ${failed.seen}.`;
@@ -275,8 +282,24 @@ export class ContainerRun {
   }
 
   #observeGuest(): Promise<GuestFacts> {
-    const { host, pct, wish } = this.#setting;
-    return observeGuest(pct, wish.ctid, host.architecture);
+    const { desired, host, pct, wish } = this.#setting;
+    const toolkit = desired.verify === 'cuda' ? toolkitPath(desired) : null;
+    return observeGuest(pct, wish.ctid, host.architecture, toolkit);
+  }
+
+  /**
+   * The container as observed, with a kernel compiled and run where that is wanted and would work, unless the one kept from
+   * an earlier run has passed.
+   */
+  async #withProof({ desired, pct, wish, world: { log } }: Setting, guest: GuestFacts): Promise<GuestFacts> {
+    const toolkit = toolkitPath(desired);
+    if (desired.mode !== 'apply' || desired.verify !== 'cuda' || toolkit === null) return guest;
+    if (verifyProof(desired, guest).status === 'pass') return guest;
+    const query = parseCudaQuery(guest.cuda?.output ?? '');
+    if (query.kind !== 'gpus' || wantedToolkit(desired, guest)?.nvcc.exitCode !== 0) return guest;
+    log.info(`Container ${wish.ctid}: compiling and running a kernel`);
+    const capabilities = query.gpus.map(({ capability }) => capability);
+    return { ...guest, proof: await compileProof(pct, wish.ctid, toolkit, capabilities) };
   }
 
   /** Runs a step unless an earlier one failed; keeps its failure and its time. */
@@ -317,6 +340,11 @@ export class ContainerRun {
       obtainRunfile: (runfile) => obtainRunfile(world, cache, runfile, host.architecture, secondsLeft),
     };
   }
+}
+
+/** Directory of the wanted toolkit; null: none is wanted. */
+function toolkitPath({ cuda }: Desired): string | null {
+  return cuda.kind === 'none' ? null : `/usr/local/cuda-${cudaText(cuda.version)}`;
 }
 
 function software(guest: GuestFacts | null): Software | null {

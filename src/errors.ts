@@ -96,6 +96,8 @@ export type FailureCode =
   | 'VERIFY_GPU_MISSING'
   | 'VERIFY_CUDA'
   | 'VERIFY_NVCC'
+  | 'VERIFY_COMPILE'
+  | 'VERIFY_KERNEL'
   | 'GPU_ISOLATION'
   // this action
   | 'BUG';

@@ -9,8 +9,8 @@ export type Mode = (typeof MODES)[number];
 export const NVIDIA_CONTAINER = ['library', 'toolkit', 'none'] as const;
 export type NvidiaContainer = (typeof NVIDIA_CONTAINER)[number];
 
-/** How far a container is proven: the user space alone, or the toolkit as well. */
-export const VERIFY_LEVELS = ['driver', 'toolkit'] as const;
+/** How far a container is proven: the driver alone, that the toolkit is there, or by a kernel that it compiles. */
+export const VERIFY_LEVELS = ['driver', 'toolkit', 'cuda'] as const;
 export type VerifyLevel = (typeof VERIFY_LEVELS)[number];
 
 /** What to do where NVIDIA publishes no checksum of a runfile: refuse, or let the runfile check itself. */

@@ -78,7 +78,7 @@ export async function readDesired(get: GetInput, read: (path: string) => Promise
 
   const mode = choice('mode', given('mode'), MODES, 'apply');
   const cuda = readCuda(given('cuda-version'), phoenix, mode);
-  const verify = choice('verify', given('verify'), VERIFY_LEVELS, 'toolkit');
+  const verify = choice('verify', given('verify'), VERIFY_LEVELS, 'cuda');
   return {
     mode,
     containers: readContainers(given('containers'), phoenix, mode),

@@ -126,8 +126,10 @@ const GuestFacts = z.object({
     /** The plain table, for people. */
     table: z.nullable(CommandFact),
   }),
-  /** What cuda-query printed (native/cuda-query); null: not asked. */
+  /** What native/cuda-query printed; null: not tried, because nvidia-smi hung. */
   cuda: z.nullable(CommandFact),
+  /** What native/cuda-proof printed; null: not asked, or the wanted toolkit has not compiled it yet. */
+  proof: z.nullable(CommandFact),
 });
 export type GuestFacts = z.infer<typeof GuestFacts>;
 

@@ -1,15 +1,19 @@
+import { KEPT_PROOF } from './kept-proof.ts';
+
 /**
  * The probe: one POSIX shell script that observes a container from inside and only reads. It prints records, a line each:
  * a name and its fields, separated by tabs; text that may hold anything is base64. The last record is `end`.
  *
- * Positional argument 1 (optional): the program cuda-query in hexadecimal digits.
+ * Positional arguments, all optional: 1 the program cuda-query in hexadecimal digits; 2 directory of the toolkit that is to be
+ * proven (`/usr/local/cuda-12.8`) and 3 the id of the proof's source: the program kept of it is run.
  *
  * cuda-query runs out of memory that has no name in any file system (memfd_create): nothing is written, nothing is left
  * behind when it is killed, and no mount option forbids it. perl-base, which does that, is essential in Debian and Ubuntu.
  */
 export const GUEST_PROBE = String.raw`
 set -u
-cuda_query=${'$'}{1-}
+cuda_query=${'$'}{1-} toolkit=${'$'}{2-} proof=${'$'}{3-}
+${KEPT_PROOF}
 record() { printf '%s' "$1"; shift; for field; do printf '\t%s' "$field"; done; printf '\n'; }
 encoded() { base64 | tr -d '\n'; }
 # No file that is asked for is ever that large; a part of one could be taken for the whole.
@@ -104,6 +108,13 @@ if [ -n "$cuda_query" ] && responsive; then
     syswrite($file, $program) == length($program) or die "memfd: $!\n";
     exec({ "/proc/self/fd/$descriptor" } $name) or die "exec: $!\n";
   ' "$(uname -m)" "$cuda_query"
+fi
+if [ -n "$toolkit" ] && [ -x "$toolkit/bin/nvcc" ] && responsive; then
+  kept=$(kept_proof "$toolkit" "$proof")
+  # A program that another user could have put there isn't run.
+  if [ -f "$kept" ] && [ "$(stat -c %u:%a -- "$kept_directory" "$kept" | tr '\n' ' ')" = '0:755 0:755 ' ]; then
+    command_output cuda-proof "$kept"
+  fi
 fi
 record end
 `;

@@ -7,6 +7,7 @@ import { versionInFileName } from '../version/driver.ts';
 import { CUDA_QUERY_PROGRAMS } from './cuda-query-programs.ts';
 import type { CommandFact, DirectorySpace, GuestDeviceNode, GuestFacts, InstalledToolkit } from './facts.ts';
 import { GUEST_PROBE } from './guest-probe.ts';
+import { CUDA_PROOF_ID } from './kept-proof.ts';
 
 /** Seconds the probe may take: nvidia-smi alone can take ten where no persistence daemon runs. */
 const LIMIT_SECONDS = 240;
@@ -15,14 +16,25 @@ const LIMIT_SECONDS = 240;
  * Observes the inside of a running container in one `pct exec`. Only reads.
  *
  * @param architecture the host's, which is also a supported container's
+ * @param toolkit directory of the toolkit whose kept proof is run (`/usr/local/cuda-12.8`); null: none
  * @throws ActionError PCT_FAILED, PROBE_FAILED, TIMEOUT and what pct's own failures mean
  */
-export async function observeGuest(pct: Pct, ctid: number, architecture: Architecture): Promise<GuestFacts> {
+export async function observeGuest(
+  pct: Pct,
+  ctid: number,
+  architecture: Architecture,
+  toolkit: string | null,
+): Promise<GuestFacts> {
   const cudaQuery = Buffer.from(CUDA_QUERY_PROGRAMS[architecture].base64, 'base64').toString('hex');
-  const result = await pct.script(ctid, GUEST_PROBE, [cudaQuery], {
-    purpose: 'observing it',
-    timeoutSeconds: LIMIT_SECONDS,
-  });
+  const result = await pct.script(
+    ctid,
+    GUEST_PROBE,
+    [cudaQuery, ...(toolkit === null ? [] : [toolkit, CUDA_PROOF_ID])],
+    {
+      purpose: 'observing it',
+      timeoutSeconds: LIMIT_SECONDS,
+    },
+  );
   const facts = parseProbe(result.stdout);
   if (facts === null) {
     throw new ActionError(
@@ -95,6 +107,7 @@ export function parseProbe(text: string): GuestFacts | null {
     ),
     nvidiaSmi: { query: commandFact(first('smi-query')), table: commandFact(first('smi-table')) },
     cuda: commandFact(first('cuda-query')),
+    proof: commandFact(first('cuda-proof')),
   };
 }
 

@@ -5,6 +5,7 @@ import { userSpaceText, userSpaceVersion } from '../plan/gaps.ts';
 import { lastLines } from '../system/text.ts';
 import { cudaText, NVCC_PACKAGES } from '../version/cuda.ts';
 import type { DriverVersion } from '../version/driver.ts';
+import { verifyProof } from './cuda-proof.ts';
 import { verifyCuda } from './cuda-query.ts';
 import { explainSmi, parseSmiQuery, type SmiGpu } from './nvidia-smi.ts';
 
@@ -12,8 +13,8 @@ import { explainSmi, parseSmiQuery, type SmiGpu } from './nvidia-smi.ts';
 export type VerificationStatus = 'pass' | 'fail' | 'inconclusive' | 'skipped';
 
 export interface Verification {
-  /** L1 files, L2 nvidia-smi, L3 libcuda, L4 nvcc. (L5, a kernel run, is not made yet.) */
-  level: 'L1' | 'L2' | 'L3' | 'L4';
+  /** L1 files, L2 nvidia-smi, L3 libcuda, L4 nvcc, L5 a kernel compiled and run. */
+  level: 'L1' | 'L2' | 'L3' | 'L4' | 'L5';
   title: string;
   status: VerificationStatus;
   /** What was seen. May hold text from the container. */
@@ -44,7 +45,13 @@ export function verify(
   const meant = meantGpus(wish, host, container);
   const smi = verifySmi(guest, driver, meant);
   return {
-    verifications: [verifyFiles(guest, driver), smi.verification, verifyCuda(guest), verifyNvcc(desired, guest)],
+    verifications: [
+      verifyFiles(guest, driver),
+      smi.verification,
+      verifyCuda(guest),
+      verifyNvcc(desired, guest),
+      verifyProof(desired, guest),
+    ],
     findings: smi.findings,
   };
 }

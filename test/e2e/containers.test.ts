@@ -18,7 +18,7 @@ describe('kinds of containers', () => {
     });
     expect(JSON.parse(outputs['containers'] ?? '')[container.ctid]).toMatchObject({
       after: { driver: '580.159.04', toolkits: ['13.1'] },
-      verification: { L1: 'pass', L2: 'pass', L3: 'pass', L4: 'pass' },
+      verification: { L1: 'pass', L2: 'pass', L3: 'pass', L4: 'pass', L5: 'pass' },
     });
     expect(await container.execOk(['dpkg-query', '-W', '-f', '${db:Status-Status}', 'libnvidia-container1'])).toBe(
       'installed',

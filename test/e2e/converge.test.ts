@@ -34,7 +34,7 @@ describe('one container on its way with its host', () => {
       status: 'changed',
       before: { driver: 'none', toolkits: [] },
       after: { driver: '550.163.01', toolkits: ['12.6'] },
-      verification: { L1: 'pass', L2: 'pass', L3: 'pass', L4: 'pass' },
+      verification: { L1: 'pass', L2: 'pass', L3: 'pass', L4: 'pass', L5: 'pass' },
       failure: null,
     });
     const report = JSON.parse(await readFile(outputs['report'] ?? '', 'utf8'));
@@ -101,7 +101,7 @@ describe('one container on its way with its host', () => {
       status: 'changed',
       before: { driver: '550.163.01', toolkits: ['12.6'] },
       after: { driver: '580.159.04', toolkits: ['12.6', '13.0'] },
-      verification: { L1: 'pass', L2: 'pass', L3: 'pass', L4: 'pass' },
+      verification: { L1: 'pass', L2: 'pass', L3: 'pass', L4: 'pass', L5: 'pass' },
     });
     expect(await libraryVersions(container)).toEqual(['580.159.04']);
     expect(await leftovers(container)).toBe('');

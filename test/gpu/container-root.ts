@@ -11,7 +11,8 @@ const PREREQUISITES = ['kmod', 'ca-certificates', 'gnupg', 'curl', 'wget', 'buil
 const KMOD = ['modprobe', 'rmmod', 'lsmod', 'depmod'];
 
 /** NVIDIA's packages: in the container they come from the action alone. */
-const NVIDIA_PACKAGE = /^(cuda-|libcu|libnv|libnpp|nvidia-|nsight-|gds-tools|libnvidia)/;
+const NVIDIA_PACKAGE =
+  /^(cuda(-|$)|libcu(blas|dnn|fft|file|rand|solver|sparse|tensor|dss)|libnv(idia|jpeg|jitlink|fatbin|vm)|libnpp|libnccl|nvidia-|nsight-|gds-tools)/;
 
 /** Driver files on a machine's own file system; toolkits; apt's sources, which lead nowhere. */
 const HIDDEN = [

@@ -47,6 +47,7 @@ export class Scenarios {
   async #container(): Promise<Container> {
     const { host } = this.#lab;
     const container = await host.createContainer({
+      start: false,
       unprivileged: false,
       volume: async (_, directory) => {
         const made = await makeContainerRoot(host, directory);
@@ -54,12 +55,15 @@ export class Scenarios {
         await this.#recording.keep('container.json', made);
       },
     });
+    await container.start().catch(async (error: unknown) => {
+      const script = 'lxc-start -n "$1" -l DEBUG -o "$2"; cat "$2"';
+      const log = await host.exec(['sh', '-c', script, 'sh', String(container.ctid), `${host.directory}/lxc.log`]);
+      this.#recording.log(log.stdout);
+      throw error;
+    });
     this.#recording.log(`container ${container.ctid} is up`);
-    const nodes = await container.exec([
-      'sh',
-      '-c',
-      'uname -a; id; ls -l /dev/nvidia*; cat /proc/driver/nvidia/version',
-    ]);
+    const script = 'id; ls -l /dev/nvidia*; cat /proc/driver/nvidia/version; dpkg --audit; apt-get check; df -h / /tmp';
+    const nodes = await container.exec({ script });
     this.#recording.log(nodes.stdout + nodes.stderr);
     return container;
   }
@@ -77,6 +81,8 @@ export class Scenarios {
     const first = await this.#run(container, 'apply', 'the same', {}, { result: 'changed', levels, gpus: uuids });
     await this.#recording.keep('report.json', await readFile(first.outputs['report'] ?? '', 'utf8'));
     await this.#recording.keep('summary.md', first.summary);
+    // Nothing after it would tell anything.
+    if (first.exitCode !== 0) throw new Error('The installation failed.');
     await this.#run(container, 'again', 'nothing', {}, { result: 'converged', levels, gpus: uuids, pctCalls: 1 });
   }
 

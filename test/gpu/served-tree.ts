@@ -1,5 +1,5 @@
 import { lstatSync, readFileSync, readlinkSync } from 'node:fs';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, realpath, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { PayloadEntry } from '../lab/standin/payload.ts';
 import { buildRunfile, writeChecksums } from '../lab/standin/runfile.ts';
@@ -56,14 +56,15 @@ const LIBRARIES = /^(libcudart|libcudadevrt|libcudart_static|libculibos|stubs$)/
 async function toolkitPackage({ directory, release, nvcc }: Toolkit): Promise<DebPackage> {
   const target = `/usr/local/cuda-${release}`;
   const copies: Record<string, string> = {};
-  const add = async (folder: string, wanted: (name: string) => boolean) => {
-    const names = await readdir(join(directory, folder)).catch(() => []);
-    for (const name of names.filter(wanted)) copies[`${target}/${folder}/${name}`] = join(directory, folder, name);
+  const add = async (folder: string, from: string, wanted: (name: string) => boolean) => {
+    const source = await realpath(join(directory, from));
+    for (const name of (await readdir(source)).filter(wanted))
+      copies[`${target}/${folder}/${name}`] = join(source, name);
   };
-  await add('bin', (name) => !LEFT_OUT.test(name));
-  await add('nvvm', () => true);
-  await add('targets/x86_64-linux/include', () => true);
-  await add('targets/x86_64-linux/lib', (name) => LIBRARIES.test(name));
+  await add('bin', 'bin', (name) => !LEFT_OUT.test(name));
+  await add('nvvm', 'nvvm', () => true).catch(() => {}); // a stand-in has none
+  await add('targets/x86_64-linux/include', 'include', () => true);
+  await add('targets/x86_64-linux/lib', 'lib64', (name) => LIBRARIES.test(name));
   return {
     name: `cuda-toolkit-${release.replace('.', '-')}`,
     version: `${nvcc}-1`,

@@ -150,6 +150,7 @@ describe('run, planning', () => {
       'L2 pass',
       'L3 pass',
       'L4 pass',
+      'L5 pass',
     ]);
     expect(result.containers[0]?.gpus).toHaveLength(2);
     expect(host.calls).toHaveLength(1);

@@ -4,8 +4,7 @@
 # asked for are checked and kept, so that the program fails where a real one has no code for its GPU.
 LC_ALL=C
 export LC_ALL
-root=$(readlink -f "$0")
-root=${root%/bin/nvcc}
+root=$(dirname "$(dirname "$(readlink -f "$0")")")
 
 fatal() {
     echo "nvcc fatal   : $1" >&2

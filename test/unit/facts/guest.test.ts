@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { CUDA_QUERY_PROGRAMS } from '../../../src/facts/cuda-query-programs.ts';
 import { observeGuest, parseProbe } from '../../../src/facts/guest.ts';
 import { GUEST_PROBE } from '../../../src/facts/guest-probe.ts';
+import { CUDA_PROOF_ID } from '../../../src/facts/kept-proof.ts';
 import { runCommand } from '../../../src/system/command.ts';
 import { parseCudaQuery } from '../../../src/verify/cuda-query.ts';
 import { type Architecture, isArchitecture } from '../../../src/version/architecture.ts';
@@ -158,17 +159,20 @@ describe('observeGuest', () => {
   it('starts one command in the container', async () => {
     const guest = guestFacts({ keyrings: [] });
     const host = new FakeHost(() => ({ stdout: probeRecords(guest) }));
-    expect(await observeGuest(pctOf(host.run), 901, 'x86_64')).toEqual(guest);
+    expect(await observeGuest(pctOf(host.run), 901, 'x86_64', '/usr/local/cuda-12.8')).toEqual(guest);
     expect(host.calls).toHaveLength(1);
     const [call] = host.calls;
     if (call === undefined) throw new Error('no call');
     expect(call.ctid).toBe(901);
-    expect(scriptOf(call)).toEqual({ script: GUEST_PROBE, args: [hexadecimal('x86_64')] });
+    expect(scriptOf(call)).toEqual({
+      script: GUEST_PROBE,
+      args: [hexadecimal('x86_64'), '/usr/local/cuda-12.8', CUDA_PROOF_ID],
+    });
   });
 
   it('says what the shell said when the probe breaks off', async () => {
     const host = new FakeHost(() => ({ exitCode: 2, stdout: 'machine\tx86_64\n', stderr: 'sh: 9: base64: not found' }));
-    const failure = await failureOf(() => observeGuest(pctOf(host.run), 901, 'aarch64'));
+    const failure = await failureOf(() => observeGuest(pctOf(host.run), 901, 'aarch64', null));
     expect(failure.code).toBe('PROBE_FAILED');
     expect(failure.message).toContain('901');
     expect(failure.message).toContain('exit code 2');

@@ -38,7 +38,7 @@ export function desired(changes: Partial<Desired> = {}): Desired {
     cuda: { kind: 'version', version: { major: 12, minor: 8 } },
     cudaPackages: ['cuda-toolkit'],
     nvidiaContainer: 'library',
-    verify: 'toolkit',
+    verify: 'cuda',
     cudaRepository: { base: 'https://developer.download.nvidia.com/compute/cuda/repos', keys: [] },
     nvidiaContainerRepository: { base: 'https://nvidia.github.io/libnvidia-container', keys: [] },
     containerProxy: null,
@@ -116,7 +116,12 @@ export function cudaQuery(uuids: readonly string[]): string {
   return `driver 13000\n${uuids.map((uuid) => `gpu ${uuid} 9.0 NVIDIA H100 80GB HBM3\n`).join('')}`;
 }
 
-/** What it prints where there is no driver. */
+/** What native/cuda-proof prints on the given GPUs. */
+export function cudaProof(uuids: readonly string[]): string {
+  return uuids.map((uuid) => `gpu ${uuid} integers 0 floats 0 host-to-device 24.1 device-to-device 1290.4\n`).join('');
+}
+
+/** What native/cuda-query prints where there is no driver. */
 export const CUDA_NOT_LOADED = 'not loaded libcuda.so.1: cannot open shared object file: No such file or directory\n';
 
 const DEBIAN12 = { id: 'debian', version: '12', cudaName: 'debian12', cudaKey: CUDA_KEY } as const;
@@ -179,6 +184,7 @@ export function guestFacts(changes: Partial<GuestFacts> = {}): GuestFacts {
       table: { exitCode: 0, output: 'NVIDIA-SMI 580.159.04\n' },
     },
     cuda: { exitCode: 0, output: cudaQuery([GPU0, GPU1]) },
+    proof: { exitCode: 0, output: cudaProof([GPU0, GPU1]) },
     ...changes,
   };
 }
@@ -194,6 +200,7 @@ export function bareGuest(changes: Partial<GuestFacts> = {}): GuestFacts {
     certificates: false,
     toolkits: [],
     cuda: { exitCode: 1, output: CUDA_NOT_LOADED },
+    proof: null,
     ...changes,
   });
 }

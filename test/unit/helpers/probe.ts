@@ -47,6 +47,7 @@ export function probeRecords(guest: GuestFacts, keyrings: Record<string, Buffer>
     ...command('smi-query', guest.nvidiaSmi.query),
     ...command('smi-table', guest.nvidiaSmi.table),
     ...command('cuda-query', guest.cuda),
+    ...command('cuda-proof', guest.proof),
     record('end'),
     '',
   ].join('\n');

@@ -56,6 +56,7 @@ describe('a container that is as wanted', () => {
       'L2 pass',
       'L3 pass',
       'L4 pass',
+      'L5 pass',
     ]);
     expect(findings).toEqual([]);
     for (const { failure } of verifications) expect(failure).toBeUndefined();

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <utility>
 #include "cuda.h"
 
@@ -228,11 +229,13 @@ template <class T> cudaError_t cudaMallocHost(T **memory, size_t bytes) { return
 inline cudaError_t cudaFree(void *memory) { free(memory); return lab::initialize(); }
 inline cudaError_t cudaFreeHost(void *memory) { return cudaFree(memory); }
 inline cudaError_t cudaMemset(void *to, int value, size_t bytes) { memset(to, value, bytes); return lab::initialize(); }
-inline cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind)
+inline cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemcpyKind kind)
 {
     if (const cudaError_t error = lab::initialize()) return error;
     if (bytes && (!to || !from)) return lab::remember(cudaErrorInvalidValue);
     memcpy(to, from, bytes);
+    if (kind == cudaMemcpyDeviceToHost && bytes && access("/etc/proxmox-lxc-nvidia-lab/wrong-numbers", F_OK) == 0)
+        ++*static_cast<unsigned char *>(to);
     return cudaSuccess;
 }
 inline cudaError_t cudaDeviceSynchronize() { return lab::initialize() ? lab::initialize() : cudaPeekAtLastError(); }

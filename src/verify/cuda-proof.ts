@@ -1,0 +1,92 @@
+import type { Desired } from '../desired/desired.ts';
+import type { FailureCode } from '../errors.ts';
+import type { GuestFacts } from '../facts/facts.ts';
+import { lastLines } from '../system/text.ts';
+import { parseCudaQuery } from './cuda-query.ts';
+import type { Verification } from './verify.ts';
+
+/** What native/cuda-proof found on one GPU. */
+export interface ProvenGpu {
+  uuid: string;
+  wrongIntegers: number;
+  wrongFloats: number;
+  /** GB/s, 10^9 bytes copied per second; 0: there was no room to measure. */
+  hostToDevice: number;
+  deviceToDevice: number;
+}
+
+const LINE =
+  /^gpu (GPU-[0-9a-f-]{36}) integers (\d+) floats (\d+) host-to-device (\d+\.\d) device-to-device (\d+\.\d)$/gm;
+
+/** Reads the lines that native/cuda-proof printed for GPUs; its source tells them. */
+export function parseCudaProof(output: string): ProvenGpu[] {
+  return [...output.matchAll(LINE)].map(([, uuid = '', integers, floats, hostToDevice, deviceToDevice]) => ({
+    uuid,
+    wrongIntegers: Number(integers),
+    wrongFloats: Number(floats),
+    hostToDevice: Number(hostToDevice),
+    deviceToDevice: Number(deviceToDevice),
+  }));
+}
+
+/** L5: kernels that were compiled in the container compute right numbers on every GPU. */
+export function verifyProof(desired: Desired, { cuda, proof }: GuestFacts): Verification {
+  const base = { level: 'L5', title: 'a kernel compiled there computes right' } as const;
+  if (desired.cuda.kind === 'none' || desired.verify !== 'cuda') {
+    return { ...base, status: 'skipped', seen: 'not asked for' };
+  }
+  if (proof === null) return { ...base, status: 'inconclusive', seen: 'not compiled and run yet' };
+  const fail = (seen: string, code: FailureCode, remedy: string, details?: string): Verification => ({
+    ...base,
+    status: 'fail',
+    seen,
+    failure: details === undefined ? { code, remedy } : { code, remedy, details },
+  });
+  if (proof.output.startsWith('not compiled\n')) {
+    return fail(
+      'nvcc could not compile it',
+      'VERIFY_COMPILE',
+      'See its output below: a host compiler newer than the toolkit knows is the usual reason.',
+      lastLines(proof.output, 20),
+    );
+  }
+  if (proof.exitCode === 124 || proof.exitCode === 137) {
+    return fail('the kernel hangs', 'VERIFY_KERNEL', "See the host's kernel log (dmesg) for NVRM and Xid lines.");
+  }
+  const gpus = parseCudaProof(proof.output);
+  const wrong = gpus.find(({ wrongIntegers, wrongFloats }) => wrongIntegers + wrongFloats > 0);
+  if (wrong !== undefined) {
+    return fail(
+      `${wrong.uuid} computes wrong: ${wrong.wrongIntegers} integers, ${wrong.wrongFloats} floats`,
+      'VERIFY_KERNEL',
+      "Don't use this GPU: see its ECC errors (nvidia-smi -q -d ECC) and the host's kernel log for Xid lines.",
+    );
+  }
+  if (proof.exitCode !== 0) {
+    const failed = /^failed (\w+) (\d+) (.*)$/m.exec(proof.output);
+    return fail(
+      failed === null
+        ? `the program ended with exit code ${proof.exitCode}`
+        : `${failed[1]} answers ${failed[2]} (${failed[3]})`,
+      'VERIFY_KERNEL',
+      "See the host's kernel log (dmesg) for NVRM and Xid lines; other programs may use up the GPU's memory.",
+      lastLines(proof.output, 5),
+    );
+  }
+  const query = parseCudaQuery(cuda?.output ?? '');
+  const expected = query.kind === 'gpus' ? Math.max(query.gpus.length, 1) : 1;
+  if (gpus.length < expected) {
+    return fail(
+      `it ran on ${gpus.length} of ${expected} GPUs`,
+      'VERIFY_KERNEL',
+      'Run this again; if it stays so, see the output below.',
+      lastLines(proof.output, 5),
+    );
+  }
+  return { ...base, status: 'pass', seen: gpus.map(gpuText).join('; ') };
+}
+
+function gpuText({ uuid, hostToDevice, deviceToDevice }: ProvenGpu): string {
+  const speed = (gigabytes: number) => (gigabytes > 0 ? `${gigabytes.toFixed(1)} GB/s` : 'not measured');
+  return `right on ${uuid}, copies: to the GPU ${speed(hostToDevice)}, on it ${speed(deviceToDevice)}`;
+}
