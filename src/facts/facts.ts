@@ -12,6 +12,40 @@ export interface HostFacts {
   driver: { version: DriverVersion; kernelModule: 'open' | 'proprietary' } | null;
   gpus: HostGpu[];
   deviceNodes: HostDeviceNode[];
+  /** How the host's driver and GPUs do; changes at any time, so that no plan depends on it. null: not asked. */
+  health: HostHealth | null;
+}
+
+/** What the host tells of its GPUs. Null is what it doesn't tell. */
+export interface HostHealth {
+  /** Version of the kernel module on the host's disk, which a restart of the host loads. */
+  installedDriver: DriverVersion | null;
+  /** Errors that the driver wrote to the kernel's log since the host started. */
+  xids: Xid[] | null;
+  /** The host's nvidia-smi gives no answer. */
+  smiHangs: boolean;
+  gpus: GpuHealth[] | null;
+}
+
+/** An error of a GPU in the kernel's log: `NVRM: Xid (PCI:0000:00:06): 79, …`. */
+export interface Xid {
+  /** PCI address without the function. */
+  bus: string;
+  code: number;
+}
+
+export interface GpuHealth {
+  uuid: string;
+  /** The driver stays loaded for it when nobody uses it. */
+  persistence: boolean | null;
+  /** `Default`, `Exclusive_Process` or `Prohibited`. */
+  computeMode: string | null;
+  /** It is divided into instances (MIG). */
+  mig: boolean | null;
+  /** Errors of its memory that could not be corrected: since the driver was loaded, and ever. */
+  eccErrors: { volatile: number | null; aggregate: number | null };
+  /** Processes that compute on it. */
+  processes: number | null;
 }
 
 export interface HostGpu {

@@ -1,11 +1,13 @@
 import type { ContainerWish, Desired } from '../desired/desired.ts';
+import { diagnose } from '../diagnosis/cause.ts';
+import { GPU_CAUSES } from '../diagnosis/gpu.ts';
 import type { FailureCode } from '../errors.ts';
 import type { ContainerFacts, GuestFacts, HostFacts, HostGpu } from '../facts/facts.ts';
 import { userSpaceText, userSpaceVersion } from '../plan/gaps.ts';
 import { lastLines } from '../system/text.ts';
 import { cudaText } from '../version/cuda.ts';
 import type { DriverVersion } from '../version/driver.ts';
-import { explainSmi, parseSmiQuery, type SmiGpu } from './nvidia-smi.ts';
+import { parseSmiQuery, type SmiGpu } from './nvidia-smi.ts';
 
 /** `inconclusive`: it could not be tried, which is never a pass. */
 export type VerificationStatus = 'pass' | 'fail' | 'inconclusive' | 'skipped';
@@ -41,7 +43,7 @@ export function verify(
   driver: DriverVersion,
 ): { verifications: Verification[]; findings: Finding[] } {
   const meant = meantGpus(wish, host, container);
-  const smi = verifySmi(guest, driver, meant);
+  const smi = verifySmi(host, container, guest, driver, meant);
   return {
     verifications: [verifyFiles(guest, driver), smi.verification, verifyNvcc(desired, guest)],
     findings: smi.findings,
@@ -83,6 +85,8 @@ function isSameGpu(meant: MeantGpu, seen: SmiGpu): boolean {
 }
 
 function verifySmi(
+  host: HostFacts,
+  container: ContainerFacts,
   guest: GuestFacts,
   driver: DriverVersion,
   meant: MeantGpu[] | null,
@@ -102,12 +106,14 @@ function verifySmi(
     return fail('there is no nvidia-smi', 'VERIFY_NVIDIA_SMI', 'Run this with mode "apply".');
   }
   if (query.exitCode !== 0) {
-    const { meaning, remedy } = explainSmi(query);
+    const { exitCode, output } = query;
+    const symptom = { kind: 'nvidia-smi', exitCode, output } as const;
+    const found = diagnose(GPU_CAUSES, { symptom, host, container, guest }, container.ctid);
     return fail(
-      `nvidia-smi ended with exit code ${query.exitCode}: ${meaning}`,
-      'VERIFY_NVIDIA_SMI',
-      remedy,
-      lastLines(query.output, 5),
+      `nvidia-smi ended with exit code ${exitCode}${found === null ? '' : `: ${found.cause}`}`,
+      found?.code ?? 'VERIFY_NVIDIA_SMI',
+      found?.remedy ?? 'See its output below.',
+      lastLines(output, 5),
     );
   }
   const gpus = parseSmiQuery(query.output);

@@ -2,9 +2,11 @@ import type { Desired } from '../../../src/desired/desired.ts';
 import type {
   ContainerFacts,
   Facts,
+  GpuHealth,
   GuestFacts,
   GuestPackage,
   HostFacts,
+  HostHealth,
   RepositoryFacts,
   RunfileFacts,
   UpstreamFacts,
@@ -58,8 +60,22 @@ export function hostFacts(changes: Partial<HostFacts> = {}): HostFacts {
       { path: '/dev/nvidia1', major: 195, minor: 1 },
       { path: '/dev/nvidiactl', major: 195, minor: 255 },
     ],
+    health: null,
     ...changes,
   };
+}
+
+/** The recorded host's GPUs, idle and in order. */
+export function hostHealth(changes: Partial<HostHealth> = {}): HostHealth {
+  const gpu = (uuid: string): GpuHealth => ({
+    uuid,
+    persistence: true,
+    computeMode: 'Default',
+    mig: false,
+    eccErrors: { volatile: 0, aggregate: 0 },
+    processes: 0,
+  });
+  return { installedDriver: DRIVER, xids: [], smiHangs: false, gpus: [gpu(GPU0), gpu(GPU1)], ...changes };
 }
 
 export function installed(name: string, version = '1.0-1'): GuestPackage {
