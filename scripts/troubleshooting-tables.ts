@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { APT_CAUSES } from '../src/diagnosis/apt.ts';
 import type { Cause } from '../src/diagnosis/cause.ts';
 import { GPU_CAUSES } from '../src/diagnosis/gpu.ts';
+import { HOST_FINDINGS } from '../src/diagnosis/host.ts';
 import { INSTALLER_CAUSES } from '../src/diagnosis/installer.ts';
 import { table, withTables } from './markdown-tables.ts';
 
@@ -25,6 +26,7 @@ export async function troubleshootingWithTables(): Promise<{ current: string; wa
   const current = await readFile(DOCUMENT, 'utf8');
   const wanted = withTables(current, {
     'gpu causes': causesTable(GPU_CAUSES),
+    'host findings': causesTable(HOST_FINDINGS),
     'installer causes': causesTable(INSTALLER_CAUSES),
     'apt causes': causesTable(APT_CAUSES),
   });

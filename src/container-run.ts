@@ -20,8 +20,9 @@ import type { ContainerResult, ContainerStatus, Software } from './report/result
 import type { RunfileCache } from './runfile/cache.ts';
 import { obtainRunfile } from './runfile/runfile.ts';
 import type { FileLock } from './system/lock.ts';
+import type { Finding } from './verify/findings.ts';
 import { parseSmiQuery } from './verify/nvidia-smi.ts';
-import { type Finding, type Verification, verify } from './verify/verify.ts';
+import { type Verification, verify } from './verify/verify.ts';
 import { cudaText } from './version/cuda.ts';
 import type { DriverVersion } from './version/driver.ts';
 import type { World } from './world.ts';

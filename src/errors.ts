@@ -26,6 +26,7 @@ export type FailureCode =
   | 'RUNFILE_VERSION_MISMATCH'
   | 'CUDA_NEEDS_NEWER_DRIVER'
   | 'HOST_UVM_MISSING'
+  | 'HOST_DRIVER_PENDING'
   // container
   | 'CONTAINER_NOT_FOUND'
   | 'CONTAINER_ON_OTHER_NODE'
@@ -85,6 +86,7 @@ export type FailureCode =
   | 'GPU_ISOLATION'
   // the GPUs themselves
   | 'GPU_LOST'
+  | 'GPU_XID'
   | 'GPU_HANGS'
   | 'GPU_RESET_REQUIRED'
   | 'GPU_MIG_UNCONFIGURED'

@@ -52,7 +52,7 @@ async function main(): Promise<RunResult> {
 
 /** The result of a run that ended at its inputs. */
 function refused(error: unknown): RunResult {
-  const nothing = { mode: null, host: null, cudaVersion: null, containers: [], seconds: 0 };
+  const nothing = { mode: null, host: null, cudaVersion: null, containers: [], findings: [], seconds: 0 };
   return { schema: '1.0', status: 'failed', failure: toFailure(error), ...nothing };
 }
 

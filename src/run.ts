@@ -2,12 +2,14 @@ import { ContainerRun } from './container-run.ts';
 import type { Desired } from './desired/desired.ts';
 import { type Failure, toFailure } from './errors.ts';
 import type { HostFacts } from './facts/facts.ts';
+import { observeHealth } from './facts/health.ts';
 import { observeHost } from './facts/host.ts';
 import { Upstream } from './facts/upstream.ts';
 import { checkHost } from './plan/refusals.ts';
 import { Pct } from './proxmox/pct.ts';
 import type { ContainerStatus, RunResult } from './report/result.ts';
 import { RunfileCache } from './runfile/cache.ts';
+import { type Finding, hostFindings } from './verify/findings.ts';
 import { cudaText } from './version/cuda.ts';
 import type { World } from './world.ts';
 
@@ -24,6 +26,7 @@ export async function run(desired: Desired, world: World): Promise<RunResult> {
   const upstream = new Upstream(world.http, world.run, cache, world.temporary);
   let containers: ContainerRun[] = [];
   let host: HostFacts | null = null;
+  let findings: Finding[] = [];
   let failure: Failure | null = null;
 
   try {
@@ -37,7 +40,12 @@ export async function run(desired: Desired, world: World): Promise<RunResult> {
       (wish) => new ContainerRun({ wish, desired, host: observed, driver, world, pct, cache, upstream }),
     );
     if (desired.mode === 'apply') for (const container of containers) await container.lock();
+    // Beside the looks into containers, because nvidia-smi can take its time; nothing is planned by it.
+    const health = observeHealth(world.run);
     for (const container of containers) await container.observe();
+    observed.health = await health;
+    findings = hostFindings(observed);
+    for (const { code, message } of findings) log.warning(message, code);
     for (const container of containers) await container.makePlan();
     if (desired.mode === 'apply' && containers.every(({ failed }) => !failed)) {
       for (const container of containers) {
@@ -61,6 +69,7 @@ export async function run(desired: Desired, world: World): Promise<RunResult> {
     host,
     cudaVersion: desired.cuda.kind === 'none' ? null : cudaText(desired.cuda.version),
     containers: results,
+    findings,
     failure,
     seconds: (performance.now() - started) / 1000,
   };

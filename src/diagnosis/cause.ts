@@ -35,10 +35,14 @@ export function diagnose<Evidence>(
   evidence: Evidence,
   ctid: number,
 ): Diagnosis | null {
-  for (const { code, cause, remedy, shows } of causes) {
+  const [first] = diagnoseAll(causes, evidence);
+  return first === undefined ? null : { ...first, remedy: first.remedy.replaceAll('CTID', String(ctid)) };
+}
+
+/** Every cause that the evidence shows, in the table's order. */
+export function diagnoseAll<Evidence>(causes: readonly Cause<Evidence>[], evidence: Evidence): Diagnosis[] {
+  return causes.flatMap(({ code, cause, remedy, shows }) => {
     const shown = shows(evidence);
-    if (shown === false) continue;
-    return { code, cause: shown === true ? cause : shown, remedy: remedy.replaceAll('CTID', String(ctid)) };
-  }
-  return null;
+    return shown === false ? [] : [{ code, cause: shown === true ? cause : shown, remedy }];
+  });
 }

@@ -3,8 +3,9 @@ import type { Mode } from '../desired/desired.ts';
 import type { Failure } from '../errors.ts';
 import type { HostFacts } from '../facts/facts.ts';
 import type { ContainerPlan } from '../plan/actions.ts';
+import type { Finding } from '../verify/findings.ts';
 import type { SmiGpu } from '../verify/nvidia-smi.ts';
-import type { Finding, Verification } from '../verify/verify.ts';
+import type { Verification } from '../verify/verify.ts';
 
 /** `aborted`: nothing was started because another container failed before. */
 export type ContainerStatus = 'converged' | 'changed' | 'planned' | 'failed' | 'aborted';
@@ -47,6 +48,8 @@ export interface RunResult {
   host: HostFacts | null;
   cudaVersion: string | null;
   containers: ContainerResult[];
+  /** What isn't right with the host, though it stops nothing. */
+  findings: Finding[];
   /** A failure before any container was looked at, or of no container in particular. */
   failure: Failure | null;
   seconds: number;

@@ -1,3 +1,4 @@
+import type { GpuHealth } from '../facts/facts.ts';
 import { actionTitle, safetyText } from '../plan/actions.ts';
 import { durationText } from '../system/text.ts';
 import type { VerificationStatus } from '../verify/verify.ts';
@@ -27,10 +28,10 @@ export function renderSummary(result: RunResult, limit = SUMMARY_LIMIT): string 
   const head = [verdict(result), failureText(result), containersTable(result)];
   const body = result.containers.flatMap(containerSection);
   const raw = result.containers.flatMap(rawFolds);
-  const full = join([...head, hostLine(result), ...body, ...raw]);
+  const full = join([...head, hostSection(result), ...body, ...raw]);
   if (Buffer.byteLength(full) <= limit) return full;
   const note = 'The summary was shortened to fit: report.json and the log have the rest.';
-  const shorter = join([...head, hostLine(result), ...body, note]);
+  const shorter = join([...head, hostSection(result), ...body, note]);
   return Buffer.byteLength(shorter) <= limit ? shorter : join([verdict(result), containersTable(result), note]);
 }
 
@@ -90,22 +91,47 @@ function change({ before, after }: ContainerResult, value: (software: Software) 
   return was === is ? text(is) : `${text(was)} → <b>${text(is)}</b>`;
 }
 
-function hostLine({ host }: RunResult): string {
+function hostSection({ host, findings }: RunResult): string {
   if (host === null) return '';
   const driver =
     host.driver === null
       ? 'no driver loaded'
       : `driver ${host.driver.version}, ${host.driver.kernelModule} kernel module`;
+  const xids = host.health?.xids;
+  const errors = !xids ? '' : `, ${xids.length === 0 ? 'no' : xids.length} Xid since it started`;
   const gpus = host.gpus.map(({ name, minor, uuid }) => [
     minor === null ? '–' : `/dev/nvidia${minor}`,
     text(name),
     `<code>${text(uuid ?? 'not known yet')}</code>`,
+    healthText(host.health?.gpus?.find((gpu) => gpu.uuid === uuid)),
   ]);
   return join([
     `### Host ${text(host.node)}`,
-    `${text(driver)}, Proxmox VE ${text(host.proxmoxVersion ?? 'unknown')}`,
-    gpus.length === 0 ? '' : table(['Node', 'GPU', 'UUID'], gpus),
+    `${text(driver)}, Proxmox VE ${text(host.proxmoxVersion ?? 'unknown')}${errors}`,
+    gpus.length === 0 ? '' : table(['Node', 'GPU', 'UUID', 'Health'], gpus),
+    ...findings.map(findingText),
   ]).trimEnd();
+}
+
+/** What a host tells of a GPU; what it doesn't tell is left out. */
+function healthText(gpu: GpuHealth | undefined): string {
+  if (gpu === undefined) return '–';
+  const { persistence, computeMode, mig, eccErrors, processes } = gpu;
+  return [
+    processes === null ? null : `${processes} ${processes === 1 ? 'process' : 'processes'}`,
+    persistence === null ? null : `persistence ${persistence ? 'on' : 'off'}`,
+    computeMode === null ? null : `compute mode ${text(computeMode)}`,
+    mig === null ? null : `MIG ${mig ? 'on' : 'off'}`,
+    [eccErrors.volatile, eccErrors.aggregate].includes(null)
+      ? null
+      : `uncorrected ECC errors ${eccErrors.volatile} (${eccErrors.aggregate} ever)`,
+  ]
+    .filter((part) => part !== null)
+    .join(', ');
+}
+
+function findingText({ code, message }: { code: string; message: string }): string {
+  return `<p>⚠️ ${text(message)} (<code>${text(code)}</code>)</p>`;
 }
 
 function containerSection(container: ContainerResult): string[] {
@@ -139,9 +165,7 @@ function containerSection(container: ContainerResult): string[] {
             `<code>${text(gpu.uuid)}</code>`,
           ]),
         ),
-    ...[...(plan?.warnings ?? []), ...findings].map(
-      ({ code, message }) => `<p>⚠️ ${text(message)} (<code>${text(code)}</code>)</p>`,
-    ),
+    ...[...(plan?.warnings ?? []), ...findings].map(findingText),
   ].filter((part) => part !== '');
   return parts.length === 0 ? [] : [`### Container ${container.ctid}`, ...parts];
 }

@@ -7,6 +7,7 @@ import { userSpaceText, userSpaceVersion } from '../plan/gaps.ts';
 import { lastLines } from '../system/text.ts';
 import { cudaText } from '../version/cuda.ts';
 import type { DriverVersion } from '../version/driver.ts';
+import type { Finding } from './findings.ts';
 import { parseSmiQuery, type SmiGpu } from './nvidia-smi.ts';
 
 /** `inconclusive`: it could not be tried, which is never a pass. */
@@ -21,12 +22,6 @@ export interface Verification {
   seen: string;
   /** Only of a failure. */
   failure?: { code: FailureCode; remedy: string; details?: string };
-}
-
-/** Something that works but isn't as it was meant. */
-export interface Finding {
-  code: FailureCode;
-  message: string;
 }
 
 /**

@@ -44,6 +44,7 @@ export function runResult(changes: Partial<RunResult> = {}): RunResult {
     host: hostFacts(),
     cudaVersion: '12.8',
     containers: [containerResult()],
+    findings: [],
     failure: null,
     seconds: 2.5,
     ...changes,

@@ -4,7 +4,7 @@ import type { Failure } from '../../../src/errors.ts';
 import type { Action } from '../../../src/plan/actions.ts';
 import type { ContainerResult, RunResult } from '../../../src/report/result.ts';
 import { renderSummary, SUMMARY_LIMIT } from '../../../src/report/summary.ts';
-import { DRIVER, GPU0, GPU1, hostFacts } from '../helpers/facts.ts';
+import { DRIVER, GPU0, GPU1, hostFacts, hostHealth } from '../helpers/facts.ts';
 import { containerResult, runResult } from '../helpers/results.ts';
 
 const FAILURE: Failure = {
@@ -139,6 +139,29 @@ describe('the rest', () => {
     expect(summary).toContain('## ❌ Failed: APT_FAILED');
     expect(summary).not.toContain('<table>');
     expect(summary).not.toContain('undefined');
+  });
+
+  it('tells how the host does, and what is not right with it', () => {
+    const gpus = (hostHealth().gpus ?? []).map((gpu) => ({ ...gpu, processes: 1 }));
+    const health = hostHealth({ gpus, xids: [{ bus: '0000:00:06', code: 31 }] });
+    const findings = [{ code: 'GPU_XID' as const, message: 'Host pve1: <errors>' }];
+    const summary = renderSummary(runResult({ host: hostFacts({ health }), findings }));
+    expect(summary).toContain('Proxmox VE 8.4.1, 1 Xid since it started');
+    expect(summary).toContain(
+      '1 process, persistence on, compute mode Default, MIG off, uncorrected ECC errors 0 (0 ever)',
+    );
+    expect(summary).toContain('⚠️ Host pve1: &lt;errors&gt; (<code>GPU_XID</code>)');
+  });
+
+  it('leaves out what the host does not tell', () => {
+    const unknown = { persistence: null, computeMode: null, mig: null, processes: null };
+    const gpus = (hostHealth().gpus ?? []).map((gpu) => ({
+      ...gpu,
+      ...unknown,
+      eccErrors: { volatile: null, aggregate: null },
+    }));
+    const summary = renderSummary(runResult({ host: hostFacts({ health: hostHealth({ gpus, xids: null }) }) }));
+    expect(summary).not.toMatch(/null|Xid|ECC|MIG/);
   });
 
   it('knows hosts without driver and GPUs without UUID', () => {
