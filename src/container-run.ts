@@ -127,6 +127,7 @@ export class ContainerRun {
         await protection.around(async (record) => {
           await applyPlan(plan, this.#context(setting), this.#actions, record);
           await record('verify');
+          this.#container = await observeContainer(world.files, plan.ctid);
           this.#after = await world.log.group(`Container ${plan.ctid}: verify`, () => this.#observeGuest());
           this.#prove(setting);
         });

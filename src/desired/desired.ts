@@ -21,6 +21,14 @@ export type RunfileIntegrity = (typeof RUNFILE_INTEGRITY)[number];
 export const ROLLBACK = ['auto', 'require', 'never'] as const;
 export type Rollback = (typeof ROLLBACK)[number];
 
+/** Whether missing device nodes are only told, or passed through to the container. */
+export const PASSTHROUGH = ['check', 'configure'] as const;
+export type PassthroughWish = (typeof PASSTHROUGH)[number];
+
+/** Whether a container is restarted after a change, so that the proof shows what its next start would. */
+export const RESTART = ['never', 'after-change'] as const;
+export type Restart = (typeof RESTART)[number];
+
 /** The driver version asked for, and who asked (an input's name, or file and key): `host` follows the kernel module. */
 export type DriverWish = { kind: 'host' } | { kind: 'exact'; version: DriverVersion; source: string };
 
@@ -62,6 +70,8 @@ export interface Desired {
   cudaRepository: RepositoryWish;
   nvidiaContainerRepository: RepositoryWish;
   rollback: Rollback;
+  passthrough: PassthroughWish;
+  restart: Restart;
   /** Per container, for all its actions. */
   timeoutMinutes: number;
   /** How long another run's work on a container is waited for. */

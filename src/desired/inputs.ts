@@ -10,6 +10,8 @@ import {
   type DriverWish,
   MODES,
   NVIDIA_CONTAINER,
+  PASSTHROUGH,
+  RESTART,
   type RepositoryWish,
   ROLLBACK,
   RUNFILE_INTEGRITY,
@@ -36,6 +38,8 @@ export const INPUTS = [
   'nvidia-container-repository',
   'nvidia-container-repository-key',
   'rollback',
+  'passthrough',
+  'restart',
   'timeout-minutes',
   'lock-wait-minutes',
 ] as const;
@@ -78,6 +82,8 @@ export async function readDesired(get: GetInput, read: (path: string) => Promise
     cudaRepository: readRepository(given, 'cuda-repository', CUDA_REPOSITORY),
     nvidiaContainerRepository: readRepository(given, 'nvidia-container-repository', NVIDIA_CONTAINER_REPOSITORY),
     rollback: choice('rollback', given('rollback'), ROLLBACK, 'auto'),
+    passthrough: choice('passthrough', given('passthrough'), PASSTHROUGH, 'check'),
+    restart: choice('restart', given('restart'), RESTART, 'never'),
     timeoutMinutes: readMinutes('timeout-minutes', given('timeout-minutes'), 1, 60),
     lockWaitMinutes: readMinutes('lock-wait-minutes', given('lock-wait-minutes'), 0, 10),
   };

@@ -83,6 +83,7 @@ export interface ContainerFacts {
   memoryMib: number;
   /** Minor numbers of the GPUs that `devN` and `lxc.mount.entry` lines pass through. */
   passedGpus: number[];
+  passthrough: Passthrough;
   /** Why Proxmox can't snapshot it, in words; null: it can. */
   snapshotObstacle: string | null;
   /** Names of its snapshots. */
@@ -91,6 +92,25 @@ export interface ContainerFacts {
   incompleteSnapshots: string[];
   /** What is inside; null when it isn't running here. */
   guest: GuestFacts | null;
+}
+
+/** What a container's configuration says of the GPUs' device nodes. */
+export interface Passthrough {
+  nodes: PassedNode[];
+  /** What `lxc.cgroup2.devices.allow` lines allow, e.g. `c 195:* rwm`. */
+  rules: string[];
+  /** The keys `devN` that are in use, for whatever device. */
+  taken: string[];
+}
+
+/** A node of NVIDIA's that is passed through. */
+export interface PassedNode {
+  /** `dev3`, or `lxc.mount.entry`. */
+  key: string;
+  /** On the host. */
+  path: string;
+  /** It takes effect at the container's next start. */
+  pending: boolean;
 }
 
 /** The inside of a container. */

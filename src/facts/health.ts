@@ -56,7 +56,7 @@ async function observeXids(look: (...argv: [string, ...string[]]) => Promise<Com
   return memory.exitCode === 0 ? parseXids(memory.stdout) : null;
 }
 
-/** The Xid messages in a kernel's log. */
+/** The Xid messages in a kernel's log (docs/facts.md, E2). */
 export function parseXids(log: string): Xid[] {
   return [...log.matchAll(MESSAGE)].map(([, bus = '', code]) => ({
     bus: bus.replace(/\.\d$/, ''),

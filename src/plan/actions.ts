@@ -14,6 +14,15 @@ export interface PackageVersion {
   version: string | null;
 }
 
+/** A `devN` line of a container's configuration that passes a device node of the host through. */
+export interface PassthroughEntry {
+  /** `dev3` */
+  key: string;
+  path: string;
+  /** The path with its options. */
+  value: string;
+}
+
 /** One step of a plan: what is done, and why in words for people. Every action can be repeated safely. */
 export type Action =
   | {
@@ -43,10 +52,17 @@ export type Action =
       /** Parent of the working directory in the container: executable, with room. */
       directory: string;
       flags: string[];
-    };
+    }
+  | {
+      kind: 'configure-passthrough';
+      reason: string;
+      /** `devN` entries that are added; others are never touched. They take effect with the restart that follows. */
+      entries: PassthroughEntry[];
+    }
+  | { kind: 'restart'; reason: string };
 
 export interface PlanWarning {
-  code: FailureCode | 'CUDA_LIMITED' | 'LITTLE_MEMORY' | 'NO_UVM' | 'NO_CHECKSUM';
+  code: FailureCode | 'CUDA_LIMITED' | 'LITTLE_MEMORY' | 'NO_CHECKSUM';
   message: string;
 }
 
@@ -85,6 +101,10 @@ export function actionTitle(action: Action): string {
         : 'install prerequisites and NVIDIA container packages';
     case 'install-driver':
       return `install the user space of driver ${action.version}`;
+    case 'configure-passthrough':
+      return `pass ${action.entries.map(({ path }) => path).join(', ')} through`;
+    case 'restart':
+      return 'restart the container';
   }
 }
 

@@ -95,7 +95,6 @@ export function checkContainer(host: HostFacts, container: ContainerFacts): Read
       guest.dpkgAudit,
     );
   }
-  checkDeviceNodes(host, container, guest);
   return { guest, distribution };
 }
 
@@ -137,9 +136,11 @@ function checkState(host: HostFacts, container: ContainerFacts): GuestFacts {
 /**
  * GPU nodes that are missing, denied or stale would make every verification fail after a long installation.
  *
+ * @param guest the container's inside as it will be when all is done
+ *
  * @throws ActionError CONTAINER_GPU_NODES_MISSING, CONTAINER_GPU_NODE_DENIED, CONTAINER_GPU_NODE_STALE
  */
-function checkDeviceNodes(host: HostFacts, container: ContainerFacts, guest: GuestFacts): void {
+export function checkDeviceNodes(host: HostFacts, container: ContainerFacts, guest: GuestFacts): void {
   const { ctid } = container;
   const found = diagnose(NODE_CAUSES, { symptom: { kind: 'untried' }, host, container, guest }, ctid);
   if (found === null) return;

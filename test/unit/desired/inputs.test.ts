@@ -54,6 +54,8 @@ describe('readDesired', () => {
       'nvidia-container-repository': 'https://mirror.example/container/',
       'nvidia-container-repository-key': 'C95B321B61E88C1809C4F759DDCAE044F796ECB0',
       rollback: 'require',
+      passthrough: 'configure',
+      restart: 'after-change',
       'timeout-minutes': '1440',
       'lock-wait-minutes': '0',
     });
@@ -86,6 +88,8 @@ describe('readDesired', () => {
         keys: ['C95B321B61E88C1809C4F759DDCAE044F796ECB0'],
       },
       rollback: 'require',
+      passthrough: 'configure',
+      restart: 'after-change',
       timeoutMinutes: 1440,
       lockWaitMinutes: 0,
     } satisfies Desired);
@@ -135,6 +139,8 @@ describe('readDesired', () => {
     [{ 'lock-wait-minutes': '1441' }, 'INPUT_INVALID', '0 to 1440'],
     [{ 'lock-wait-minutes': 'none' }, 'INPUT_INVALID', 'lock-wait-minutes'],
     [{ rollback: 'yes' }, 'INPUT_INVALID', 'auto, require, never'],
+    [{ passthrough: 'yes' }, 'INPUT_INVALID', 'check, configure'],
+    [{ restart: 'always' }, 'INPUT_INVALID', 'never, after-change'],
     [{ 'cuda-repository': 'https://me:s3cret@m.example/cuda' }, 'URL_INVALID', 'cuda-repository'],
     [{ 'nvidia-container-repository': 'https://m.example/c?token=1' }, 'URL_INVALID', 'nvidia-container-repository'],
     [{ 'timeout-minutes': '0x10' }, 'INPUT_INVALID', '"0x10"'],

@@ -36,6 +36,8 @@ export function desired(changes: Partial<Desired> = {}): Desired {
     cudaRepository: { base: 'https://developer.download.nvidia.com/compute/cuda/repos', keys: [] },
     nvidiaContainerRepository: { base: 'https://nvidia.github.io/libnvidia-container', keys: [] },
     rollback: 'auto',
+    passthrough: 'check',
+    restart: 'never',
     timeoutMinutes: 60,
     lockWaitMinutes: 10,
     ...changes,
@@ -190,6 +192,12 @@ export function bareGuest(changes: Partial<GuestFacts> = {}): GuestFacts {
   });
 }
 
+/** A configuration with `devN` entries for the given nodes, from dev0 on. */
+export function passedNodes(...paths: string[]): ContainerFacts['passthrough'] {
+  const nodes = paths.map((path, index) => ({ key: `dev${index}`, path, pending: false }));
+  return { nodes, rules: [], taken: nodes.map(({ key }) => key) };
+}
+
 /** Container 901: running, unprivileged, both GPUs passed through. */
 export function containerFacts(
   changes: Partial<ContainerFacts> = {},
@@ -205,6 +213,7 @@ export function containerFacts(
     unprivileged: true,
     memoryMib: 8192,
     passedGpus: [0, 1],
+    passthrough: passedNodes('/dev/nvidia0', '/dev/nvidia1', '/dev/nvidiactl', '/dev/nvidia-uvm'),
     snapshotObstacle: null,
     snapshots: [],
     incompleteSnapshots: [],

@@ -76,7 +76,9 @@ sub write_lxc_config {
         "lxc.uts.name = " . ($keys->{hostname} // "CT$ctid"), 'lxc.environment = TERM=linux', 'lxc.tty.max = 2',
         "lxc.cgroup.dir.container = pxlab-$ctid", "lxc.cgroup.dir.monitor = pxlab-monitor-$ctid",
         # what the host's kernel module shows; a change of the host's driver is seen at once
-        'lxc.mount.entry = ' . STATE . '/driver proc/driver none bind,optional 0 0';
+        'lxc.mount.entry = ' . STATE . '/driver proc/driver none bind,optional 0 0',
+        # majors are the kernel's choice: on a real host /proc/devices tells them in containers, too
+        'lxc.mount.entry = ' . STATE . '/proc-devices proc/devices none bind,optional 0 0';
     push @lines, network_lines($ctid, $section);
     for my $device (devices($section)) {
         my $path = $device->[1]{path};
