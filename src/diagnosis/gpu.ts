@@ -77,7 +77,8 @@ export const NODE_CAUSES: readonly Cause<GpuEvidence>[] = [
     code: 'CONTAINER_GPU_NODE_DENIED',
     symptom: 'nvidia-smi 255 "Unknown Error", CUDA 100; CUDA 999 when it is nvidia-uvm alone',
     cause: 'the device cgroup denies a GPU node',
-    remedy: PASS_NODES,
+    remedy:
+      'Pass the node by devN, which allows it as well (pct set CTID -devN /dev/nvidia…), instead of raw lxc lines, and restart the container.',
     source: `${RECORDINGS} (905, 906, 915); NVIDIA/nvidia-container-toolkit issue 251`,
     shows: (evidence) =>
       denied(evidence, 'EPERM', 'the device cgroup') || (smi(evidence, 255) && smiSays(evidence, /Unknown Error/)),
