@@ -5,6 +5,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse } from 'yaml';
+import { table, withTables } from './markdown-tables.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -13,19 +14,11 @@ interface Manifest {
   outputs: Record<string, { description: string }>;
 }
 
-const cell = (text: string) =>
-  text
-    .replaceAll('|', '\\|')
-    .replace(/\s*\n\s*/g, ' ')
-    .trim();
-
-const table = (head: string[], rows: string[][]) =>
-  [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.map(cell).join(' | ')} |`).join('\n');
-
 /** README.md with its tables as action.yml has them. */
 export async function readmeWithTables(): Promise<{ current: string; wanted: string }> {
   const manifest = parse(await readFile(join(ROOT, 'action.yml'), 'utf8')) as Manifest;
-  const tables = {
+  const current = await readFile(join(ROOT, 'README.md'), 'utf8');
+  const wanted = withTables(current, {
     inputs: table(
       ['Input', 'Default', 'Meaning'],
       Object.entries(manifest.inputs).map(([name, input]) => [
@@ -38,14 +31,7 @@ export async function readmeWithTables(): Promise<{ current: string; wanted: str
       ['Output', 'Meaning'],
       Object.entries(manifest.outputs).map(([name, output]) => [`\`${name}\``, output.description]),
     ),
-  };
-  const current = await readFile(join(ROOT, 'README.md'), 'utf8');
-  let wanted = current;
-  for (const [name, text] of Object.entries(tables)) {
-    const between = new RegExp(`(<!-- ${name} -->\n)[\\s\\S]*?(<!-- /${name} -->)`);
-    if (!between.test(wanted)) throw new Error(`README.md has no markers <!-- ${name} --> and <!-- /${name} -->.`);
-    wanted = wanted.replace(between, (_, before: string, after: string) => `${before}${text}\n${after}`);
-  }
+  });
   return { current, wanted };
 }
 

@@ -24,8 +24,9 @@ import { obtainRunfile } from './runfile/runfile.ts';
 import type { FileLock } from './system/lock.ts';
 import { verifyProof } from './verify/cuda-proof.ts';
 import { parseCudaQuery } from './verify/cuda-query.ts';
+import type { Finding } from './verify/findings.ts';
 import { parseSmiQuery } from './verify/nvidia-smi.ts';
-import { type Finding, type Verification, verify, wantedToolkit } from './verify/verify.ts';
+import { type Verification, verify, wantedToolkit } from './verify/verify.ts';
 import { cudaText } from './version/cuda.ts';
 import type { DriverVersion } from './version/driver.ts';
 import type { World } from './world.ts';
@@ -156,6 +157,7 @@ export class ContainerRun {
         await protection.around(async (record) => {
           await applyPlan(plan, this.#context(setting, proxy), this.#actions, record);
           await record('verify');
+          this.#container = await observeContainer(world.files, plan.ctid);
           this.#after = await world.log.group(`Container ${plan.ctid}: verify`, () => this.#observeGuest());
           await this.#prove(setting);
         });

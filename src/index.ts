@@ -71,7 +71,15 @@ function secretsOf(address: string | undefined): string[] {
 
 /** The result of a run that ended at its inputs. */
 function refused(error: unknown): Outcome {
-  const nothing = { mode: null, host: null, cudaVersion: null, planDigest: null, containers: [], seconds: 0 };
+  const nothing = {
+    mode: null,
+    host: null,
+    cudaVersion: null,
+    planDigest: null,
+    containers: [],
+    findings: [],
+    seconds: 0,
+  };
   return {
     result: { ...newHead('report'), status: 'failed', failure: toFailure(error), ...nothing },
     plan: null,

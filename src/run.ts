@@ -5,6 +5,7 @@ import type { Desired } from './desired/desired.ts';
 import { ActionError, type Failure, toFailure } from './errors.ts';
 import type { ContainerFacts, HostFacts } from './facts/facts.ts';
 import { type FactsFile, parseFactsFile } from './facts/file.ts';
+import { observeHealth } from './facts/health.ts';
 import { observeHost } from './facts/host.ts';
 import { checkRights } from './facts/rights.ts';
 import { Upstream } from './facts/upstream.ts';
@@ -18,6 +19,7 @@ import type { ContainerStatus, RunResult } from './report/result.ts';
 import { RunfileCache } from './runfile/cache.ts';
 import { ContainerLogs } from './system/container-log.ts';
 import { sideBySide } from './system/side-by-side.ts';
+import { hostFindings } from './verify/findings.ts';
 import { cudaText } from './version/cuda.ts';
 import type { DriverVersion } from './version/driver.ts';
 import { newHead } from './version/format.ts';
@@ -89,6 +91,7 @@ export async function run(desired: Desired, world: World): Promise<Outcome> {
       cudaVersion: cuda.kind === 'none' ? null : cudaText(cuda.version),
       planDigest: plan?.digest ?? null,
       containers: results,
+      findings: host === null ? [] : hostFindings(host),
       failure,
       seconds: (performance.now() - started) / 1000,
     },
@@ -112,7 +115,11 @@ async function work(desired: Desired, world: World, stage: Stage): Promise<Plan 
     // One after the other and by their ids: two runs that want the same containers can't wait for each other.
     for (const container of containers) await container.lock();
   }
+  // Beside the looks into containers, because nvidia-smi can take its time; nothing is planned by it.
+  const health = desired.facts === null ? observeHealth(world.run) : host.health;
   await each((container) => container.observe());
+  host.health = await health;
+  for (const { code, message } of hostFindings(host)) world.log.warning(message, code);
   if (mode === 'facts') return null;
   if (mode === 'verify') {
     await each((container) => container.checkDrift());

@@ -4,6 +4,8 @@ import { installPackages, removePackages } from './apt.ts';
 import { configureApt } from './configure-apt.ts';
 import type { ApplyContext } from './context.ts';
 import { installDriver } from './install-driver.ts';
+import { configurePassthrough } from './passthrough.ts';
+import { restart } from './restart.ts';
 
 /** How one action of a plan went. */
 export interface ActionRecord {
@@ -59,5 +61,9 @@ function applyAction(action: Action, context: ApplyContext): Promise<void> {
       return installPackages(context, action.packages, action.update);
     case 'install-driver':
       return installDriver(context, action);
+    case 'configure-passthrough':
+      return configurePassthrough(context, action);
+    case 'restart':
+      return restart(context);
   }
 }

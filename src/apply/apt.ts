@@ -1,4 +1,6 @@
-import { ActionError, type FailureCode } from '../errors.ts';
+import { APT_CAUSES, OUT_OF_SYNC } from '../diagnosis/apt.ts';
+import { diagnose } from '../diagnosis/cause.ts';
+import { ActionError } from '../errors.ts';
 import type { PackageVersion } from '../plan/actions.ts';
 import { packageText } from '../plan/actions.ts';
 import type { GuestResult } from '../proxmox/pct.ts';
@@ -27,44 +29,6 @@ export const APT_GET = [
   '-o',
   'Dpkg::Options::=--force-confold',
 ];
-
-/** Which failure a text of apt or dpkg means; the first that matches. */
-const CAUSES: readonly { pattern: RegExp; code: FailureCode; remedy: string }[] = [
-  {
-    pattern: /No space left on device|You don't have enough free space/,
-    code: 'CONTAINER_SPACE',
-    remedy: "Enlarge the container's disk (pct resize) and run this again.",
-  },
-  {
-    pattern: /SHA1 is not considered secure/,
-    code: 'APT_SIGNATURE',
-    remedy:
-      "The repository is signed by a key that this distribution no longer accepts: use the repository of the container's own release.",
-  },
-  {
-    pattern: /NO_PUBKEY|is not signed|BADSIG|EXPKEYSIG|REVKEYSIG|invalid signature|Sub-process .*sqv/i,
-    code: 'APT_SIGNATURE',
-    remedy: "The repository isn't signed by the key that was set up: a mirror may be stale or tampered with.",
-  },
-  {
-    pattern: /Certificate verification failed|certificate is NOT trusted|No system certificates/i,
-    code: 'APT_FAILED',
-    remedy:
-      "The container doesn't trust the server's certificate: put your CA into /usr/local/share/ca-certificates there and run update-ca-certificates.",
-  },
-  {
-    pattern: /Could not get lock|Unable to acquire the dpkg frontend lock/,
-    code: 'APT_LOCKED',
-    remedy: 'Another apt or dpkg runs in the container (unattended-upgrades?): wait for it, then run this again.',
-  },
-];
-
-/**
- * apt's words for a mirror whose index and files don't belong together, which is what one that is being synchronised looks
- * like. At the beginning of a line stand apt's own messages only.
- */
-const OUT_OF_SYNC = /^[EW]: .*(?:File has unexpected size|Hash Sum mismatch|Mirror sync in progress)/m;
-const NOT_FOUND = /^[EW]: .*\b404\b/m;
 
 /** Waits between tries while a mirror is synchronised, in seconds. */
 const MIRROR_WAITS = [5, 20, 60];
@@ -144,20 +108,12 @@ export async function untilMirrorIsInSync(
 ): Promise<GuestResult> {
   for (const seconds of MIRROR_WAITS) {
     const result = await run();
-    if (result.exitCode === 0 || !mayPass(endOf(result))) return result;
+    if (result.exitCode === 0 || diagnose(APT_CAUSES, endOf(result), ctid)?.code !== OUT_OF_SYNC) return result;
     log.info(`Container ${ctid}: a mirror is being synchronised, next try in ${seconds} s.`);
     await wait(seconds);
     await beforeRetry();
   }
   return run();
-}
-
-function mayPass(text: string): boolean {
-  return OUT_OF_SYNC.test(text) && !NOT_FOUND.test(text) && causeOf(text) === undefined;
-}
-
-function causeOf(text: string) {
-  return CAUSES.find(({ pattern }) => pattern.test(text));
 }
 
 /** The end of a command's output without status lines, its lines cut to a length that is searched in no time, whatever it holds. */
@@ -171,14 +127,11 @@ function endOf({ stdout, stderr }: Pick<GuestResult, 'stdout' | 'stderr'>): stri
 /** What a failed apt-get means, with the lines of its output that matter. */
 export function aptFailure(ctid: number, purpose: string, result: GuestResult): ActionError {
   const text = endOf(result);
-  const cause = causeOf(text);
+  const found = diagnose(APT_CAUSES, text, ctid);
   return new ActionError(
-    cause?.code ?? 'APT_FAILED',
-    `In container ${ctid}, apt-get could not ${purpose} (exit code ${result.exitCode}).`,
-    cause?.remedy ??
-      (mayPass(text)
-        ? "The mirror's index and files don't belong together, also after several tries: run this again later."
-        : "See apt's own words below."),
+    found?.code ?? 'APT_FAILED',
+    `In container ${ctid}, apt-get could not ${purpose} (exit code ${result.exitCode})${found === null ? '' : `: ${found.cause}`}.`,
+    found?.remedy ?? "See apt's own words below.",
     errorLines(text),
   );
 }

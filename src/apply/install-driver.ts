@@ -1,3 +1,5 @@
+import { diagnose } from '../diagnosis/cause.ts';
+import { INSTALLER_CAUSES } from '../diagnosis/installer.ts';
 import { ActionError } from '../errors.ts';
 import { parseProbe } from '../facts/guest.ts';
 import { GUEST_PROBE } from '../facts/guest-probe.ts';
@@ -155,30 +157,13 @@ function installerErrors(output: string, log: string): string {
     : lastLines(text, 20);
 }
 
-/** Exit codes of the runfile beyond 1, seen with real installers (docs/facts.md, A10). */
+/** What a failed installer means, with its own errors. */
 function installerFailure(ctid: number, version: string, exitCode: number, output: string, log: string): ActionError {
-  const details = installerErrors(output, log);
-  const name = `NVIDIA's installer of ${version}`;
-  if (exitCode === 15 || exitCode === 135 || /No space left on device/.test(output + log)) {
-    return new ActionError(
-      'INSTALLER_NO_SPACE',
-      `${name} ended with exit code ${exitCode} in container ${ctid}, which is what a full disk looks like${exitCode === 135 ? ' (the old driver is already removed)' : ''}.`,
-      "Enlarge the container's disk (pct resize) and run this again.",
-      details,
-    );
-  }
-  if (exitCode === 2 && /Error in check ?sums/i.test(output)) {
-    return new ActionError(
-      'DELIVERY_FAILED',
-      `The runfile of ${version} refused itself in container ${ctid}: its own checksums don't match.`,
-      'Remove it from the tool cache and give the right checksum as "runfile-sha256".',
-      details,
-    );
-  }
+  const found = diagnose(INSTALLER_CAUSES, { exitCode, output: `${output}\n${log}` }, ctid);
   return new ActionError(
-    'INSTALLER_FAILED',
-    `${name} failed in container ${ctid} with exit code ${exitCode}.`,
-    'See its errors below; the whole log is /var/log/nvidia-installer.log in the container.',
-    details,
+    found?.code ?? 'INSTALLER_FAILED',
+    `NVIDIA's installer of ${version} failed in container ${ctid} with exit code ${exitCode}${found === null ? '' : `: ${found.cause}`}.`,
+    found?.remedy ?? 'See its errors below; the whole log is /var/log/nvidia-installer.log in the container.',
+    installerErrors(output, log),
   );
 }

@@ -20,6 +20,10 @@ const Entry = z.object({
   snapshot: z.nullable(z.string()),
   /** Directory in the container that the runfile goes to, or null. */
   directory: z.nullable(z.string()),
+  /** `devN` entries that the plan adds to its configuration. */
+  passthrough: z._default(z.array(z.object({ key: z.string(), path: z.string() })), []),
+  /** The plan restarts it: that it isn't running may be this action's doing. */
+  restarts: z._default(z.boolean(), false),
   /**
    * `announced`: a snapshot is being taken, nothing else was touched. `begun`: something may be half done. `proven`: all is
    * done and verified, only the snapshot is still to be dropped.

@@ -26,6 +26,7 @@ export class Protection {
     this.#world = world;
     this.#pct = pct;
     this.#journal = journal;
+    const passed = plan.actions.find((action) => action.kind === 'configure-passthrough');
     const install = plan.actions.find((action) => action.kind === 'install-driver');
     this.#entry = {
       ctid: plan.ctid,
@@ -33,6 +34,8 @@ export class Protection {
       since: new Date().toISOString(),
       snapshot: plan.safety.kind === 'snapshot' ? `nvidia-${randomBytes(4).toString('hex')}` : null,
       directory: install === undefined ? null : workingPath(install),
+      passthrough: (passed?.entries ?? []).map(({ key, path }) => ({ key, path })),
+      restarts: plan.actions.some(({ kind }) => kind === 'restart'),
       phase: plan.safety.kind === 'snapshot' ? 'announced' : 'begun',
       step: 'nothing yet',
     };

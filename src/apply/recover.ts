@@ -8,6 +8,8 @@ import { lastLines } from '../system/text.ts';
 import { APT_GET } from './apt.ts';
 import type { Journal, JournalEntry } from './journal.ts';
 import { orphansOf } from './orphans.ts';
+import { takeBackPassthrough } from './passthrough.ts';
+import { startContainer } from './restart.ts';
 import { dropSnapshot, rollBack, thaw, unlock } from './snapshot.ts';
 
 /** Locks that a pct of ours leaves behind when it is killed in the middle. */
@@ -46,7 +48,7 @@ export type Recovery = 'rolled-back' | 'repaired' | 'completed';
  * Puts right what an interrupted or failed run left of a container: back to the snapshot where there is one, else nothing
  * half done and no leftovers, so that the next plan finds what is missing. Its lock must be held. Can be repeated.
  *
- * @throws ActionError ROLLBACK_FAILED, RECOVERY_FAILED, CONTAINER_STOPPED, CONTAINER_SPACE, with the journal kept for the next try
+ * @throws ActionError ROLLBACK_FAILED, RECOVERY_FAILED, RESTART_FAILED, CONTAINER_STOPPED, CONTAINER_SPACE, with the journal kept for the next try
  */
 export async function recover(
   { pct, files, log }: { pct: Pct; files: HostFiles; log: Log },
@@ -79,7 +81,12 @@ export async function recover(
     await dropSnapshot(pct, ctid, snapshot, !complete);
   } else {
     recovery = entry.phase === 'begun' ? 'repaired' : 'completed';
-    if (recovery === 'repaired') await repair(pct, ctid, entry.directory, container.running, log);
+    if (recovery === 'repaired') {
+      // First, because a container doesn't start with an entry whose node the host has lost.
+      await takeBackPassthrough(pct, container, entry.passthrough);
+      if (!container.running && entry.restarts) await startContainer(pct, ctid);
+      await repair(pct, ctid, entry.directory, container.running || entry.restarts, log);
+    }
   }
   await journal.remove();
   return recovery;

@@ -24,6 +24,13 @@ export type Rollback = (typeof ROLLBACK)[number];
 /** How a runner that isn't root gets root's rights: by `sudo -n`, or not at all. */
 export const SUDO = ['auto', 'never'] as const;
 export type Sudo = (typeof SUDO)[number];
+/** Whether missing device nodes are only told, or passed through to the container. */
+export const PASSTHROUGH = ['check', 'configure'] as const;
+export type PassthroughWish = (typeof PASSTHROUGH)[number];
+
+/** Whether a container is restarted after a change, so that the proof shows what its next start would. */
+export const RESTART = ['never', 'after-change'] as const;
+export type Restart = (typeof RESTART)[number];
 
 /** The driver version asked for, and who asked (an input's name, or file and key): `host` follows the kernel module. */
 export type DriverWish = { kind: 'host' } | { kind: 'exact'; version: DriverVersion; source: string };
@@ -106,6 +113,8 @@ export interface Desired {
   /** null: containers reach their repositories themselves. */
   containerProxy: ContainerProxy | null;
   rollback: Rollback;
+  passthrough: PassthroughWish;
+  restart: Restart;
   /** Per container, for all its actions. */
   timeoutMinutes: number;
   /** How long another run's work on a container is waited for. */

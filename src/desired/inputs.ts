@@ -14,6 +14,8 @@ import {
   type Mode,
   NVIDIA_CONTAINER,
   ON_FAILURE,
+  PASSTHROUGH,
+  RESTART,
   type RepositoryWish,
   ROLLBACK,
   RUNFILE_INTEGRITY,
@@ -50,6 +52,8 @@ export const INPUTS = [
   'facts-max-age-hours',
   'max-parallel',
   'on-failure',
+  'passthrough',
+  'restart',
   'timeout-minutes',
   'lock-wait-minutes',
   'sudo',
@@ -104,6 +108,8 @@ export async function readDesired(get: GetInput, read: (path: string) => Promise
     rollback: choice('rollback', given('rollback'), ROLLBACK, 'auto'),
     timeoutMinutes: readNumber('timeout-minutes', given('timeout-minutes'), { least: 1, most: 1440 }, 60),
     lockWaitMinutes: readNumber('lock-wait-minutes', given('lock-wait-minutes'), { least: 0, most: 1440 }, 10),
+    passthrough: choice('passthrough', given('passthrough'), PASSTHROUGH, 'check'),
+    restart: choice('restart', given('restart'), RESTART, 'never'),
     sudo: choice('sudo', given('sudo'), SUDO, 'auto'),
   };
 }

@@ -23,6 +23,41 @@ export type HostGpu = z.infer<typeof HostGpu>;
 const HostDeviceNode = z.object({ path: z.string(), major: count, minor: count });
 export type HostDeviceNode = z.infer<typeof HostDeviceNode>;
 
+const Xid = z.object({
+  /** PCI address without the function. */
+  bus: z.string(),
+  code: count,
+});
+/** An error of a GPU in the kernel's log: `NVRM: Xid (PCI:0000:00:06): 79, …`. */
+export type Xid = z.infer<typeof Xid>;
+
+const GpuHealth = z.object({
+  uuid: z.string(),
+  /** The driver stays loaded for it when nobody uses it. */
+  persistence: z.nullable(z.boolean()),
+  /** `Default`, `Exclusive_Process` or `Prohibited`. */
+  computeMode: z.nullable(z.string()),
+  /** It is divided into instances (MIG). */
+  mig: z.nullable(z.boolean()),
+  /** Errors of its memory that could not be corrected: since the driver was loaded, and ever. */
+  eccErrors: z.object({ volatile: z.nullable(count), aggregate: z.nullable(count) }),
+  /** Processes that compute on it. */
+  processes: z.nullable(count),
+});
+export type GpuHealth = z.infer<typeof GpuHealth>;
+
+/** What the host tells of its GPUs. Null is what it doesn't tell. */
+const HostHealth = z.object({
+  /** Version of the kernel module on the host's disk, which a restart of the host loads. */
+  installedDriver: z.nullable(driverVersion),
+  /** Errors that the driver wrote to the kernel's log since the host started. */
+  xids: z.nullable(z.array(Xid)),
+  /** The host's nvidia-smi gives no answer. */
+  smiHangs: z.boolean(),
+  gpus: z.nullable(z.array(GpuHealth)),
+});
+export type HostHealth = z.infer<typeof HostHealth>;
+
 /** The host: what the kernel runs, and which GPUs and device nodes there are. */
 export const HostFacts = z.object({
   /** The Proxmox node's name. */
@@ -34,6 +69,8 @@ export const HostFacts = z.object({
   driver: z.nullable(z.object({ version: driverVersion, kernelModule: z.enum(['open', 'proprietary']) })),
   gpus: z.array(HostGpu),
   deviceNodes: z.array(HostDeviceNode),
+  /** How the host's driver and GPUs do; changes at any time, so that no plan depends on it. null: not asked. */
+  health: z.nullable(HostHealth),
 });
 export type HostFacts = z.infer<typeof HostFacts>;
 
@@ -133,6 +170,27 @@ const GuestFacts = z.object({
 });
 export type GuestFacts = z.infer<typeof GuestFacts>;
 
+/** A node of NVIDIA's that is passed through. */
+const PassedNode = z.object({
+  /** `dev3`, or `lxc.mount.entry`. */
+  key: z.string(),
+  /** On the host. */
+  path: z.string(),
+  /** It takes effect at the container's next start. */
+  pending: z.boolean(),
+});
+export type PassedNode = z.infer<typeof PassedNode>;
+
+/** What a container's configuration says of the GPUs' device nodes. */
+const Passthrough = z.object({
+  nodes: z.array(PassedNode),
+  /** What `lxc.cgroup2.devices.allow` lines allow, e.g. `c 195:* rwm`. */
+  rules: z.array(z.string()),
+  /** The keys `devN` that are in use, for whatever device. */
+  taken: z.array(z.string()),
+});
+export type Passthrough = z.infer<typeof Passthrough>;
+
 /** A container as Proxmox knows it. */
 export const ContainerFacts = z.object({
   ctid: count,
@@ -155,6 +213,7 @@ export const ContainerFacts = z.object({
   memoryMib: z.number(),
   /** Minor numbers of the GPUs that `devN` and `lxc.mount.entry` lines pass through. */
   passedGpus: z.array(count),
+  passthrough: Passthrough,
   /** Why Proxmox can't snapshot it, in words; null: it can. */
   snapshotObstacle: z.nullable(z.string()),
   /** Names of its snapshots. */

@@ -29,7 +29,7 @@ export async function observeHost(files: HostFiles, run: RunCommand, machine: st
     observeGpus(files),
     observeDeviceNodes(files),
   ]);
-  return { node, proxmoxVersion, architecture: machine, driver, gpus, deviceNodes };
+  return { node, proxmoxVersion, architecture: machine, driver, gpus, deviceNodes, health: null };
 }
 
 /** From dpkg: `pveversion` costs half a second of Perl for the same answer. */

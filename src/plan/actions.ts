@@ -20,6 +20,16 @@ const PackageVersion = z.object({
 });
 export type PackageVersion = z.infer<typeof PackageVersion>;
 
+/** A `devN` line of a container's configuration that passes a device node of the host through. */
+const PassthroughEntry = z.object({
+  /** `dev3` */
+  key: z.string(),
+  path: z.string(),
+  /** The path with its options. */
+  value: z.string(),
+});
+export type PassthroughEntry = z.infer<typeof PassthroughEntry>;
+
 /** One step of a plan: what is done, and why in words for people. Every action can be repeated safely. */
 const Action = z.discriminatedUnion('kind', [
   z.object({
@@ -60,6 +70,13 @@ const Action = z.discriminatedUnion('kind', [
     directory: z.string(),
     flags: z.array(z.string()),
   }),
+  z.object({
+    kind: z.literal('configure-passthrough'),
+    reason: z.string(),
+    /** `devN` entries that are added; others are never touched. They take effect with the restart that follows. */
+    entries: z.array(PassthroughEntry),
+  }),
+  z.object({ kind: z.literal('restart'), reason: z.string() }),
 ]);
 export type Action = z.infer<typeof Action>;
 
@@ -112,6 +129,10 @@ export function actionTitle(action: Action): string {
         : 'install prerequisites and NVIDIA container packages';
     case 'install-driver':
       return `install the user space of driver ${action.version}`;
+    case 'configure-passthrough':
+      return `pass ${action.entries.map(({ path }) => path).join(', ')} through`;
+    case 'restart':
+      return 'restart the container';
   }
 }
 

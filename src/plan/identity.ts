@@ -85,6 +85,10 @@ function actionIdentity(action: Action): Identity {
         runfile: action.runfile.sha256 ?? shownUrl(action.runfile.url),
         flags: action.flags.join(' '),
       };
+    case 'configure-passthrough':
+      return Object.fromEntries(action.entries.map(({ key, value }) => [key, value]));
+    case 'restart':
+      return { restart: 'yes' };
   }
 }
 

@@ -19,7 +19,8 @@ import type { Action, ContainerPlan, FileChange, PackageVersion, PlanWarning, Sa
 import { compatibility } from './compatibility.ts';
 import { findGaps, type Gaps, gapReasons, missingText, userSpaceText } from './gaps.ts';
 import { installerFlags } from './installer-flags.ts';
-import { checkContainer, checkHost, type ReadyContainer } from './refusals.ts';
+import { guestAfterRestart, type PassthroughGap, passthroughGap, passthroughWarnings } from './passthrough.ts';
+import { checkContainer, checkDeviceNodes, checkHost, type ReadyContainer } from './refusals.ts';
 import { checkSpace, compilerNeeds, driverNeeds, toolkitNeeds, workingDirectory } from './space.ts';
 
 /** Below this a real runfile's unpacking was seen to be killed (docs/facts.md, A8). */
@@ -30,13 +31,17 @@ interface Situation extends ReadyContainer {
   driver: DriverVersion;
   repositories: Repository[];
   gaps: Gaps;
+  /** What is to be passed through; null: nothing. */
+  passthrough: PassthroughGap | null;
 }
 
 function assess(desired: Desired, host: HostFacts, container: ContainerFacts): Situation {
   const driver = checkHost(desired, host);
   const ready = checkContainer(host, container);
+  const passthrough = passthroughGap(desired, host, container);
+  checkDeviceNodes(host, container, guestAfterRestart(ready.guest, host, passthrough));
   const repositories = wantedRepositories(desired, ready.distribution, host.architecture);
-  return { ...ready, driver, repositories, gaps: findGaps(desired, ready.guest, driver, repositories) };
+  return { ...ready, driver, passthrough, repositories, gaps: findGaps(desired, ready.guest, driver, repositories) };
 }
 
 /** What must be looked up on the web to plan for a container. */
@@ -64,7 +69,8 @@ export function upstreamNeeds(desired: Desired, host: HostFacts, container: Cont
 
 /** What still differs from what is wanted, in words; empty: converged. @throws ActionError as {@link upstreamNeeds} does */
 export function remainingGaps(desired: Desired, host: HostFacts, container: ContainerFacts): string[] {
-  return gapReasons(assess(desired, host, container).gaps);
+  const { gaps, passthrough } = assess(desired, host, container);
+  return [...gapReasons(gaps), ...(passthrough === null ? [] : [passthrough.reason])];
 }
 
 /**
@@ -73,7 +79,7 @@ export function remainingGaps(desired: Desired, host: HostFacts, container: Cont
  * @throws ActionError for every wish that is impossible or dangerous, before anything is touched
  */
 export function makePlan(desired: Desired, { host, container, upstream }: Facts): ContainerPlan {
-  const { guest, driver, repositories, gaps } = assess(desired, host, container);
+  const { guest, driver, repositories, gaps, passthrough } = assess(desired, host, container);
   const { ctid } = container;
   const actions: Action[] = [];
   const needs = [];
@@ -135,6 +141,17 @@ export function makePlan(desired: Desired, { host, container, upstream }: Facts)
       update: !fetchesLists(actions),
     });
   }
+  if (passthrough !== null && passthrough.entries.length > 0) {
+    actions.push({ kind: 'configure-passthrough', reason: passthrough.reason, entries: passthrough.entries });
+  }
+  if (passthrough !== null) {
+    actions.push({ kind: 'restart', reason: 'what is passed through takes effect at a start' });
+  } else if (desired.restart === 'after-change' && actions.length > 0) {
+    actions.push({
+      kind: 'restart',
+      reason: 'as "restart: after-change" asks: the proof then shows what a start would',
+    });
+  }
   checkSpace(ctid, guest, needs);
   return {
     ctid,
@@ -144,7 +161,10 @@ export function makePlan(desired: Desired, { host, container, upstream }: Facts)
     },
     actions,
     safety: safety(desired, container, actions),
-    warnings: warnings(desired, { host, container, upstream }, driver, actions),
+    warnings: [
+      ...passthroughWarnings(host, container),
+      ...warnings(desired, { host, container, upstream }, driver, actions),
+    ],
   };
 }
 
@@ -285,14 +305,14 @@ function warnings(
   const uvmOnHost = host.deviceNodes.some(({ path }) => path === '/dev/nvidia-uvm');
   if (!uvmOnHost) {
     found.push({
-      code: 'NO_UVM',
-      message: `Host ${host.node} has no /dev/nvidia-uvm: nvidia-smi will work, CUDA will not. Run nvidia-modprobe -u -c 0 on the host before its containers start.`,
+      code: 'HOST_UVM_MISSING',
+      message: `Host ${host.node} has no /dev/nvidia-uvm: nvidia-smi will work, CUDA will not. Run nvidia-modprobe -c 0 -u on the host before its containers start (docs/passthrough.md).`,
     });
   }
   const uvmInside = container.guest?.deviceNodes.some(({ path }) => path === '/dev/nvidia-uvm');
-  if (uvmOnHost && container.unprivileged && !uvmInside) {
+  if (uvmOnHost && container.unprivileged && !uvmInside && desired.passthrough === 'check') {
     found.push({
-      code: 'NO_UVM',
+      code: 'CONTAINER_UVM_MISSING',
       message: `Container ${container.ctid} has no /dev/nvidia-uvm: nvidia-smi will work, CUDA will not. Pass it through (pct set ${container.ctid} -devN /dev/nvidia-uvm) and restart the container.`,
     });
   }

@@ -1,4 +1,6 @@
 import type { Desired } from '../desired/desired.ts';
+import { diagnose } from '../diagnosis/cause.ts';
+import { NODE_CAUSES } from '../diagnosis/gpu.ts';
 import { ActionError } from '../errors.ts';
 import type { ContainerFacts, GuestFacts, HostFacts } from '../facts/facts.ts';
 import { cudaText } from '../version/cuda.ts';
@@ -93,7 +95,6 @@ export function checkContainer(host: HostFacts, container: ContainerFacts): Read
       guest.dpkgAudit,
     );
   }
-  checkDeviceNodes(host, container, guest);
   return { guest, distribution };
 }
 
@@ -133,43 +134,15 @@ function checkState(host: HostFacts, container: ContainerFacts): GuestFacts {
 }
 
 /**
- * GPU nodes that are missing, denied or stale would make every verification fail after a long installation. A
- * *privileged* container may miss nodes: the driver makes them there itself (fixtures, containers 902 to 907).
+ * GPU nodes that are missing, denied or stale would make every verification fail after a long installation.
+ *
+ * @param guest the container's inside as it will be when all is done
+ *
+ * @throws ActionError CONTAINER_GPU_NODES_MISSING, CONTAINER_GPU_NODE_DENIED, CONTAINER_GPU_NODE_STALE
  */
-function checkDeviceNodes(host: HostFacts, container: ContainerFacts, guest: GuestFacts): void {
+export function checkDeviceNodes(host: HostFacts, container: ContainerFacts, guest: GuestFacts): void {
   const { ctid } = container;
-  const remedy = `Pass the host's nodes through (pct set ${ctid} -dev0 /dev/nvidia0 -dev1 /dev/nvidiactl -dev2 /dev/nvidia-uvm …) and restart the container.`;
-  for (const node of guest.deviceNodes) {
-    // The driver makes nodes of other GPUs by itself in a privileged container; that they are denied keeps GPUs apart.
-    const gpu = /^\/dev\/nvidia(\d+)$/.exec(node.path)?.[1];
-    if (gpu !== undefined && container.passedGpus.length > 0 && !container.passedGpus.includes(Number(gpu))) continue;
-    const onHost = host.deviceNodes.find(({ path }) => path === node.path);
-    if (onHost !== undefined && (onHost.major !== node.major || onHost.minor !== node.minor)) {
-      throw new ActionError(
-        'CONTAINER_GPU_NODE_STALE',
-        `In container ${ctid}, ${node.path} is device ${node.major}:${node.minor}, on the host it is ${onHost.major}:${onHost.minor}.`,
-        'The number changed with a restart of the host: pass the node by devN instead of fixed numbers, then restart the container.',
-      );
-    }
-    if (node.open === 'EPERM' || node.open === 'EACCES') {
-      throw new ActionError(
-        'CONTAINER_GPU_NODE_DENIED',
-        `In container ${ctid}, ${node.path} can't be opened: ${node.open === 'EPERM' ? 'the device cgroup denies it' : 'its mode or owner denies it'}.`,
-        remedy,
-      );
-    }
-  }
-  if (!container.unprivileged) return;
-  const has = (pattern: RegExp) => guest.deviceNodes.some(({ path }) => pattern.test(path));
-  const missing = [
-    ...(has(/^\/dev\/nvidia\d+$/) ? [] : ['/dev/nvidia0 (or another GPU)']),
-    ...(has(/^\/dev\/nvidiactl$/) ? [] : ['/dev/nvidiactl']),
-  ];
-  if (missing.length > 0) {
-    throw new ActionError(
-      'CONTAINER_GPU_NODES_MISSING',
-      `Container ${ctid} has no ${missing.join(' and no ')}.`,
-      remedy,
-    );
-  }
+  const found = diagnose(NODE_CAUSES, { symptom: { kind: 'untried' }, host, container, guest }, ctid);
+  if (found === null) return;
+  throw new ActionError(found.code, `Container ${ctid} can't use its GPUs: ${found.cause}.`, found.remedy);
 }

@@ -1,7 +1,15 @@
-/** The current configuration of a container: the part of /etc/pve/lxc/<ctid>.conf before the first `[section]`. */
+import { gpuMinor } from '../diagnosis/device-nodes.ts';
+import type { Passthrough } from '../facts/facts.ts';
+
+/** The section of changes that wait for a start, which comes before the snapshots'. */
+const PENDING = 'pve:pending';
+
+/** The configuration of a container, /etc/pve/lxc/<ctid>.conf: what is in effect stands before the first `[section]`. */
 export interface ContainerConfig {
   /** `key: value` lines, raw `lxc.*` ones excepted. */
   values: Map<string, string>;
+  /** Changed `key: value` lines that take effect at the next start; `delete` names those that go. */
+  pending: Map<string, string>;
   /** Raw `lxc.*` lines in file order. */
   raw: { key: string; value: string }[];
   /** The snapshots' sections: `incomplete` while Proxmox is making one, or when that was interrupted. */
@@ -16,39 +24,52 @@ export function parseContainerConfig(text: string): ContainerConfig {
   const values = new Map<string, string>();
   const raw: ContainerConfig['raw'] = [];
   const snapshots: ContainerConfig['snapshots'] = [];
-  let inSections = false;
+  const pending = new Map<string, string>();
+  let section = '';
   for (const line of text.split('\n')) {
-    const section = /^\[([^\]:]+)\]\s*$/.exec(line)?.[1];
-    if (section !== undefined) snapshots.push({ name: section, incomplete: false });
+    if (line.startsWith('[')) {
+      section = /^\[([^\]]+)\]\s*$/.exec(line)?.[1] ?? line;
+      if (section !== PENDING) snapshots.push({ name: section, incomplete: false });
+    }
     const snapshot = snapshots.at(-1);
     if (snapshot !== undefined && /^snapstate:/.test(line)) snapshot.incomplete = true;
-    // `[pve:pending]`, with its colon, comes before the snapshots.
-    inSections ||= line.startsWith('[');
-    if (inSections) continue;
+    if (section !== '' && section !== PENDING) continue;
     const rawLine = /^(lxc\.[a-zA-Z0-9_.]+)\s*[:=]\s*(.*?)\s*$/.exec(line);
     if (rawLine?.[1] !== undefined) {
-      raw.push({ key: rawLine[1], value: rawLine[2] ?? '' });
+      if (section === '') raw.push({ key: rawLine[1], value: rawLine[2] ?? '' });
       continue;
     }
     const keyLine = /^([a-z][a-zA-Z0-9_-]*):\s*(.*?)\s*$/.exec(line);
-    if (keyLine?.[1] !== undefined) values.set(keyLine[1], keyLine[2] ?? '');
+    if (keyLine?.[1] !== undefined) (section === '' ? values : pending).set(keyLine[1], keyLine[2] ?? '');
   }
-  return { values, raw, snapshots };
+  return { values, pending, raw, snapshots };
 }
 
 /**
- * The minor numbers of the GPUs a configuration passes through, ascending: `devN: /dev/nvidia0,gid=44` (Proxmox 8.1 and
- * later) and `lxc.mount.entry: /dev/nvidia0 dev/nvidia0 none bind,…`.
+ * What a configuration says of NVIDIA's device nodes: `devN: /dev/nvidia0,gid=44` (Proxmox 8.1 and later) and
+ * `lxc.mount.entry: /dev/nvidia0 dev/nvidia0 none bind,…`. An entry that is to be deleted counts as deleted.
  */
-export function passedGpus({ values, raw }: ContainerConfig): number[] {
-  const paths = [
-    ...[...values].filter(([key]) => /^dev\d+$/.test(key)).map(([, value]) => devicePath(value)),
-    ...raw.filter(({ key }) => key === 'lxc.mount.entry').map(({ value }) => value.split(/\s+/)[0]),
+export function passthroughOf({ values, pending, raw }: ContainerConfig): Passthrough {
+  const deleted = (pending.get('delete') ?? '').split(',');
+  const entries = (from: ReadonlyMap<string, string>) =>
+    [...from].filter(([key]) => /^dev\d+$/.test(key) && !deleted.includes(key));
+  const nodes = [
+    ...entries(values).map(([key, value]) => ({ key, path: devicePath(value) ?? '', pending: false })),
+    ...entries(pending).map(([key, value]) => ({ key, path: devicePath(value) ?? '', pending: true })),
+    ...raw
+      .filter(({ key }) => key === 'lxc.mount.entry')
+      .map(({ key, value }) => ({ key, path: value.split(/\s+/)[0] ?? '', pending: false })),
   ];
-  const minors = paths.flatMap((path) => {
-    const minor = /^\/dev\/nvidia(\d+)$/.exec(path ?? '')?.[1];
-    return minor === undefined ? [] : [Number(minor)];
-  });
+  return {
+    nodes: nodes.filter(({ path }) => path.startsWith('/dev/nvidia')),
+    rules: raw.filter(({ key }) => /^lxc\.cgroup2?\.devices\.allow$/.test(key)).map(({ value }) => value),
+    taken: [...new Set([...entries(values), ...entries(pending)].map(([key]) => key))],
+  };
+}
+
+/** The minor numbers of the GPUs that are passed through now, ascending. */
+export function passedGpus({ nodes }: Passthrough): number[] {
+  const minors = nodes.filter(({ pending }) => !pending).flatMap(({ path }) => gpuMinor(path) ?? []);
   return [...new Set(minors)].sort((a, b) => a - b);
 }
 

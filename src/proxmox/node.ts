@@ -1,7 +1,7 @@
 import { ActionError } from '../errors.ts';
 import type { ContainerFacts } from '../facts/facts.ts';
 import type { HostFiles } from '../system/files.ts';
-import { parseContainerConfig, passedGpus, tags } from './config.ts';
+import { parseContainerConfig, passedGpus, passthroughOf, tags } from './config.ts';
 import { parseStorageTypes, snapshotObstacle } from './storage.ts';
 
 /** The cluster file system (pmxcfs(8)): configurations of all nodes, `local` links to this one. */
@@ -37,6 +37,7 @@ export async function listContainers(files: HostFiles): Promise<{ ctid: number; 
 export async function observeContainer(files: HostFiles, ctid: number): Promise<ContainerFacts> {
   const text = await files.read(`${PVE}/lxc/${ctid}.conf`);
   const config = parseContainerConfig(text ?? '');
+  const passthrough = passthroughOf(config);
   const flag = (key: string) => config.values.get(key) === '1';
   return {
     ctid,
@@ -48,7 +49,8 @@ export async function observeContainer(files: HostFiles, ctid: number): Promise<
     template: flag('template'),
     unprivileged: flag('unprivileged'),
     memoryMib: Number(config.values.get('memory') ?? 512),
-    passedGpus: passedGpus(config),
+    passedGpus: passedGpus(passthrough),
+    passthrough,
     snapshotObstacle: snapshotObstacle(config, parseStorageTypes((await files.read(`${PVE}/storage.cfg`)) ?? '')),
     snapshots: config.snapshots.map(({ name }) => name),
     incompleteSnapshots: config.snapshots.filter(({ incomplete }) => incomplete).map(({ name }) => name),

@@ -1,7 +1,8 @@
-import { code, table, text } from './html.ts';
+import type { GpuHealth } from '../facts/facts.ts';
+import { blocks, code, paragraph, table, text } from './html.ts';
 import type { RunResult } from './result.ts';
 
-/** Every GPU of the host, and every other one that a container sees, with the containers whose nvidia-smi sees it. */
+/** Every GPU of the host with its health, and every other one that a container sees, with the containers whose nvidia-smi sees it. */
 export function gpusTable({ host, containers }: RunResult): string {
   const seenBy = new Map<string, number[]>();
   for (const { ctid, gpus } of containers) {
@@ -17,6 +18,7 @@ export function gpusTable({ host, containers }: RunResult): string {
     text(memory(uuid)),
     code(uuid ?? 'not known yet'),
     seen(uuid),
+    healthText(host?.health?.gpus?.find((gpu) => gpu.uuid === uuid)),
   ]);
   const known = new Set(host?.gpus.map(({ uuid }) => uuid));
   const others = new Map(all.filter(({ uuid }) => !known.has(uuid)).map((gpu) => [gpu.uuid, gpu]));
@@ -26,6 +28,27 @@ export function gpusTable({ host, containers }: RunResult): string {
     text(memory),
     code(uuid),
     seen(uuid),
+    '–',
   ]);
-  return table(['Node', 'GPU', 'Memory', 'UUID', 'Containers'], [...own, ...foreign]);
+  const xids = host?.health?.xids;
+  return blocks([
+    table(['Node', 'GPU', 'Memory', 'UUID', 'Containers', 'Health'], [...own, ...foreign]),
+    xids ? paragraph(`${xids.length === 0 ? 'No' : xids.length} Xid in the host's kernel log since it started.`) : '',
+  ]);
+}
+
+/** What a host tells of a GPU; what it doesn't tell is left out. */
+function healthText(gpu: GpuHealth | undefined): string {
+  if (gpu === undefined) return '–';
+  const { persistence, computeMode, mig, eccErrors, processes } = gpu;
+  const parts = [
+    processes === null ? null : `${processes} ${processes === 1 ? 'process' : 'processes'}`,
+    persistence === null ? null : `persistence ${persistence ? 'on' : 'off'}`,
+    computeMode === null ? null : `compute mode ${text(computeMode)}`,
+    mig === null ? null : `MIG ${mig ? 'on' : 'off'}`,
+    [eccErrors.volatile, eccErrors.aggregate].includes(null)
+      ? null
+      : `uncorrected ECC errors ${eccErrors.volatile} (${eccErrors.aggregate} ever)`,
+  ];
+  return parts.filter((part) => part !== null).join(', ');
 }

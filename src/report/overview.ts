@@ -68,8 +68,8 @@ export function levelsLegend({ containers }: RunResult): string {
 }
 
 /** What isn't as it was meant, though nothing failed. */
-export function warnings({ containers }: RunResult): string {
-  const all = containers.flatMap(({ plan, findings }) => [...(plan?.warnings ?? []), ...findings]);
+export function warnings({ containers, findings: host }: RunResult): string {
+  const all = [...host, ...containers.flatMap(({ plan, findings }) => [...(plan?.warnings ?? []), ...findings])];
   const told = new Map(all.map((warning) => [warning.message, warning]));
   return blocks([...told.values()].map((warning) => paragraph(`⚠️ ${text(warning.message)} (${code(warning.code)})`)));
 }

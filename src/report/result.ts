@@ -3,8 +3,9 @@ import type { Mode } from '../desired/desired.ts';
 import type { Failure } from '../errors.ts';
 import type { HostFacts } from '../facts/facts.ts';
 import type { ContainerPlan } from '../plan/actions.ts';
+import type { Finding } from '../verify/findings.ts';
 import type { SmiGpu } from '../verify/nvidia-smi.ts';
-import type { Finding, Verification } from '../verify/verify.ts';
+import type { Verification } from '../verify/verify.ts';
 
 /**
  * `observed`: only its facts were asked for. `drifted`: it isn't as wanted any more, and nothing was to be done about it.
@@ -55,6 +56,8 @@ export interface RunResult {
   /** `sha256:…` of the plan for all containers; null when there is none, or not for all of them. */
   planDigest: string | null;
   containers: ContainerResult[];
+  /** What isn't right with the host, though it stops nothing. */
+  findings: Finding[];
   /** A failure before any container was looked at, or of no container in particular. */
   failure: Failure | null;
   seconds: number;

@@ -6,7 +6,7 @@ import { documentHead } from '../system/document.ts';
 /** The format of report.json, for those who read it; nothing of this action does, so it isn't in the bundle. */
 const seconds = z.number().check(z.nonnegative());
 const Failure = z.object({
-  /** Listed in docs/failure-codes.md. */
+  /** Listed in docs/troubleshooting.md. */
   code: z.string(),
   seen: z.string(),
   remedy: z.string(),
@@ -62,6 +62,8 @@ export const Report = z.object({
       seconds,
     }),
   ),
+  /** What isn't as it should be with the host, though nothing failed. */
+  findings: z.array(z.object({ code: z.string(), message: z.string() })),
   failure: z.nullable(Failure),
   seconds,
 });

@@ -8,7 +8,7 @@ import type { ContainerResult, RunResult } from './result.ts';
 const MOST = 20;
 
 /** What chart and table call a step, in the order of a plan. A chart holds nothing but these words and container names. */
-const LABELS = ['repositories', 'packages', 'remove packages', 'driver', 'toolkit'] as const;
+const LABELS = ['repositories', 'packages', 'remove packages', 'driver', 'toolkit', 'passthrough', 'restart'] as const;
 
 function label(action: Action): (typeof LABELS)[number] {
   switch (action.kind) {
@@ -20,6 +20,10 @@ function label(action: Action): (typeof LABELS)[number] {
       return 'remove packages';
     case 'install-driver':
       return 'driver';
+    case 'configure-passthrough':
+      return 'passthrough';
+    case 'restart':
+      return 'restart';
   }
 }
 

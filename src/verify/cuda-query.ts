@@ -1,4 +1,6 @@
-import type { GuestFacts } from '../facts/facts.ts';
+import { diagnose } from '../diagnosis/cause.ts';
+import { GPU_CAUSES } from '../diagnosis/gpu.ts';
+import type { ContainerFacts, GuestFacts, HostFacts } from '../facts/facts.ts';
 import { lastLines } from '../system/text.ts';
 import { parseSmiQuery } from './nvidia-smi.ts';
 import type { Verification } from './verify.ts';
@@ -40,48 +42,41 @@ export function cudaVersionText(version: number): string {
   return `${Math.floor(version / 1000)}.${Math.floor((version % 1000) / 10)}`;
 }
 
-const UVM =
-  'Pass /dev/nvidia-uvm through and restart the container; if the host has none: nvidia-modprobe -u -c 0 there.';
-const NODES = "Pass the GPU's node and /dev/nvidiactl through and restart the container.";
-
-/** CUresult, from NVIDIA's cuda.h, of what initialising CUDA can answer; remedies from recordings (test/fixtures/nvidia). */
-const ERRORS: Record<number, { name: string; remedy: string }> = {
-  2: { name: 'OUT_OF_MEMORY', remedy: "Another program uses up the GPU's memory, or the container has too little." },
-  46: {
-    name: 'DEVICE_UNAVAILABLE',
-    remedy: 'Another program has the GPU for itself, or its compute mode forbids any: nvidia-smi -q -d COMPUTE.',
-  },
-  100: { name: 'NO_DEVICE', remedy: NODES },
-  101: { name: 'INVALID_DEVICE', remedy: NODES },
-  304: { name: 'OPERATING_SYSTEM', remedy: UVM },
-  802: {
-    name: 'SYSTEM_NOT_READY',
-    remedy: "GPUs with NVSwitch need nvidia-fabricmanager of the driver's version on the host: see its log.",
-  },
-  803: {
-    name: 'SYSTEM_DRIVER_MISMATCH',
-    remedy: 'libcuda is not of the kernel module\'s version: run this with mode "apply".',
-  },
-  804: {
-    name: 'COMPAT_NOT_SUPPORTED_ON_DEVICE',
-    remedy: 'A libcuda of a cuda-compat package is in front: remove that package from the container.',
-  },
-  999: { name: 'UNKNOWN', remedy: UVM },
+/** CUresult, from NVIDIA's cuda.h: the names of what initialising CUDA answers most often. */
+const ERRORS: Record<number, string> = {
+  2: 'OUT_OF_MEMORY',
+  34: 'STUB_LIBRARY',
+  46: 'DEVICE_UNAVAILABLE',
+  100: 'NO_DEVICE',
+  101: 'INVALID_DEVICE',
+  304: 'OPERATING_SYSTEM',
+  802: 'SYSTEM_NOT_READY',
+  803: 'SYSTEM_DRIVER_MISMATCH',
+  804: 'COMPAT_NOT_SUPPORTED_ON_DEVICE',
+  999: 'UNKNOWN',
 };
 
 const REMEDY = "See the host's kernel log (dmesg) for NVRM and Xid lines.";
 
 /** L3: what nvidia-smi can't tell, since it never opens /dev/nvidia-uvm. CUDA starts and sees every GPU that nvidia-smi sees. */
-export function verifyCuda({ cuda, nvidiaSmi }: GuestFacts): Verification {
+export function verifyCuda(host: HostFacts, container: ContainerFacts, guest: GuestFacts): Verification {
   const base = { level: 'L3', title: 'CUDA sees the GPUs' } as const;
+  const { cuda, nvidiaSmi } = guest;
   if (cuda === null) return { ...base, status: 'inconclusive', seen: 'not tried, since nvidia-smi hangs' };
-  const fail = (seen: string, remedy: string): Verification => ({
-    ...base,
-    status: 'fail',
-    seen,
-    failure: { code: 'VERIFY_CUDA', remedy },
-  });
-  if (cuda.exitCode === 124 || cuda.exitCode === 137) return fail('cuInit hangs', REMEDY);
+  /** A failure with the cause that the number, and everything else that is known, shows. */
+  const fail = (seen: string, error: number | 'no-library' | null): Verification => {
+    const found =
+      error === null
+        ? null
+        : diagnose(GPU_CAUSES, { symptom: { kind: 'cuda', error }, host, container, guest }, container.ctid);
+    return {
+      ...base,
+      status: 'fail',
+      seen: found === null ? seen : `${seen}: ${found.cause}`,
+      failure: { code: found?.code ?? 'VERIFY_CUDA', remedy: found?.remedy ?? REMEDY },
+    };
+  };
+  if (cuda.exitCode === 124 || cuda.exitCode === 137) return fail('cuInit hangs', null);
   const answer = parseCudaQuery(cuda.output);
   switch (answer.kind) {
     case 'other':
@@ -91,17 +86,16 @@ export function verifyCuda({ cuda, nvidiaSmi }: GuestFacts): Verification {
         seen: `it could not be tried (exit code ${cuda.exitCode}): ${lastLines(cuda.output, 1)}`,
       };
     case 'not-loaded':
-      return fail(
-        `libcuda can't be loaded: ${answer.message}`,
-        'Run this with mode "apply"; if a file of another library is missing, install its package.',
-      );
+      return fail(`libcuda can't be loaded (${answer.message})`, 'no-library');
     case 'failed': {
-      const error = ERRORS[answer.code];
-      const name = error === undefined ? '' : ` (CUDA_ERROR_${error.name})`;
-      return fail(`${answer.call} answers ${answer.code}${name}`, error?.remedy ?? REMEDY);
+      const name = ERRORS[answer.code];
+      return fail(
+        `${answer.call} answers ${answer.code}${name === undefined ? '' : ` (CUDA_ERROR_${name})`}`,
+        answer.code,
+      );
     }
     case 'gpus': {
-      if (answer.gpus.length === 0) return fail('CUDA sees no GPU', NODES);
+      if (answer.gpus.length === 0) return fail('CUDA sees no GPU', 100);
       const seen = answer.gpus.map(({ uuid }) => uuid);
       const missing = parseSmiQuery(nvidiaSmi.query?.output ?? '')
         .map(({ uuid }) => uuid)

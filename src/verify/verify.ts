@@ -1,4 +1,6 @@
 import type { ContainerWish, Desired } from '../desired/desired.ts';
+import { diagnose } from '../diagnosis/cause.ts';
+import { GPU_CAUSES } from '../diagnosis/gpu.ts';
 import type { FailureCode } from '../errors.ts';
 import type { ContainerFacts, GuestFacts, HostFacts, HostGpu, InstalledToolkit } from '../facts/facts.ts';
 import { userSpaceText, userSpaceVersion } from '../plan/gaps.ts';
@@ -7,7 +9,8 @@ import { cudaText, NVCC_PACKAGES } from '../version/cuda.ts';
 import type { DriverVersion } from '../version/driver.ts';
 import { verifyProof } from './cuda-proof.ts';
 import { verifyCuda } from './cuda-query.ts';
-import { explainSmi, parseSmiQuery, type SmiGpu } from './nvidia-smi.ts';
+import type { Finding } from './findings.ts';
+import { parseSmiQuery, type SmiGpu } from './nvidia-smi.ts';
 
 /** `inconclusive`: it could not be tried, which is never a pass. */
 export type VerificationStatus = 'pass' | 'fail' | 'inconclusive' | 'skipped';
@@ -21,12 +24,6 @@ export interface Verification {
   seen: string;
   /** Only of a failure. */
   failure?: { code: FailureCode; remedy: string; details?: string };
-}
-
-/** Something that works but isn't as it was meant. */
-export interface Finding {
-  code: FailureCode;
-  message: string;
 }
 
 /**
@@ -43,12 +40,12 @@ export function verify(
   driver: DriverVersion,
 ): { verifications: Verification[]; findings: Finding[] } {
   const meant = meantGpus(wish, host, container);
-  const smi = verifySmi(guest, driver, meant);
+  const smi = verifySmi(host, container, guest, driver, meant);
   return {
     verifications: [
       verifyFiles(guest, driver),
       smi.verification,
-      verifyCuda(guest),
+      verifyCuda(host, container, guest),
       verifyNvcc(desired, guest),
       verifyProof(desired, guest),
     ],
@@ -91,6 +88,8 @@ function isSameGpu(meant: MeantGpu, seen: SmiGpu): boolean {
 }
 
 function verifySmi(
+  host: HostFacts,
+  container: ContainerFacts,
   guest: GuestFacts,
   driver: DriverVersion,
   meant: MeantGpu[] | null,
@@ -110,12 +109,14 @@ function verifySmi(
     return fail('there is no nvidia-smi', 'VERIFY_NVIDIA_SMI', 'Run this with mode "apply".');
   }
   if (query.exitCode !== 0) {
-    const { meaning, remedy } = explainSmi(query);
+    const { exitCode, output } = query;
+    const symptom = { kind: 'nvidia-smi', exitCode, output } as const;
+    const found = diagnose(GPU_CAUSES, { symptom, host, container, guest }, container.ctid);
     return fail(
-      `nvidia-smi ended with exit code ${query.exitCode}: ${meaning}`,
-      'VERIFY_NVIDIA_SMI',
-      remedy,
-      lastLines(query.output, 5),
+      `nvidia-smi ended with exit code ${exitCode}${found === null ? '' : `: ${found.cause}`}`,
+      found?.code ?? 'VERIFY_NVIDIA_SMI',
+      found?.remedy ?? 'See its output below.',
+      lastLines(output, 5),
     );
   }
   const gpus = parseSmiQuery(query.output);

@@ -58,10 +58,6 @@ function nodeMounts(recorded: string): string[] {
   });
 }
 
-/** nvidia-uvm's major is the kernel's choice; on a real host /proc/devices tells it in containers too. */
-const procDevices = (): string =>
-  `lxc.mount.entry: ${join(host.directory, 'proc-devices')} proc/devices none bind,optional 0 0`;
-
 async function install(container: Container, version: string): Promise<void> {
   const tree = join(lab.upstream?.root ?? '', 'us.download.nvidia.com/XFree86/Linux-x86_64', version);
   await container.writeFile('/root/driver.run', await readFile(join(tree, `NVIDIA-Linux-x86_64-${version}.run`)));
@@ -102,7 +98,7 @@ describe.each(recordings)('$container: $kind, $nodes, cgroup $deviceCgroup', (re
     container = await host.createContainer({
       unprivileged: recording.kind === 'unprivileged',
       gpus: 'none',
-      config: [...cgroupRules(recording.deviceCgroup), ...nodeMounts(recording.nodes), procDevices()],
+      config: [...cgroupRules(recording.deviceCgroup), ...nodeMounts(recording.nodes)],
     });
     await install(container, '580.159.04');
     await container.writeFile('/root/probe.c', PROBE);

@@ -76,7 +76,7 @@ describe.concurrent('what hangs in a container is ended there and told', () => {
     await scenario.run({ ...driverOnly(container), 'timeout-minutes': '60' });
     await hang(container, 'nvidia-smi');
     const { outputs, summary, durationMs } = await scenario.run(driverOnly(container), { exitCode: 1 });
-    expect(outputs['failure-reason']).toBe('VERIFY_NVIDIA_SMI');
+    expect(outputs['failure-reason']).toBe('GPU_HANGS');
     expect(summary).toContain('it hangs');
     expect(durationMs).toBeLessThan(90_000);
     expect(await left(container)).toBe(0);

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { readmeWithTables } from '../../scripts/interface-tables.ts';
 import { schemas } from '../../scripts/schemas.ts';
+import { troubleshootingWithTables } from '../../scripts/troubleshooting-tables.ts';
 import { INPUTS } from '../../src/desired/inputs.ts';
 import { OUTPUTS } from '../../src/report/outputs.ts';
 import { ACTION_VERSION } from '../../src/version/action.ts';
@@ -36,10 +37,16 @@ test('the version in the code is that of package.json', async () => {
   expect(JSON.parse(await text('package.json')).version).toBe(ACTION_VERSION);
 });
 
-test('docs/failure-codes.md explains every code, and no other', async () => {
+test('docs/troubleshooting.md has its tables as src/diagnosis has them (node scripts/troubleshooting-tables.ts)', async () => {
+  const { current, wanted } = await troubleshootingWithTables();
+  expect(current).toBe(wanted);
+});
+
+test('docs/troubleshooting.md explains every code, and no other', async () => {
   const declared = /export type FailureCode =([^;]*);/.exec(await text('src/errors.ts'))?.[1] ?? '';
   const codes = [...declared.matchAll(/'([A-Z_0-9]+)'/g)].map(([, code]) => code);
-  const explained = [...(await text('docs/failure-codes.md')).matchAll(/^\| `([A-Z_0-9]+)`/gm)].map(([, code]) => code);
+  const [, list = ''] = (await text('docs/troubleshooting.md')).split('\n## Failure codes\n');
+  const explained = [...list.matchAll(/^\| `([A-Z_0-9]+)`/gm)].map(([, code]) => code);
   expect(explained.sort()).toEqual(codes.sort());
 });
 

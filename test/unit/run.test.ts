@@ -70,6 +70,8 @@ interface Situation {
   guests?: Record<number, GuestFacts>;
   cancelled?: AbortSignal;
   user?: World['user'];
+  /** What programs of the host print, by path. */
+  other?: Record<string, string>;
 }
 
 const ROOT: World['user'] = { name: 'root', rights: 'root' };
@@ -81,6 +83,7 @@ async function plan({
   guests = {},
   cancelled = new AbortController().signal,
   user = ROOT,
+  other = {},
 }: Situation = {}) {
   const asked: string[] = [];
   const selected: number[] = [];
@@ -94,7 +97,7 @@ async function plan({
       const guest = guests[ctid] ?? guestFacts();
       return { stdout: probeRecords(guest, guest.keyrings.length === 0 ? {} : KEYRINGS) };
     },
-    () => ({ stdout: 'pve-manager\t8.4.1\n' }),
+    ({ argv }) => ({ stdout: other[argv[0] ?? ''] ?? 'pve-manager\t8.4.1\n' }),
   );
   const log = new RecordingLog();
   const world: World = {
@@ -156,6 +159,15 @@ describe('run, planning', () => {
     expect(host.calls).toHaveLength(1);
     expect(asked).toEqual([]);
     expect(log.lines).toContain('info Container 901 is as wanted: nothing to do.');
+  });
+
+  it('asks how the host does, once, and warns of what is not right', async () => {
+    const { result, host, log } = await plan({ other: { '/sbin/modinfo': '580.142\n' }, wish: BOTH });
+    expect(result.status).toBe('converged');
+    expect(result.host?.health?.installedDriver).toBe('580.142');
+    expect(result.findings.map(({ code }) => code)).toEqual(['HOST_DRIVER_PENDING']);
+    expect(log.lines.filter((line) => line.includes('next restart loads driver 580.142'))).toHaveLength(1);
+    expect(host.raw.filter(({ argv }) => argv[0] === '/usr/bin/nvidia-smi')).toHaveLength(2);
   });
 
   it('says of a verification that failed which it was', async () => {

@@ -95,7 +95,7 @@ describe('installPackages', () => {
         : rehearsal('cuda-toolkit-12-8'),
     );
     const failure = await failureOf(() => installPackages(context, packages, false));
-    expect(failure.code).toBe('APT_FAILED');
+    expect(failure.code).toBe('PACKAGE_NOT_AVAILABLE');
     expect(failure.details).toBe('E: Unable to locate package cuda-toolkit-12-8');
     expect(host.calls).toHaveLength(failing + 1);
   });
@@ -154,23 +154,23 @@ describe('what a failure of apt-get means', () => {
     ],
     [
       'an untrusted certificate',
-      'APT_FAILED',
+      'APT_CERTIFICATE',
       'Err:1 https://mirror.example/cuda/debian12/x86_64  InRelease\n  Certificate verification failed: The certificate is NOT trusted. The certificate issuer is unknown.  Could not handshake: Error in the certificate verification. [IP: 10.0.0.2 443]\nE: Failed to fetch https://mirror.example/cuda/debian12/x86_64/InRelease  Certificate verification failed: The certificate is NOT trusted.',
     ],
-    ['no such package', 'APT_FAILED', 'E: Unable to locate package libnvidia-container1'],
+    ['no such package', 'PACKAGE_NOT_AVAILABLE', 'E: Unable to locate package libnvidia-container1'],
     [
       'a name that is not resolved',
-      'APT_FAILED',
+      'REPOSITORY_UNREACHABLE',
       "Err:1 https://developer.download.nvidia.com/compute/cuda/repos/debian12/x86_64  InRelease\n  Temporary failure resolving 'developer.download.nvidia.com'\nE: Some index files failed to download. They have been ignored, or old ones used instead.",
     ],
     [
       'wrong bytes',
-      'APT_FAILED',
+      'APT_OUT_OF_SYNC',
       'E: Failed to fetch https://x.example/Packages.gz  Hash Sum mismatch\nE: Some index files failed to download.',
     ],
     [
       'two entries of one repository',
-      'APT_FAILED',
+      'CONTAINER_REPOSITORY_CONFLICT',
       'E: Conflicting values set for option Signed-By regarding source https://developer.download.nvidia.com/compute/cuda/repos/debian12/x86_64/ /: /usr/share/keyrings/cuda-archive-keyring.gpg != /etc/apt/keyrings/proxmox-lxc-nvidia-cuda.gpg\nE: The list of sources could not be read.',
     ],
     ['silence', 'APT_FAILED', ''],
@@ -228,7 +228,7 @@ describe('a mirror that is being synchronised', () => {
   it('is given up in the end', async () => {
     const run = install(Array(9).fill(MISMATCH));
     const failure = await failureOf(() => installPackages(run.context, packages, false));
-    expect(failure.code).toBe('APT_FAILED');
+    expect(failure.code).toBe('APT_OUT_OF_SYNC');
     expect(failure.remedy).toContain('later');
     expect(failure.details).toContain('Mirror sync in progress');
     expect(run.waits).toEqual([5, 20, 60]);

@@ -141,7 +141,7 @@ describe('a failed installer', () => {
       'INSTALLER_NO_SPACE',
     ],
     ['1: full disk', { exitCode: 1, stderr: 'ERROR: x: No space left on device' }, 'INSTALLER_NO_SPACE'],
-    ['137: killed', { exitCode: 137 }, 'INSTALLER_FAILED'],
+    ['137: killed', { exitCode: 137 }, 'INSTALLER_KILLED'],
     ['255', { exitCode: 255 }, 'INSTALLER_FAILED'],
   ])('with %s', async (_what, answer, code) => {
     const found = await failure({ install: answer });

@@ -10,6 +10,8 @@ const ENTRY: JournalEntry = {
   since: '2026-11-22T22:00:00.000Z',
   snapshot: 'nvidia-0a1b2c3d',
   directory: '/var/tmp/proxmox-lxc-nvidia',
+  passthrough: [],
+  restarts: false,
   phase: 'begun',
   step: 'take a snapshot',
 };
@@ -37,6 +39,13 @@ describe('Journal', () => {
     expect(await journal.read()).toBeNull();
     await journal.write(ENTRY);
     expect(await journal.read()).toEqual(ENTRY);
+  });
+
+  it('reads an entry of a version that passed nothing through', async () => {
+    const directory = temporaryDirectory();
+    const { passthrough: _passthrough, restarts: _restarts, ...old } = ENTRY;
+    writeFileSync(join(directory, '901.json'), JSON.stringify(old));
+    expect(await new Journal(901, directory).read()).toEqual(ENTRY);
   });
 
   it('throws for what is no entry, rather than forget it', async () => {

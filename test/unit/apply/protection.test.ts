@@ -17,12 +17,18 @@ const BROKEN = new ActionError('APT_FAILED', 'It failed.', 'x');
 
 interface Situation {
   safety?: ContainerPlan['safety'];
+  actions?: ContainerPlan['actions'];
   pct?: (argv: readonly string[], count: number) => Answer;
   cancelled?: AbortSignal;
 }
 
 /** A protection of container 901 on a host whose pct really makes and drops snapshots, in its configuration. */
-function protection({ safety = { kind: 'snapshot' }, pct, cancelled = new AbortController().signal }: Situation = {}) {
+function protection({
+  safety = { kind: 'snapshot' },
+  actions = [],
+  pct,
+  cancelled = new AbortController().signal,
+}: Situation = {}) {
   const tree: FileTree = {
     '/etc/pve/local': { link: 'nodes/pve1' },
     '/etc/pve/lxc/901.conf': 'hostname: x\n',
@@ -61,7 +67,7 @@ function protection({ safety = { kind: 'snapshot' }, pct, cancelled = new AbortC
     machine: 'x86_64',
     temporary: temporaryDirectory(),
   };
-  const plan = containerPlan({ safety });
+  const plan = containerPlan({ actions, safety });
   return { made: new Protection(world, pctOf(host.run), journal, plan), journal, commands, log };
 }
 
@@ -77,6 +83,22 @@ describe('Protection', () => {
     expect(commands).toEqual(['snapshot', 'delsnapshot']);
     expect(await journal.read()).toBeNull();
     expect(made.recovery).toBeNull();
+  });
+
+  it('writes down what its plan adds to the configuration, and that it restarts', async () => {
+    const entries = [{ key: 'dev3', path: '/dev/nvidia-uvm', value: '/dev/nvidia-uvm,mode=0666' }];
+    const { made, journal } = protection({
+      actions: [
+        { kind: 'configure-passthrough', reason: 'x', entries },
+        { kind: 'restart', reason: 'x' },
+      ],
+    });
+    await made.around(async () => {
+      expect(await journal.read()).toMatchObject({
+        passthrough: [{ key: 'dev3', path: '/dev/nvidia-uvm' }],
+        restarts: true,
+      });
+    });
   });
 
   it('works without a snapshot where there is none', async () => {

@@ -17,6 +17,8 @@ const ENTRY: JournalEntry = {
   since: '2026-11-22T22:00:00.000Z',
   snapshot: SNAPSHOT,
   directory: DIRECTORY,
+  passthrough: [],
+  restarts: false,
   phase: 'begun',
   step: 'install the user space',
 };
@@ -94,6 +96,21 @@ describe('recover', () => {
       { entry: { snapshot: null } },
       'repaired',
       ['end processes', 'repair'],
+    ],
+    [
+      'no snapshot: entries that were added are taken back',
+      {
+        entry: { snapshot: null, passthrough: [{ key: 'dev1', path: '/dev/nvidia-uvm' }], restarts: true },
+        config: 'dev0: /dev/nvidia0\ndev1: /dev/nvidia-uvm,mode=0666\n',
+      },
+      'repaired',
+      ['end processes', 'set 901 --delete dev1', 'repair'],
+    ],
+    [
+      'no snapshot: stopped in the middle of its restart',
+      { entry: { snapshot: null, restarts: true }, running: false },
+      'repaired',
+      ['start 901', 'repair'],
     ],
     ['a snapshot that is gone', { config: 'hostname: x\n' }, 'repaired', ['end processes', 'repair']],
     ['everything done', { entry: { snapshot: null, phase: 'proven' } }, 'completed', ['end processes']],

@@ -47,6 +47,7 @@ describe('observeHost', () => {
       driver: null,
       gpus: [],
       deviceNodes: [],
+      health: null,
     });
   });
 

@@ -2,9 +2,11 @@ import type { Desired } from '../../../src/desired/desired.ts';
 import type {
   ContainerFacts,
   Facts,
+  GpuHealth,
   GuestFacts,
   GuestPackage,
   HostFacts,
+  HostHealth,
   InstalledToolkit,
   RepositoryFacts,
   RunfileFacts,
@@ -43,6 +45,8 @@ export function desired(changes: Partial<Desired> = {}): Desired {
     nvidiaContainerRepository: { base: 'https://nvidia.github.io/libnvidia-container', keys: [] },
     containerProxy: null,
     rollback: 'auto',
+    passthrough: 'check',
+    restart: 'never',
     timeoutMinutes: 60,
     lockWaitMinutes: 10,
     sudo: 'auto',
@@ -68,8 +72,22 @@ export function hostFacts(changes: Partial<HostFacts> = {}): HostFacts {
       { path: '/dev/nvidia1', major: 195, minor: 1 },
       { path: '/dev/nvidiactl', major: 195, minor: 255 },
     ],
+    health: null,
     ...changes,
   };
+}
+
+/** The recorded host's GPUs, idle and in order. */
+export function hostHealth(changes: Partial<HostHealth> = {}): HostHealth {
+  const gpu = (uuid: string): GpuHealth => ({
+    uuid,
+    persistence: true,
+    computeMode: 'Default',
+    mig: false,
+    eccErrors: { volatile: 0, aggregate: 0 },
+    processes: 0,
+  });
+  return { installedDriver: DRIVER, xids: [], smiHangs: false, gpus: [gpu(GPU0), gpu(GPU1)], ...changes };
 }
 
 export function installed(name: string, version = '1.0-1'): GuestPackage {
@@ -205,6 +223,12 @@ export function bareGuest(changes: Partial<GuestFacts> = {}): GuestFacts {
   });
 }
 
+/** A configuration with `devN` entries for the given nodes, from dev0 on. */
+export function passedNodes(...paths: string[]): ContainerFacts['passthrough'] {
+  const nodes = paths.map((path, index) => ({ key: `dev${index}`, path, pending: false }));
+  return { nodes, rules: [], taken: nodes.map(({ key }) => key) };
+}
+
 /** Container 901: running, unprivileged, both GPUs passed through. */
 export function containerFacts(
   changes: Partial<ContainerFacts> = {},
@@ -221,6 +245,7 @@ export function containerFacts(
     unprivileged: true,
     memoryMib: 8192,
     passedGpus: [0, 1],
+    passthrough: passedNodes('/dev/nvidia0', '/dev/nvidia1', '/dev/nvidiactl', '/dev/nvidia-uvm'),
     snapshotObstacle: null,
     snapshots: [],
     incompleteSnapshots: [],

@@ -60,6 +60,7 @@ export function runResult(changes: Partial<RunResult> = {}): RunResult {
     cudaVersion: '12.8',
     planDigest: null,
     containers: [containerResult()],
+    findings: [],
     failure: null,
     seconds: 2.5,
     ...changes,

@@ -390,10 +390,14 @@ describe('warnings', () => {
         { driver: { version: '570.26', kernelModule: 'open' } },
       ],
     ],
-    ['a host without nvidia-uvm', ['NO_UVM'], [guestFacts(), {}, {}, {}, { deviceNodes: noUvm }]],
+    [
+      'a host without nvidia-uvm',
+      ['HOST_GPU_NODES_MISSING', 'HOST_UVM_MISSING'],
+      [guestFacts(), {}, {}, {}, { deviceNodes: noUvm }],
+    ],
     [
       'an unprivileged container without nvidia-uvm (recording 913)',
-      ['NO_UVM'],
+      ['CONTAINER_UVM_MISSING'],
       [guestFacts({ deviceNodes: noUvm.map((node) => ({ ...node, open })) })],
     ],
     ['little memory', ['LITTLE_MEMORY'], [bareGuest(), {}, {}, { memoryMib: 2047 }]],

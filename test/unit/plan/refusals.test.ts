@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Desired } from '../../../src/desired/desired.ts';
 import type { ContainerFacts, GuestDeviceNode, GuestFacts, HostFacts } from '../../../src/facts/facts.ts';
-import { checkContainer, checkHost } from '../../../src/plan/refusals.ts';
+import { checkContainer, checkDeviceNodes, checkHost } from '../../../src/plan/refusals.ts';
 import { containerFacts, desired, guestFacts, hostFacts } from '../helpers/facts.ts';
 import { failureOf } from '../helpers/failure.ts';
 import { recordedContainers } from '../helpers/fixtures.ts';
@@ -74,7 +74,14 @@ describe('checkHost', () => {
   });
 });
 
-describe('checkContainer', () => {
+/** Everything that is refused of a container, its device nodes included. */
+function checkAll(host: HostFacts, container: ContainerFacts) {
+  const ready = checkContainer(host, container);
+  checkDeviceNodes(host, container, ready.guest);
+  return ready;
+}
+
+describe('checkContainer and checkDeviceNodes', () => {
   const node = (path: string, major: number, minor: number, open: GuestDeviceNode['open'] = 'ok') => ({
     path,
     major,
@@ -86,7 +93,7 @@ describe('checkContainer', () => {
   const UVM = node('/dev/nvidia-uvm', 238, 0);
 
   it('hands out the inside and the distribution', () => {
-    const { guest, distribution } = checkContainer(hostFacts(), containerFacts());
+    const { guest, distribution } = checkAll(hostFacts(), containerFacts());
     expect(guest).toEqual(guestFacts());
     expect(distribution.cudaName).toBe('debian12');
   });
@@ -172,31 +179,29 @@ describe('checkContainer', () => {
       ['511:0', '238:0', 'devN'],
     ],
   ])('refuses one that %s', async (_what, code, container, guest, named) => {
-    const failure = await failureOf(() => checkContainer(hostFacts(), containerFacts(container, guestFacts(guest))));
+    const failure = await failureOf(() => checkAll(hostFacts(), containerFacts(container, guestFacts(guest))));
     expect(failure.code).toBe(code);
     for (const name of named) expect(failure.message).toContain(name);
     expect(failure.message).not.toContain('null');
   });
 
   it('refuses what could not be observed', async () => {
-    expect((await failureOf(() => checkContainer(hostFacts(), containerFacts({}, null)))).code).toBe(
-      'CONTAINER_STOPPED',
-    );
+    expect((await failureOf(() => checkAll(hostFacts(), containerFacts({}, null)))).code).toBe('CONTAINER_STOPPED');
   });
 
   it('lets a privileged container be without nodes: the driver makes them', () => {
     const container = containerFacts({ unprivileged: false }, guestFacts({ deviceNodes: [] }));
-    expect(checkContainer(hostFacts(), container).guest.deviceNodes).toEqual([]);
+    expect(checkAll(hostFacts(), container).guest.deviceNodes).toEqual([]);
   });
 
   it.each(['ENOENT', 'ENXIO', 'other'] as const)('is not stopped by a node that gives %s', (open) => {
     const nodes = [GPU, CTL, { ...UVM, open }];
-    expect(() => checkContainer(hostFacts(), containerFacts({}, guestFacts({ deviceNodes: nodes })))).not.toThrow();
+    expect(() => checkAll(hostFacts(), containerFacts({}, guestFacts({ deviceNodes: nodes })))).not.toThrow();
   });
 
   it('takes an arm64 container on an aarch64 host', () => {
     const container = containerFacts({}, guestFacts({ dpkgArchitecture: 'arm64', machine: 'aarch64' }));
-    expect(() => checkContainer(hostFacts({ architecture: 'aarch64' }), container)).not.toThrow();
+    expect(() => checkAll(hostFacts({ architecture: 'aarch64' }), container)).not.toThrow();
   });
 });
 
@@ -232,7 +237,7 @@ describe('the recorded containers', () => {
       },
       guestFacts({ deviceNodes: recordedNodes(recorded) }),
     );
-    const check = () => checkContainer(hostFacts(), container);
+    const check = () => checkAll(hostFacts(), container);
     const code = refusals[recorded.container];
     if (code === null) expect(check).not.toThrow();
     else expect((await failureOf(check)).code).toBe(code);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseContainerConfig, passedGpus } from '../../../src/proxmox/config.ts';
+import { parseContainerConfig, passedGpus, passthroughOf } from '../../../src/proxmox/config.ts';
 
 const CONFIG = `# cuda container%3A dev0%3A not this
 #dev9: /dev/nvidia9
@@ -66,14 +66,38 @@ describe('parseContainerConfig', () => {
     ]);
   });
 
-  it.each(['', '\n\n', 'no key here\n', '[pve:pending]\nhostname: x\n'])('finds nothing in %j', (text) => {
-    expect(parseContainerConfig(text)).toEqual({ values: new Map(), raw: [], snapshots: [] });
+  it.each(['', '\n\n', 'no key here\n', '[pve:pending]\nlxc.mount.entry: x\n'])('finds nothing in %j', (text) => {
+    expect(parseContainerConfig(text)).toEqual({ values: new Map(), pending: new Map(), raw: [], snapshots: [] });
+  });
+});
+
+describe('passthroughOf', () => {
+  it('finds what passes nodes of NVIDIA, in effect and pending, and the rules beside them', () => {
+    expect(passthroughOf(parseContainerConfig(CONFIG))).toEqual({
+      nodes: [
+        { key: 'dev0', path: '/dev/nvidia1', pending: false },
+        { key: 'dev1', path: '/dev/nvidiactl', pending: false },
+        { key: 'dev2', path: '/dev/nvidia-uvm', pending: false },
+        { key: 'dev3', path: '/dev/nvidia5', pending: true },
+        { key: 'lxc.mount.entry', path: '/dev/nvidia0', pending: false },
+        { key: 'lxc.mount.entry', path: '/dev/nvidia3', pending: false },
+      ],
+      rules: ['c 195:* rwm'],
+      taken: ['dev0', 'dev1', 'dev2', 'dev3'],
+    });
+  });
+
+  it('counts what is deleted at the next start as deleted, and other devices as taken', () => {
+    const config = 'dev0: /dev/nvidia0\ndev1: /dev/ttyUSB0\ndev2: /dev/nvidiactl\n[pve:pending]\ndelete: dev0,memory\n';
+    const { nodes, taken } = passthroughOf(parseContainerConfig(config));
+    expect(nodes.map(({ path }) => path)).toEqual(['/dev/nvidiactl']);
+    expect(taken).toEqual(['dev1', 'dev2']);
   });
 });
 
 describe('passedGpus', () => {
   it('finds devN and mount entries, not pending ones and snapshots', () => {
-    expect(passedGpus(parseContainerConfig(CONFIG))).toEqual([0, 1, 3]);
+    expect(passedGpus(passthroughOf(parseContainerConfig(CONFIG)))).toEqual([0, 1, 3]);
   });
 
   it.each([
@@ -87,6 +111,6 @@ describe('passedGpus', () => {
     ['lxc.mount.entry: tmpfs dev/nvidia0 tmpfs rw', []],
     ['mp0: /dev/nvidia0,mp=/dev/nvidia0', []],
   ])('of %j are %j', (text, minors) => {
-    expect(passedGpus(parseContainerConfig(text))).toEqual(minors);
+    expect(passedGpus(passthroughOf(parseContainerConfig(text)))).toEqual(minors);
   });
 });

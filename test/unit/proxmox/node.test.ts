@@ -43,6 +43,7 @@ describe('observeContainer', () => {
       unprivileged: true,
       memoryMib: 4096,
       passedGpus: [0],
+      passthrough: { nodes: [{ key: 'dev0', path: '/dev/nvidia0', pending: false }], rules: [], taken: ['dev0'] },
       snapshotObstacle: null,
       tags: [],
       snapshots: [],

@@ -4,7 +4,7 @@ import { failures } from '../../../src/report/failures.ts';
 import { gpusTable } from '../../../src/report/gpus.ts';
 import { containersTable, levelsLegend, warnings } from '../../../src/report/overview.ts';
 import { timeline } from '../../../src/report/timeline.ts';
-import { DRIVER, GPU0, GPU1, hostFacts } from '../helpers/facts.ts';
+import { DRIVER, GPU0, GPU1, hostFacts, hostHealth } from '../helpers/facts.ts';
 import { containerResult, runResult } from '../helpers/results.ts';
 import { SAMPLES } from '../helpers/sample-results.ts';
 
@@ -56,9 +56,21 @@ it('warnings are told once', () => {
 describe('gpusTable', () => {
   it('tells who sees which GPU', () => {
     expect(rows(gpusTable(SAMPLES.changed)).slice(1)).toEqual([
-      ['/dev/nvidia0', 'NVIDIA H100 80GB HBM3', '81559 MiB', `<code>${GPU0}</code>`, '902, 904'],
-      ['/dev/nvidia1', 'NVIDIA H100 80GB HBM3', '81559 MiB', `<code>${GPU1}</code>`, '901, 903'],
+      ['/dev/nvidia0', 'NVIDIA H100 80GB HBM3', '81559 MiB', `<code>${GPU0}</code>`, '902, 904', '–'],
+      ['/dev/nvidia1', 'NVIDIA H100 80GB HBM3', '81559 MiB', `<code>${GPU1}</code>`, '901, 903', '–'],
     ]);
+  });
+
+  it('tells how the GPUs do, and of errors in the kernel log', () => {
+    const gpus = (hostHealth().gpus ?? []).map((gpu) => ({ ...gpu, processes: 1 }));
+    const health = hostHealth({ gpus, xids: [{ bus: '0000:00:06', code: 31 }] });
+    const table = gpusTable(runResult({ host: hostFacts({ health }) }));
+    expect(table).toContain('1 process, persistence ');
+    expect(table).toContain('uncorrected ECC errors 0 (0 ever)');
+    expect(table).toContain("1 Xid in the host's kernel log");
+    const silent = gpusTable(runResult({ host: hostFacts({ health: hostHealth({ gpus: null, xids: null }) }) }));
+    expect(silent).not.toContain('Xid');
+    expect(silent).toContain('<td>–</td>');
   });
 
   it('knows GPUs without UUID, and ones that the host does not know', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { explainSmi, parseSmiQuery } from '../../../src/verify/nvidia-smi.ts';
+import { parseSmiQuery } from '../../../src/verify/nvidia-smi.ts';
 import { GPU0, GPU1, smiQuery } from '../helpers/facts.ts';
 import { recordedCases, recordedContainers } from '../helpers/fixtures.ts';
 import { recordedSmi } from '../helpers/recorded-containers.ts';
@@ -48,40 +48,5 @@ describe('parseSmiQuery', () => {
   it('reads no GPU in what a failing nvidia-smi was recorded to print', () => {
     for (const { stdout } of recordedCases().filter(({ exit }) => exit !== 0))
       expect(parseSmiQuery(stdout)).toEqual([]);
-  });
-});
-
-describe('explainSmi', () => {
-  /** What each recorded failure means, by its case. */
-  const meanings: Record<string, [number, RegExp]> = {
-    badid: [6, /no GPU/],
-    noctl: [17, /blocks access/],
-    noperm: [4, /may not use/],
-    mismatch550: [18, /user space and kernel module differ/],
-    mismatch_q: [18, /user space and kernel module differ/],
-    mismatch_L: [18, /user space and kernel module differ/],
-    mismatch_v: [18, /user space and kernel module differ/],
-    nolib: [12, /libnvidia-ml/],
-  };
-
-  it.each(Object.entries(meanings))('knows the recorded case %s', (name, [exitCode, meaning]) => {
-    const recorded = recordedCases().find((candidate) => candidate.case === name);
-    expect(recorded?.exit).toBe(exitCode);
-    expect(explainSmi({ exitCode, output: recorded?.stdout ?? '' }).meaning).toMatch(meaning);
-  });
-
-  it.each([
-    [9, /can't reach the kernel module/, /nvidiactl/],
-    [15, /fell off the bus/, /Xid/],
-    [124, /hangs/, /kernel log/],
-    [255, /could not start/, /cgroup/],
-  ])('knows %d', (exitCode, meaning, remedy) => {
-    const found = explainSmi({ exitCode, output: '' });
-    expect(found.meaning).toMatch(meaning);
-    expect(found.remedy).toMatch(remedy);
-  });
-
-  it('names a code that it does not know', () => {
-    expect(explainSmi({ exitCode: 77, output: '' }).meaning).toContain('77');
   });
 });

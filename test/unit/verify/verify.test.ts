@@ -217,16 +217,16 @@ describe('the recorded containers', () => {
     902: ['pass', `${GPU0} can be used but is not meant`],
     903: ['pass', ''],
     904: ['pass', ''],
-    905: ['fail', 'exit code 255: NVML could not start'],
+    905: ['fail', 'exit code 255: the device cgroup denies /dev/nvidia0'],
     906: ['pass', ''],
     907: ['pass', ''],
     908: ['pass', ''],
     911: ['pass', ''],
     912: ['pass', ''],
     913: ['pass', ''],
-    914: ['fail', "exit code 9: it can't reach the kernel module"],
-    915: ['fail', 'exit code 255: NVML could not start'],
-    917: ['fail', "exit code 9: it can't reach the kernel module"],
+    914: ['fail', 'exit code 9: the container has no /dev/nvidiactl'],
+    915: ['fail', 'exit code 255: the device cgroup denies /dev/nvidia0'],
+    917: ['fail', 'exit code 9: the container has no /dev/nvidia0 (or another GPU) and no /dev/nvidiactl'],
     918: ['pass', ''],
   };
   const situation = (
@@ -271,7 +271,7 @@ describe('the recorded containers', () => {
     '$container without libraries finds no NVML',
     (recorded) => {
       const found = judge(situation(recorded, 'nolib-smi')).level('L2');
-      expect(found).toMatchObject({ status: 'fail', failure: { code: 'VERIFY_NVIDIA_SMI' } });
+      expect(found).toMatchObject({ status: 'fail', failure: { code: 'VERIFY_USER_SPACE' } });
       expect(found.seen).toContain('exit code 12');
     },
   );
