@@ -260,20 +260,20 @@ function neverBegan(ctid: number, exitCode: number, stderr: string, limit: numbe
       lastLines(stderr, 5),
     );
   }
-  if (/^sudo: /m.test(stderr)) {
-    return new ActionError(
-      'HOST_NOT_ROOT',
-      `sudo refused to run pct exec ${ctid}.`,
-      'What the user of the runner needs stands in docs/sudoers of this action.',
-      lastLines(stderr, 5),
-    );
-  }
   if (isTimeout(exitCode)) {
     return new ActionError(
       'TIMEOUT',
       `pct exec ${ctid} didn't start anything within ${durationText(limit)} (for ${purpose}).`,
       "The container may be frozen, being snapshotted or still starting: check pct status and the host's task log.",
       lastLines(stderr, 10),
+    );
+  }
+  if (/^sudo: a password is required|^Sorry, user /m.test(stderr)) {
+    return new ActionError(
+      'HOST_NOT_ROOT',
+      `sudo refused to run pct exec ${ctid}.`,
+      'What the user of the runner needs stands in docs/sudoers of this action.',
+      lastLines(stderr, 5),
     );
   }
   return new ActionError(

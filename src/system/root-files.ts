@@ -19,8 +19,8 @@ export function filesAsRoot(files: HostFiles, runAsRoot: RunCommand): HostFiles 
       }
       const { exitCode, stdout, stderr } = await runAsRoot(['/bin/cat', '--', path], { timeoutSeconds: 30 });
       if (exitCode === 0) return stdout;
-      // It can have gone meanwhile; the text is cat's own in the locale C.UTF-8.
-      if (stderr.startsWith('/bin/cat: ') && stderr.includes('No such file or directory')) return null;
+      // It can have gone meanwhile. The text is cat's own in the locale C.UTF-8; sudo's warnings may stand before it.
+      if (/^\/bin\/cat: .*: No such file or directory$/m.test(stderr)) return null;
       throw new ActionError(
         'HOST_NOT_ROOT',
         `${path} could not be read as root (exit code ${exitCode}).`,

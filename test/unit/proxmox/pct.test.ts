@@ -151,6 +151,15 @@ describe('what it means when the command never began', () => {
       'root',
     ],
     ['refused by sudo', { exitCode: 1, stderr: 'sudo: a password is required\n' }, 'HOST_NOT_ROOT', 'docs/sudoers'],
+    [
+      'with a warning of sudo before its own words',
+      {
+        exitCode: 2,
+        stderr: 'sudo: unable to resolve host vm: Name or service not known\n400 unable to parse option\n',
+      },
+      'PCT_FAILED',
+      'exit code 2',
+    ],
     ['hanging', { exitCode: 124 }, 'TIMEOUT', '1 min 30 s'],
     ['hanging and killed', { exitCode: 137 }, 'TIMEOUT', '901'],
     [

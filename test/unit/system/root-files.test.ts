@@ -39,7 +39,8 @@ describe('filesAsRoot', () => {
   });
 
   it('takes what has gone meanwhile for absent', async () => {
-    const stderr = '/bin/cat: /etc/pve/lxc/901.conf: No such file or directory\n';
+    const warning = 'sudo: unable to resolve host vm: Name or service not known\n';
+    const stderr = `${warning}/bin/cat: /etc/pve/lxc/901.conf: No such file or directory\n`;
     expect(await closed({ exitCode: 1, stderr }).files.read('/etc/pve/lxc/901.conf')).toBeNull();
   });
 
