@@ -2,7 +2,7 @@ import { MARK } from '../proxmox/end-processes.ts';
 import type { HostFiles } from '../system/files.ts';
 
 /** Calls of pct that change a container and aren't ended with the run that made them. */
-const MANAGING = ['snapshot', 'rollback', 'delsnapshot', 'start', 'resume', 'unlock', 'set', 'shutdown'];
+const MANAGING = ['snapshot', 'rollback', 'delsnapshot', 'start', 'unlock', 'set', 'shutdown'];
 
 /** A process of this host that works on a container. */
 export interface PctProcess {

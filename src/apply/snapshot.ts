@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises';
 import type { Pct } from '../proxmox/pct.ts';
 
 /** Seconds for one pct call that works on volumes. */
@@ -9,9 +8,6 @@ const VOLUME_SECONDS = 300;
  * for the volume's multiple mount protection (docs/facts.md, P9).
  */
 const START_SECONDS = 180;
-
-/** Milliseconds in which the processes of a container that is being frozen have come to rest. */
-const FREEZING_MS = 2000;
 
 /** Takes a snapshot. @throws ActionError SNAPSHOT_FAILED */
 export function takeSnapshot(pct: Pct, ctid: number, name: string, run: string): Promise<void> {
@@ -52,16 +48,13 @@ export function unlock(pct: Pct, ctid: number): Promise<void> {
 }
 
 /**
- * Lets a container go on that a died pct left frozen in the middle of a snapshot; one that runs is left as it is. Not at
- * once: freezing that was begun goes on, and would win (seen in the kill loop: `pct resume` was content, the container
- * frozen afterwards).
+ * Lets a container go on that a died pct left frozen in the middle of a snapshot; one that runs is left as it is.
  *
  * @throws ActionError ROLLBACK_FAILED
  */
-export async function thaw(pct: Pct, ctid: number): Promise<void> {
-  await setTimeout(FREEZING_MS);
-  await pct.manage('ROLLBACK_FAILED', ['resume', String(ctid)], {
+export function thaw(pct: Pct, ctid: number): Promise<void> {
+  return pct.thaw('ROLLBACK_FAILED', ctid, {
     timeoutSeconds: 60,
-    remedy: `It may be frozen, and is let go on by pct resume ${ctid}.`,
+    remedy: `It may be frozen, and is let go on by: lxc-freeze -n ${ctid}; lxc-unfreeze -n ${ctid}.`,
   });
 }

@@ -11,7 +11,7 @@ const PRIVILEGED_FILE = '/etc/pve/.vmlist';
 export function sudoersFor(user: string): string {
   return [
     `User_Alias PROXMOX_LXC_NVIDIA_RUNNER = ${user}`,
-    'Cmnd_Alias PROXMOX_LXC_NVIDIA = /usr/bin/timeout -k 10 * /usr/sbin/pct *, /usr/bin/timeout -k 10 * /bin/cat -- /etc/pve/*',
+    'Cmnd_Alias PROXMOX_LXC_NVIDIA = /usr/bin/timeout -k 10 * /usr/sbin/pct *, /usr/bin/timeout -k 10 * /usr/bin/lxc-freeze -n *, /usr/bin/timeout -k 10 * /usr/bin/lxc-unfreeze -n *, /usr/bin/timeout -k 10 * /bin/cat -- /etc/pve/*',
     'Defaults!PROXMOX_LXC_NVIDIA env_reset, !requiretty, !use_pty',
     'PROXMOX_LXC_NVIDIA_RUNNER ALL=(root) NOPASSWD: PROXMOX_LXC_NVIDIA',
   ].join('\n');

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { basename } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { ActionError, type FailureCode } from '../errors.ts';
 import type { CommandOptions, RunCommand, Stream } from '../system/command.ts';
@@ -52,6 +53,11 @@ export interface GuestOptions {
   onLine?: (line: string, stream: Stream) => void;
   /** For clean-up: it runs even when the run was cancelled, and isn't ended by that. */
   evenIfCancelled?: boolean;
+}
+
+export interface ManageOptions {
+  timeoutSeconds: number;
+  remedy: string;
 }
 
 export interface GuestResult {
@@ -137,23 +143,39 @@ export class Pct {
    *
    * @throws ActionError with the given code and pct's own words
    */
-  async manage(
-    code: FailureCode,
-    argv: readonly [string, ...string[]],
-    options: { timeoutSeconds: number; remedy: string },
-  ): Promise<void> {
+  async manage(code: FailureCode, argv: readonly [string, ...string[]], options: ManageOptions): Promise<void> {
+    return this.#manage(code, ['/usr/sbin/pct', ...argv], options);
+  }
+
+  /**
+   * Lets a container go on that may be frozen; one that runs is left as it is.
+   *
+   * Not by pct: its `resume` is for checkpoints, and refuses whatever runs or is frozen (docs/facts.md, P12). It is frozen
+   * first because LXC thaws only what it takes to be frozen, which it isn't told when a freeze was cut off in the middle, or
+   * made by Proxmox.
+   *
+   * @throws ActionError with the given code
+   */
+  async thaw(code: FailureCode, ctid: number, options: ManageOptions): Promise<void> {
+    for (const program of ['/usr/bin/lxc-freeze', '/usr/bin/lxc-unfreeze'] as const) {
+      await this.#manage(code, [program, '-n', String(ctid)], options);
+    }
+  }
+
+  async #manage(code: FailureCode, argv: readonly [string, ...string[]], options: ManageOptions): Promise<void> {
+    const { timeoutSeconds, remedy } = options;
+    const shown = [basename(argv[0]), ...argv.slice(1)].join(' ');
     for (let attempt = 0; ; attempt++) {
-      const { timeoutSeconds } = options;
-      const { exitCode, stderr } = await this.#run(['/usr/sbin/pct', ...argv], { timeoutSeconds });
+      const { exitCode, stderr } = await this.#run(argv, { timeoutSeconds });
       if (exitCode === 0) return;
       const wait = LOCK_WAITS[attempt];
       if (wait === undefined || !/can't lock file .* got timeout/.test(stderr)) {
         throw new ActionError(
           code,
           isTimeout(exitCode)
-            ? `pct ${argv.join(' ')} didn't end within ${durationText(timeoutSeconds)} and was ended.`
-            : `pct ${argv.join(' ')} failed with exit code ${exitCode}.`,
-          options.remedy,
+            ? `${shown} didn't end within ${durationText(timeoutSeconds)} and was ended.`
+            : `${shown} failed with exit code ${exitCode}.`,
+          remedy,
           lastLines(stderr, 10),
         );
       }

@@ -1,5 +1,7 @@
+import { appendFile, writeFile } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { freezeBehindLxc } from '../lab/cgroups.ts';
 import type { Container } from '../lab/container.ts';
 import { type ActionResult, runAction } from '../lab/runner.ts';
 import { leftovers, libraryVersions, Scenario } from './scenario.ts';
@@ -47,6 +49,27 @@ async function expectConverges(container: Container): Promise<ActionResult> {
   await expectNothingLeft(container);
   return result;
 }
+
+test('a container that a killed snapshot left frozen goes on with the next run', async () => {
+  const container = await behind();
+  const { host } = scenario;
+  const snapshot = 'nvidia-0badf00d';
+  const entry = {
+    ...{ ctid: container.ctid, run: 'a killed run', since: '2026-11-23T03:07:26Z', directory: '/var/tmp' },
+    ...{ snapshot, phase: 'announced', step: 'take a snapshot' },
+  };
+  await writeFile(host.path(`/var/lib/proxmox-lxc-nvidia/journal/${container.ctid}.json`), JSON.stringify(entry));
+  await host.setLock(container.ctid, 'snapshot');
+  await appendFile(host.configPath(container.ctid), `\n[${snapshot}]\nsnaptime: 1763867246\nsnapstate: prepare\n`);
+  await freezeBehindLxc(container.ctid);
+
+  const result = await runAction(host, {
+    inputs: { ...scenario.keys(), ...driverOnly(container.ctid), mode: 'plan' },
+    timeoutMs: 60_000,
+  });
+  expect(result.outputs['failure-reason'], result.stdout).toBe('CONTAINER_LOCKED');
+  await expectConverges(container);
+});
 
 describe('a run that is cancelled in the middle of the installer', () => {
   test('ends within 7 s; the post step rolls back to the snapshot', async () => {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const ROOT = '/sys/fs/cgroup';
@@ -19,10 +19,18 @@ export async function killContainers(): Promise<void> {
     if (round === 250) throw new Error(`These cgroups of dead containers can't be removed: ${groups.join(', ')}.`);
     for (const group of groups) {
       for (const pid of await processesOf(group)) kill(pid);
-      await thaw(group);
+      // A frozen one, as a snapshot that was killed leaves it, doesn't die before it is let go on.
+      await setFrozen(group, false);
       await rmdir(group).catch(() => {}); // busy until its processes are gone: next round
     }
     await sleep(20);
+  }
+}
+
+/** Freezes a container as a freeze that was killed leaves it, or Proxmox' own: LXC doesn't know of it. */
+export async function freezeBehindLxc(ctid: number): Promise<void> {
+  for (const group of await labGroups()) {
+    if (basename(group) === `${PREFIX}${ctid}`) await setFrozen(group, true);
   }
 }
 
@@ -47,11 +55,10 @@ async function withChildren(group: string): Promise<string[]> {
   return [...children.flat(), group];
 }
 
-/** A frozen container, as a snapshot that was killed leaves it, doesn't die before it is let go on. */
-async function thaw(group: string): Promise<void> {
+async function setFrozen(group: string, frozen: boolean): Promise<void> {
   for (const [file, state] of [
-    ['freezer.state', 'THAWED'],
-    ['cgroup.freeze', '0'],
+    ['freezer.state', frozen ? 'FROZEN' : 'THAWED'],
+    ['cgroup.freeze', frozen ? '1' : '0'],
   ] as const) {
     if (existsSync(join(group, file))) await writeFile(join(group, file), state).catch(() => {});
   }

@@ -89,7 +89,7 @@ describe('recover', () => {
       'a container that a killed snapshot left frozen',
       { config: `lock: snapshot\n${INCOMPLETE}` },
       'completed',
-      ['unlock 901', 'resume 901', `delsnapshot 901 ${SNAPSHOT} --force 1`],
+      ['unlock 901', '-n 901', '-n 901', `delsnapshot 901 ${SNAPSHOT} --force 1`],
     ],
     [
       'no snapshot: what is half done is repaired',

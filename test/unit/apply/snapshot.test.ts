@@ -46,7 +46,7 @@ describe('pct commands', () => {
       ['/usr/sbin/pct rollback 901 nvidia-1', '/usr/sbin/pct start 901'],
     ],
     ['unlock', (pct) => unlock(pct, 901), ['/usr/sbin/pct unlock 901']],
-    ['thaw', (pct) => thaw(pct, 901), ['/usr/sbin/pct resume 901']],
+    ['thaw', (pct) => thaw(pct, 901), ['/usr/bin/lxc-freeze -n 901', '/usr/bin/lxc-unfreeze -n 901']],
   ])('of %s', async (_what, work, commands) => {
     const made = host();
     await work(made.pct);

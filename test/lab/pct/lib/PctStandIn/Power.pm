@@ -73,18 +73,19 @@ sub reboot {
     });
 }
 
+# Real ones make and take back checkpoints of whole containers; one that is frozen runs.
 sub suspend {
     my ($parameters) = @_;
     my $ctid = $parameters->{vmid};
     failure(255, "CT $ctid not running\n") if !is_running($ctid);
-    run_command('lxc-freeze', '-n', $ctid) == 0 or worker_failure("suspend failed\n");
+    failure(70, "pct suspend is not stood in for\n");
 }
 
 sub resume {
     my ($parameters) = @_;
     my $ctid = $parameters->{vmid};
-    failure(255, "CT $ctid not running\n") if !is_running($ctid);
-    run_command('lxc-unfreeze', '-n', $ctid) == 0 or worker_failure("resume failed\n");
+    failure(255, "CT $ctid already running\n") if is_running($ctid);
+    failure(70, "pct resume is not stood in for\n");
 }
 
 sub run_lxc_stop {
