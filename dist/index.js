@@ -31936,8 +31936,8 @@ function invalid(seen, remedy) {
 const MODES = ['apply', 'plan'];
 /** Which of libnvidia-container's packages a container gets; `toolkit` is for Docker inside the container. */
 const NVIDIA_CONTAINER = ['library', 'toolkit', 'none'];
-/** How far a container is proven: the driver alone, that the toolkit is there, or by a kernel that it compiles. */
-const VERIFY_LEVELS = ['driver', 'toolkit', 'cuda'];
+/** How far a container is proven: the user space alone, or the toolkit as well. */
+const VERIFY_LEVELS = ['driver', 'toolkit'];
 /** What to do where NVIDIA publishes no checksum of a runfile: refuse, or let the runfile check itself. */
 const RUNFILE_INTEGRITY = ['checksum', 'self-check'];
 /** Whether a snapshot is taken to go back to: where storage can, always (else refuse), or never. */
@@ -32264,7 +32264,7 @@ async function readDesired(get, read) {
     const given = (name) => get(name).trim() || undefined;
     const phoenix = await PhoenixFiles.load(given('phoenix-lxc-config'), given('phoenix-hypervisor-config'), read);
     const cuda = readCuda(given('cuda-version'), phoenix);
-    const verify = choice('verify', given('verify'), VERIFY_LEVELS, 'cuda');
+    const verify = choice('verify', given('verify'), VERIFY_LEVELS, 'toolkit');
     return {
         mode: choice('mode', given('mode'), MODES, 'apply'),
         containers: readContainers(given('containers'), phoenix),
@@ -32449,7 +32449,7 @@ __nccwpck_require__.a(__webpack_module__, async (__webpack_handle_async_dependen
 /* harmony import */ var _desired_inputs_js__WEBPACK_IMPORTED_MODULE_4__ = __nccwpck_require__(1637);
 /* harmony import */ var _errors_js__WEBPACK_IMPORTED_MODULE_5__ = __nccwpck_require__(9473);
 /* harmony import */ var _report_report_js__WEBPACK_IMPORTED_MODULE_6__ = __nccwpck_require__(8376);
-/* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(3162);
+/* harmony import */ var _run_js__WEBPACK_IMPORTED_MODULE_7__ = __nccwpck_require__(5056);
 /* harmony import */ var _system_command_js__WEBPACK_IMPORTED_MODULE_8__ = __nccwpck_require__(6105);
 /* harmony import */ var _system_files_js__WEBPACK_IMPORTED_MODULE_9__ = __nccwpck_require__(2211);
 /* harmony import */ var _system_http_js__WEBPACK_IMPORTED_MODULE_10__ = __nccwpck_require__(6439);
@@ -32918,7 +32918,7 @@ function json(value) {
 
 /***/ }),
 
-/***/ 3162:
+/***/ 5056:
 /***/ ((__unused_webpack___webpack_module__, __webpack_exports__, __nccwpck_require__) => {
 
 
@@ -33340,58 +33340,15 @@ function armouredData(block) {
 
 // EXTERNAL MODULE: ./build/version/driver.js
 var version_driver = __nccwpck_require__(1937);
-;// CONCATENATED MODULE: ./build/facts/cuda-query-programs.js
-/** native/cuda-query, compiled by scripts/cuda-query.ts: change it there. */
-const CUDA_QUERY_PROGRAMS = {
-    x86_64: {
-        sha256: '38ddc6cc41c777ab130afd8934072a2892847bcc1009c1483e2e3aa63fab0df4',
-        base64: 'f0VMRgIBAQAAAAAAAAAAAAMAPgABAAAAEggAAAAAAABAAAAAAAAAAGALAAAAAAAAAAAAAEAAOAAGAEAAEQAQAAYAAAAEAAAAQAAAAAAAAABAAAAAAAAAAEAAAAAAAAAAUAEAAAAAAABQAQAAAAAAAAgAAAAAAAAAAwAAAAQAAACQAQAAAAAAAJABAAAAAAAAkAEAAAAAAAAcAAAAAAAAABwAAAAAAAAAAQAAAAAAAAABAAAABQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAPAIAAAAAAAA8AgAAAAAAAAAEAAAAAAAAAEAAAAGAAAA8AgAAAAAAADwGAAAAAAAAPAYAAAAAAAA4AEAAAAAAADgAQAAAAAAAAAQAAAAAAAAAgAAAAYAAADwCAAAAAAAAPAYAAAAAAAA8BgAAAAAAACgAQAAAAAAAKABAAAAAAAACAAAAAAAAABR5XRkBgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAQAAAAAAAAAC9saWI2NC9sZC1saW51eC14ODYtNjQuc28uMgAAAAAAAQAAAAEAAAABAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAeAAAAEgAAAAAAAAAAAAAAAAAAAAAAAAAPAAAAEgAAAAAAAAAAAAAAAAAAAAAAAAAHAAAAEgAAAAAAAAAAAAAAAAAAAAAAAAABAAAAEgAAAAAAAAAAAAAAAAAAAAAAAAAWAAAAEgAAAAAAAAAAAAAAAAAAAAAAAAAAZGxzeW0AZGxlcnJvcgBkbG9wZW4AZHByaW50ZgBfX2xpYmNfc3RhcnRfbWFpbgBsaWJkbC5zby4yAGxpYmMuc28uNgBHTElCQ18yLjIuNQAAAAACAAMAAwADAAIAAAABAAEAMAAAABAAAAAgAAAAdRppCQAAAwBFAAAAAAAAAAEAAQA7AAAAEAAAAAAAAAB1GmkJAAACAEUAAAAAAAAAkBoAAAAAAAAGAAAAAQAAAAAAAAAAAAAAsBoAAAAAAAAHAAAAAgAAAAAAAAAAAAAAuBoAAAAAAAAHAAAAAwAAAAAAAAAAAAAAwBoAAAAAAAAHAAAABAAAAAAAAAAAAAAAyBoAAAAAAAAHAAAABQAAAAAAAAAAAAAAAAAAAAAAAAD/NRoXAAD/JRwXAAAPH0AA/yUaFwAAaAAAAADp4P////8lEhcAAGgBAAAA6dD/////JQoXAABoAgAAAOnA/////yUCFwAAaAMAAADpsP///0FXvgIAAABIjT1WBAAAQVZBVUFUVVNIgex4AQAAx0QkTAAAAADHRCRQAAAAAOiO////SIXAD4TMAgAATI01PgQAAEiJx0iJw0yJ9uiQ////g8n/SInFSIXAD4THAgAATI09LwQAAEiJ30yJ/uhv////g8n/SYnESIXAD4RvAgAASI01IQQAAEiJ3+hR////g8n/SYnFSIXAD4QeAgAASI01FAQAAEiJ3+gz////SIlEJBBIhcAPhIMCAABIjTUDBAAASInf6Bb///9IiUQkGEiFwA+EhgIAAEiNNfYDAABIid/o+f7//0iJRCQgSIXAD4SJAgAASI017gMAAEiJ3+jc/v//SIlEJChIhcAPhK0CAABIjXwkTEH/1IXAD4XLAQAAi1QkTL8BAAAAMcBIjTXGAwAA6Lf+//8x///VhcAPhd8BAABIjXwkUEH/1YXAD4VlAQAAMdJIjVwkVIN8JFAAiVQkOEyNNaIDAABMjS2RAwAASIlcJDBMjSWNAwAAD45WAQAAiUQkPA8fgAAAAADHRCRUAAAAAIt0JDjHRCRYAAAAAEiLfCQwx0QkXAAAAABIi0QkEP/QhcAPhR8CAABIjVwkYIt0JFRIi0QkKEiJ3//QhcAPhSUCAABIjUQkcItUJFS+AAEAAEiJRCQISInHSItEJBj/0IXAD4UhAgAAi1QkVEyLfCQgSI18JFi+SwAAAEH/14XAD4WAAQAAi1QkVEiNfCRcvkwAAABB/9eFwA+FZwEAAL8BAAAAMcBFMf+9UAUAAEiNNbgCAADonv3//2YPH0QAAEwPo/1MiepCD7YMO0yJ9kkPQtS/AQAAADHASYPHAeh1/f//SYP/EHXXTItEJAiLTCRcvwEAAAAxwItUJFhIjTV5AgAA6E/9//+DRCQ4AYtEJDg5RCRQD4/c/v//i0QkPOshicFIjRXlAQAASI01vQEAAL8BAAAAMcDoGv3//7gBAAAASIHEeAEAAFtdQVxBXUFeQV/DicFMifpIjTWOAQAAvwEAAAAxwOjr/P//68/oxPz//0iNNV4BAAC/AQAAAEiJwjHA6M78///rsonBTInySI01VwEAAL8BAAAAMcDotPz//+uYg8n/SI0VcQEAAL8BAAAASI01MwEAAOiX/P//6Xj///+Dyf9IjRVdAQAAvwEAAABIjTUTAQAA6Hf8///pWP///4PJ/0iNFU0BAAC/AQAAAEiNNfMAAADoV/z//+k4////icFIjRUuAQAASI012QAAADHAvwEAAADoNvz//+kX////g8n/SI0VIQEAAL8BAAAASI01sgAAAOgW/P//6ff+//+JwUiNFdEAAABIjTWYAAAAMcC/AQAAAOj1+///6db+//+JwUiNFeEAAABIjTV3AAAAMcC/AQAAAOjU+///6bX+//+JwUiNFZsAAABIjTVWAAAAMcC/AQAAAOiz+///6ZT+//8x7UmJ0V5IieJIg+TwUFRFMcAxyUiNPaP7////FV0SAAD0bGliY3VkYS5zby4xAG5vdCBsb2FkZWQgJXMKAGN1SW5pdABmYWlsZWQgJXMgJWQKAGN1RHJpdmVyR2V0VmVyc2lvbgBjdURldmljZUdldENvdW50AGN1RGV2aWNlR2V0AGN1RGV2aWNlR2V0TmFtZQBjdURldmljZUdldEF0dHJpYnV0ZQBjdURldmljZUdldFV1aWQAZHJpdmVyICVkCgBncHUgR1BVLQAlcyUwMngAICVkLiVkICVzCgABAAAAAAAAADAAAAAAAAAAAQAAAAAAAAA7AAAAAAAAAPX+/28AAAAAsAEAAAAAAAAFAAAAAAAAAGACAAAAAAAABgAAAAAAAADQAQAAAAAAAAoAAAAAAAAAUQAAAAAAAAALAAAAAAAAABgAAAAAAAAAFQAAAAAAAAAAAAAAAAAAAAMAAAAAAAAAmBoAAAAAAAACAAAAAAAAAGAAAAAAAAAAFAAAAAAAAAAHAAAAAAAAABcAAAAAAAAAGAMAAAAAAAAHAAAAAAAAAAADAAAAAAAACAAAAAAAAAAYAAAAAAAAAAkAAAAAAAAAGAAAAAAAAAAeAAAAAAAAAAgAAAAAAAAA+///bwAAAAABAAAIAAAAAP7//28AAAAAwAIAAAAAAAD///9vAAAAAAIAAAAAAAAA8P//bwAAAACyAgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA8BgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAlgMAAAAAAACmAwAAAAAAALYDAAAAAAAAxgMAAAAAAAAALnNoc3RydGFiAC5pbnRlcnAALmdudS5oYXNoAC5keW5zeW0ALmR5bnN0cgAuZ251LnZlcnNpb24ALmdudS52ZXJzaW9uX3IALnJlbGEuZHluAC5yZWxhLnBsdAAudGV4dAAucm9kYXRhAC5laF9mcmFtZQAuZHluYW1pYwAuZ290AC5nb3QucGx0AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAACwAAAAEAAAACAAAAAAAAAJABAAAAAAAAkAEAAAAAAAAcAAAAAAAAAAAAAAAAAAAAAQAAAAAAAAAAAAAAAAAAABMAAAD2//9vAgAAAAAAAACwAQAAAAAAALABAAAAAAAAHAAAAAAAAAADAAAAAAAAAAgAAAAAAAAAAAAAAAAAAAAdAAAACwAAAAIAAAAAAAAA0AEAAAAAAADQAQAAAAAAAJAAAAAAAAAABAAAAAEAAAAIAAAAAAAAABgAAAAAAAAAJQAAAAMAAAACAAAAAAAAAGACAAAAAAAAYAIAAAAAAABRAAAAAAAAAAAAAAAAAAAAAQAAAAAAAAAAAAAAAAAAAC0AAAD///9vAgAAAAAAAACyAgAAAAAAALICAAAAAAAADAAAAAAAAAADAAAAAAAAAAIAAAAAAAAAAgAAAAAAAAA6AAAA/v//bwIAAAAAAAAAwAIAAAAAAADAAgAAAAAAAEAAAAAAAAAABAAAAAIAAAAIAAAAAAAAAAAAAAAAAAAASQAAAAQAAAACAAAAAAAAAAADAAAAAAAAAAMAAAAAAAAYAAAAAAAAAAMAAAAAAAAACAAAAAAAAAAYAAAAAAAAAFMAAAAEAAAAQgAAAAAAAAAYAwAAAAAAABgDAAAAAAAAYAAAAAAAAAADAAAADwAAAAgAAAAAAAAAGAAAAAAAAABYAAAAAQAAAAYAAAAAAAAAgAMAAAAAAACAAwAAAAAAAFAAAAAAAAAAAAAAAAAAAAAQAAAAAAAAABAAAAAAAAAAXQAAAAEAAAAGAAAAAAAAANADAAAAAAAA0AMAAAAAAABkBAAAAAAAAAAAAAAAAAAAEAAAAAAAAAAAAAAAAAAAAGMAAAABAAAAMgAAAAAAAAA0CAAAAAAAADQIAAAAAAAAvAAAAAAAAAAAAAAAAAAAAAEAAAAAAAAAAQAAAAAAAABrAAAAAQAAAAIAAAAAAAAA8AgAAAAAAADwCAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAIAAAAAAAAAAAAAAAAAAAAdQAAAAYAAAADAAAAAAAAAPAYAAAAAAAA8AgAAAAAAACgAQAAAAAAAAQAAAAAAAAACAAAAAAAAAAQAAAAAAAAAH4AAAABAAAAAwAAAAAAAACQGgAAAAAAAJAKAAAAAAAACAAAAAAAAAAAAAAAAAAAAAgAAAAAAAAACAAAAAAAAACDAAAAAQAAAAMAAAAAAAAAmBoAAAAAAACYCgAAAAAAADgAAAAAAAAAAAAAAAAAAAAIAAAAAAAAAAgAAAAAAAAAAQAAAAMAAAAAAAAAAAAAAAAAAAAAAAAA0AoAAAAAAACMAAAAAAAAAAAAAAAAAAAAAQAAAAAAAAAAAAAAAAAAAA==',
-    },
-    aarch64: {
-        sha256: 'e3a3dcafcc5deab11d900287083f12bd6e568865d181a98e831b4eaddc6e9ac9',
-        base64: 'f0VMRgIBAQAAAAAAAAAAAAMAtwABAAAAmAcAAAAAAABAAAAAAAAAAOgKAAAAAAAAAAAAAEAAOAAGAEAADwAOAAYAAAAEAAAAQAAAAAAAAABAAAAAAAAAAEAAAAAAAAAAUAEAAAAAAABQAQAAAAAAAAgAAAAAAAAAAwAAAAQAAACQAQAAAAAAAJABAAAAAAAAkAEAAAAAAAAbAAAAAAAAABsAAAAAAAAAAQAAAAAAAAABAAAABQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAALMIAAAAAAAAswgAAAAAAAAAAAEAAAAAAAEAAAAGAAAAuAgAAAAAAAC4CAEAAAAAALgIAQAAAAAAuAEAAAAAAAC4AQAAAAAAAAAAAQAAAAAAAgAAAAYAAAC4CAAAAAAAALgIAQAAAAAAuAgBAAAAAABwAQAAAAAAAHABAAAAAAAACAAAAAAAAABR5XRkBgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAQAAAAAAAAAC9saWIvbGQtbGludXgtYWFyY2g2NC5zby4xAAAAAAAAAQAAAAEAAAABAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAHAAAAEgAAAAAAAAAAAAAAAAAAAAAAAAAWAAAAEgAAAAAAAAAAAAAAAAAAAAAAAAABAAAAEgAAAAAAAAAAAAAAAAAAAAAAAAAeAAAAEgAAAAAAAAAAAAAAAAAAAAAAAAAPAAAAEgAAAAAAAAAAAAAAAAAAAAAAAAAAZGxzeW0AZGxlcnJvcgBkbG9wZW4AZHByaW50ZgBfX2xpYmNfc3RhcnRfbWFpbgBsaWJkbC5zby4yAGxpYmMuc28uNgBHTElCQ18yLjE3AAAAAgADAAIAAwACAAAAAAABAAEAOwAAABAAAAAgAAAAl5GWBgAAAwBFAAAAAAAAAAEAAQAwAAAAEAAAAAAAAACXkZYGAAACAEUAAAAAAAAASAoBAAAAAAACBAAAAQAAAAAAAAAAAAAAUAoBAAAAAAACBAAAAgAAAAAAAAAAAAAAWAoBAAAAAAACBAAAAwAAAAAAAAAAAAAAYAoBAAAAAAACBAAABAAAAAAAAAAAAAAAaAoBAAAAAAACBAAABQAAAAAAAAAAAAAAAAAAAAAAAADwe7+pkAAAkBEiRfkQAimRIAIf1h8gA9UfIAPVHyAD1ZAAAJARJkX5ECIpkSACH9aQAACQESpF+RBCKZEgAh/WkAAAkBEuRfkQYimRIAIf1pAAAJARMkX5EIIpkSACH9aQAACQETZF+RCiKZEgAh/W/XukqQAAAJBBAIBS/QMAkQBAH5H//xMp9v//l2AVALTzUwGp92MDqRgAAJAUwx+R4QMUqvtzBan7AwCq5f//l/MDAKoAFQC09VsCqRUAAJC1IiCR4QMVquADG6rd//+X9AMAqkAVALQXAACQ+WsEqfmCIJHhAxmq4AMbqtX//5f2AwCqoA8AtAAAAJAZ4CCR4QMZquADG6rO//+X+gMAqsAOALQAAACQGSAhkeEDGargAxuqx///l+A7APngDQC0AAAAkBxgIZHhAxyq4AMbqsD//5f5AwCqABMAtAAAAJAcwCGR4QMcquADG6q5//+X4D8A+SASALTgcwKRgAI/1oANADXin0C5AQAAkCEAIpEgAIBSq///lwAAgFJgAj/WgBEANeCDApHAAj/W4G8AueARADXgo0C5HwAAce0IAFQAAACQAEAikRcAAJD3YiKR4EcA+eCTApEYAIBS4EMA+eDDApHgMwD54ENA+f//FCn/rwC54QMYKkADP9ZgEAA14DNA+eI/QPnhp0C5QAA/1kAPADXjO0D5+wMDkeKnQLngAxuqASCAUmAAP9ZgDwA14qdAueCjApFhCYBSIAM/1vwDACrADAA14qdAueCzApGBCYBSIAM/1vwDACoADAA14UdA+RUAAJDzM0D5FAAAkLWCIpGUIh+RIACAUhaqgNJw//+XHyAD1cAm3JpjFkA4HwBA8pwHABGCEpea4QMVqiAAgFJn//+Xn0MAceH+/1TiD1UpIACAUuQDG6oYAwALAQAAkCGgIpFe//+X4KNAuR8AGGus+P9U81NBqfVbQqn3Y0Op+WtEqftzRangb0C5/XvcqMADX9YBAACQ4gMZqiHgH5EDAIASIACAUk3//5fzU0Gp9VtCqfdjQ6n5a0Sp+3NFqSAAgFLgbwC58P//F+MDACriAxWqAQAAkCAAgFIh4B+R8v//Fzr//5fiAwCqAQAAkCAAgFIhgB+ROf//l/H//xfiAxSqAQAAkAMAgBIh4B+RIACAUjL//5fzU0Gp92NDqftzRann//8X4gMVqgEAAJADAIASIeAfkSAAgFIo//+X81NBqfVbQqn3Y0Op+3NFqdz//xcBAACQ4gMcqiHgH5EDAIASIACAUtD//xfjAwAqAsMfkdj//xcAAACQ4wMcKgJgIZHU//8X4wMAKuKCIJHR//8X4wMAKgAAAJACwCGRzf//F+MDACoAAACQAuAgkcn//xfjAwAqAAAAkAIgIZHF//8XHQCA0h4AgNLlAwCq4QNA+eIjAJHmAwCRAAAAkADAD5EDAIDSBACA0gT//5cAACDULQAAAAAAAABsaWJjdWRhLnNvLjEAAAAAbm90IGxvYWRlZCAlcwoAAGN1SW5pdAAAZmFpbGVkICVzICVkCgAAAGN1RHJpdmVyR2V0VmVyc2lvbgAAAAAAAGN1RGV2aWNlR2V0Q291bnQAAAAAAAAAAGN1RGV2aWNlR2V0AAAAAABjdURldmljZUdldE5hbWUAY3VEZXZpY2VHZXRBdHRyaWJ1dGUAAAAAY3VEZXZpY2VHZXRVdWlkAGRyaXZlciAlZAoAAAAAAABncHUgR1BVLQAAAAAAAAAAJXMlMDJ4AAAgJWQuJWQgJXMKAAAAAAAAAQAAAAAAAAAwAAAAAAAAAAEAAAAAAAAAOwAAAAAAAAD1/v9vAAAAALABAAAAAAAABQAAAAAAAABgAgAAAAAAAAYAAAAAAAAA0AEAAAAAAAAKAAAAAAAAAFAAAAAAAAAACwAAAAAAAAAYAAAAAAAAABUAAAAAAAAAAAAAAAAAAAADAAAAAAAAADAKAQAAAAAAAgAAAAAAAAB4AAAAAAAAABQAAAAAAAAABwAAAAAAAAAXAAAAAAAAAAADAAAAAAAAHgAAAAAAAAAIAAAAAAAAAPv//28AAAAAAQAACAAAAAD+//9vAAAAAMACAAAAAAAA////bwAAAAACAAAAAAAAAPD//28AAAAAsAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAC4CAEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAIADAAAAAAAAgAMAAAAAAACAAwAAAAAAAIADAAAAAAAAgAMAAAAAAAAALnNoc3RydGFiAC5pbnRlcnAALmdudS5oYXNoAC5keW5zeW0ALmR5bnN0cgAuZ251LnZlcnNpb24ALmdudS52ZXJzaW9uX3IALnJlbGEucGx0AC50ZXh0AC5yb2RhdGEALmR5bmFtaWMALmdvdAAuZ290LnBsdAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAACwAAAAEAAAACAAAAAAAAAJABAAAAAAAAkAEAAAAAAAAbAAAAAAAAAAAAAAAAAAAAAQAAAAAAAAAAAAAAAAAAABMAAAD2//9vAgAAAAAAAACwAQAAAAAAALABAAAAAAAAHAAAAAAAAAADAAAAAAAAAAgAAAAAAAAAAAAAAAAAAAAdAAAACwAAAAIAAAAAAAAA0AEAAAAAAADQAQAAAAAAAJAAAAAAAAAABAAAAAEAAAAIAAAAAAAAABgAAAAAAAAAJQAAAAMAAAACAAAAAAAAAGACAAAAAAAAYAIAAAAAAABQAAAAAAAAAAAAAAAAAAAAAQAAAAAAAAAAAAAAAAAAAC0AAAD///9vAgAAAAAAAACwAgAAAAAAALACAAAAAAAADAAAAAAAAAADAAAAAAAAAAIAAAAAAAAAAgAAAAAAAAA6AAAA/v//bwIAAAAAAAAAwAIAAAAAAADAAgAAAAAAAEAAAAAAAAAABAAAAAIAAAAIAAAAAAAAAAAAAAAAAAAASQAAAAQAAABCAAAAAAAAAAADAAAAAAAAAAMAAAAAAAB4AAAAAAAAAAMAAAANAAAACAAAAAAAAAAYAAAAAAAAAE4AAAABAAAABgAAAAAAAACAAwAAAAAAAIADAAAAAAAAcAAAAAAAAAAAAAAAAAAAABAAAAAAAAAAAAAAAAAAAABTAAAAAQAAAAYAAAAAAAAA8AMAAAAAAADwAwAAAAAAANgDAAAAAAAAAAAAAAAAAAAQAAAAAAAAAAAAAAAAAAAAWQAAAAEAAAAyAAAAAAAAAMgHAAAAAAAAyAcAAAAAAADrAAAAAAAAAAAAAAAAAAAACAAAAAAAAAABAAAAAAAAAGEAAAAGAAAAAwAAAAAAAAC4CAEAAAAAALgIAAAAAAAAcAEAAAAAAAAEAAAAAAAAAAgAAAAAAAAAEAAAAAAAAABqAAAAAQAAAAMAAAAAAAAAKAoBAAAAAAAoCgAAAAAAAAgAAAAAAAAAAAAAAAAAAAAIAAAAAAAAAAgAAAAAAAAAbwAAAAEAAAADAAAAAAAAADAKAQAAAAAAMAoAAAAAAABAAAAAAAAAAAAAAAAAAAAACAAAAAAAAAAIAAAAAAAAAAEAAAADAAAAAAAAAAAAAAAAAAAAAAAAAHAKAAAAAAAAeAAAAAAAAAAAAAAAAAAAAAEAAAAAAAAAAAAAAAAAAAA=',
-    },
-};
-
-;// CONCATENATED MODULE: ./build/facts/cuda-proof-source.js
-/** native/cuda-proof/cuda-proof.cu, put here by scripts/cuda-proof.ts: change it there. */
-const CUDA_PROOF_SOURCE = '/*\n * cuda-proof: runs kernels on every GPU that CUDA shows, checks their numbers against the processor\'s, and measures copies.\n *\n * Prints a line for each GPU and ends with 0, or with 1 after the line that tells what failed:\n *   gpu GPU-e37561c6-1450-88f3-251a-6e09235c19d6 integers 0 floats 0 host-to-device 24.1 device-to-device 1290.4\n *   failed cudaMalloc 2 out of memory\n * The numbers are wrong integers (of 262144, compared exactly) and wrong floats (with a tolerance), then GB/s: 10^9 bytes\n * copied per second, the best of several; 0.0 where the GPU has no room for it.\n */\n#include <cuda_runtime.h>\n\n#include <chrono>\n#include <cmath>\n#include <cstdio>\n#include <vector>\n\nstatic const int COUNT = 1 << 18, THREADS = 256, ROUNDS = 32;\nstatic const size_t COPY_BYTES = 64u << 20;\n\n/* The same steps on GPU and processor: integers must come out equal to the bit. */\n__host__ __device__ inline unsigned mixed(unsigned x)\n{\n    for (int i = 0; i < ROUNDS; i++) {\n        x ^= x << 13;\n        x ^= x >> 17;\n        x ^= x << 5;\n        x = x * 2654435761u + 1u;\n    }\n    return x;\n}\n\n/* Floats may differ in their last bits, where one of the two multiplies and adds in one step. */\n__host__ __device__ inline float summed(int x)\n{\n    float sum = 0.0f;\n    for (int i = 1; i <= ROUNDS; i++) sum += sqrtf((float)x + (float)i) / (float)i;\n    return sum;\n}\n\n__global__ void compute(unsigned *integers, float *floats, int count)\n{\n    int i = blockIdx.x * blockDim.x + threadIdx.x;\n    if (i < count) {\n        integers[i] = mixed((unsigned)i);\n        floats[i] = summed(i);\n    }\n}\n\nstatic int failed(const char *call, cudaError_t error)\n{\n    printf("failed %s %d %s\\n", call, (int)error, cudaGetErrorString(error));\n    return 1;\n}\n\n#define TRY(call, ...) do { \\\n    cudaError_t error = call(__VA_ARGS__); \\\n    if (error != cudaSuccess) return failed(#call, error); \\\n} while (0)\n\n/* GB/s of the best of several copies. */\nstatic double gigabytes_per_second(void *to, const void *from, cudaMemcpyKind kind)\n{\n    double best = 0;\n    for (int i = 0; i < 5; i++) {\n        auto begin = std::chrono::steady_clock::now();\n        if (cudaMemcpy(to, from, COPY_BYTES, kind) != cudaSuccess || cudaDeviceSynchronize() != cudaSuccess) return 0;\n        std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;\n        best = fmax(best, COPY_BYTES / seconds.count() / 1e9);\n    }\n    return best;\n}\n\nstatic int prove(int device)\n{\n    cudaDeviceProp properties;\n    TRY(cudaSetDevice, device);\n    TRY(cudaGetDeviceProperties, &properties, device);\n\n    unsigned *integers;\n    float *floats;\n    std::vector<unsigned> got_integers(COUNT);\n    std::vector<float> got_floats(COUNT);\n    TRY(cudaMalloc, (void **)&integers, COUNT * sizeof *integers);\n    TRY(cudaMalloc, (void **)&floats, COUNT * sizeof *floats);\n    compute<<<(COUNT + THREADS - 1) / THREADS, THREADS>>>(integers, floats, COUNT);\n    TRY(cudaGetLastError);\n    TRY(cudaDeviceSynchronize);\n    TRY(cudaMemcpy, got_integers.data(), integers, COUNT * sizeof *integers, cudaMemcpyDeviceToHost);\n    TRY(cudaMemcpy, got_floats.data(), floats, COUNT * sizeof *floats, cudaMemcpyDeviceToHost);\n    TRY(cudaFree, integers);\n    TRY(cudaFree, floats);\n    int wrong_integers = 0, wrong_floats = 0;\n    for (int i = 0; i < COUNT; i++) {\n        float expected = summed(i);\n        wrong_integers += got_integers[i] != mixed((unsigned)i);\n        wrong_floats += !(fabsf(got_floats[i] - expected) <= 1e-4f * expected);\n    }\n\n    void *host = nullptr, *from = nullptr, *to = nullptr;\n    double to_device = 0, on_device = 0;\n    if (cudaMallocHost(&host, COPY_BYTES) == cudaSuccess && cudaMalloc(&from, COPY_BYTES) == cudaSuccess) {\n        to_device = gigabytes_per_second(from, host, cudaMemcpyHostToDevice);\n        if (cudaMalloc(&to, COPY_BYTES) == cudaSuccess) on_device = gigabytes_per_second(to, from, cudaMemcpyDeviceToDevice);\n    }\n    cudaFree(to);\n    cudaFree(from);\n    if (host) cudaFreeHost(host);\n    cudaGetLastError();\n\n    printf("gpu GPU-");\n    for (int i = 0; i < 16; i++) {\n        const char *dash = i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "";\n        printf("%s%02x", dash, (unsigned)(unsigned char)properties.uuid.bytes[i]);\n    }\n    printf(" integers %d floats %d host-to-device %.1f device-to-device %.1f\\n", wrong_integers, wrong_floats, to_device,\n           on_device);\n    return wrong_integers || wrong_floats;\n}\n\nint main()\n{\n    int count = 0;\n    TRY(cudaGetDeviceCount, &count);\n    for (int device = 0; device < count; device++)\n        if (prove(device)) return 1;\n    return 0;\n}\n';
-
-;// CONCATENATED MODULE: ./build/facts/kept-proof.js
-
-
-/** Names the source of the proof in the name of the program that is kept of it. */
-const CUDA_PROOF_ID = (0,external_node_crypto_.createHash)('sha256').update(CUDA_PROOF_SOURCE).digest('hex');
-/** Where a container keeps the compiled proof, so that it is compiled once for each toolkit. */
-const DIRECTORY = '/var/cache/proxmox-lxc-nvidia';
-/**
- * Shell: `kept_proof TOOLKIT ID` prints the path of the program that this toolkit's nvcc makes of the source ID;
- * `kept_directory` is where it lies. Another version of nvcc, another path.
- */
-const KEPT_PROOF = `
-kept_directory=${DIRECTORY}
-kept_proof() {
-  key=$({ printf '%s' "$2"; "$1/bin/nvcc" --version; } 2> /dev/null | sha256sum | cut -c -16)
-  printf '%s/%s-%s' "$kept_directory" "${'$'}{1##*/}" "$key"
-}
-`;
-
 ;// CONCATENATED MODULE: ./build/facts/guest-probe.js
-
 /**
  * The probe: one POSIX shell script that observes a container from inside and only reads. It prints records, a line each:
  * a name and its fields, separated by tabs; text that may hold anything is base64. The last record is `end`.
  *
- * Positional arguments: 1 directory of the wanted toolkit (`/usr/local/cuda-12.8`) or empty, 2 (optional) the program
- * cuda-query in hexadecimal digits, 3 (optional) the id of the proof's source: the program kept of it is run.
- *
- * cuda-query runs out of memory that has no name in any file system (memfd_create): nothing is written, nothing is left
- * behind when it is killed, and no mount option forbids it. perl-base, which does that, is essential in Debian and Ubuntu.
+ * Positional argument 1: directory of the wanted toolkit (`/usr/local/cuda-12.8`) or empty.
  */
 const GUEST_PROBE = String.raw `
 set -u
-toolkit=$1 cuda_query=${'$'}{2-} proof=${'$'}{3-}
-${KEPT_PROOF}
 record() { printf '%s' "$1"; shift; for field; do printf '\t%s' "$field"; done; printf '\n'; }
 encoded() { base64 | tr -d '\n'; }
 # No file that is asked for is ever that large; a part of one could be taken for the whole.
@@ -33460,9 +33417,6 @@ for file in /var/tmp/proxmox-lxc-nvidia* /root/proxmox-lxc-nvidia* /opt/proxmox-
   if [ -e "$file" ]; then record leftover "$file"; fi
 done
 
-# A GPU that hangs once isn't waited for again.
-code=0
-responsive() { case $code in 124|137) return 1 ;; esac; }
 for node in /dev/nvidia*; do
   [ -c "$node" ] || continue
   message=$(dd if="$node" of=/dev/null count=0 2>&1) && result=ok || case $message in
@@ -33477,36 +33431,14 @@ done
 
 if command -v nvidia-smi > /dev/null 2>&1; then
   command_output smi-query nvidia-smi --query-gpu=index,uuid,name,driver_version,pci.bus_id,memory.total --format=csv,noheader
-  if responsive; then command_output smi-table nvidia-smi; fi
+  # A hang isn't waited for twice.
+  case $code in 124|137) ;; *) command_output smi-table nvidia-smi ;; esac
 fi
-if [ -n "$cuda_query" ] && responsive; then
-  command_output cuda-query perl -e '
-    my %memfd_create = (x86_64 => 319, aarch64 => 279);
-    my ($machine, $name, $program) = ($ARGV[0], "cuda-query", pack("H*", $ARGV[1]));
-    my $number = $memfd_create{$machine} or die "no memfd_create on $machine\n";
-    my $descriptor = syscall($number, $name, 0);
-    die "memfd_create: $!\n" if $descriptor < 0;
-    open(my $file, ">&=", $descriptor) or die "memfd: $!\n";
-    syswrite($file, $program) == length($program) or die "memfd: $!\n";
-    exec({ "/proc/self/fd/$descriptor" } $name) or die "exec: $!\n";
-  ' "$(uname -m)" "$cuda_query"
-fi
-if [ -n "$toolkit" ] && [ -x "$toolkit/bin/nvcc" ]; then
-  # A program that another user could have put there isn't run.
-  if [ -n "$proof" ] && responsive; then
-    kept=$(kept_proof "$toolkit" "$proof")
-    if [ -f "$kept" ] && [ "$(stat -c %u:%a -- "$kept_directory" "$kept" | tr '\n' ' ')" = '0:755 0:755 ' ]; then
-      command_output cuda-proof "$kept"
-    fi
-  fi
-  command_output nvcc "$toolkit/bin/nvcc" --version
-fi
+if [ -n "$1" ] && [ -x "$1/bin/nvcc" ]; then command_output nvcc "$1/bin/nvcc" --version; fi
 record end
 `;
 
 ;// CONCATENATED MODULE: ./build/facts/guest.js
-
-
 
 
 
@@ -33518,13 +33450,10 @@ const LIMIT_SECONDS = 240;
  * Observes the inside of a running container in one `pct exec`. Only reads.
  *
  * @param toolkitDirectory of the wanted toolkit, e.g. `/usr/local/cuda-12.8`, or `""`.
- * @param architecture the host's, which is also a supported container's
- * @param prove whether the program kept of the proof is run
  * @throws ActionError PCT_FAILED, PROBE_FAILED, TIMEOUT and what pct's own failures mean
  */
-async function observeGuest(pct, ctid, toolkitDirectory, architecture, prove) {
-    const cudaQuery = Buffer.from(CUDA_QUERY_PROGRAMS[architecture].base64, 'base64').toString('hex');
-    const result = await pct.script(ctid, GUEST_PROBE, [toolkitDirectory, cudaQuery, ...(prove ? [CUDA_PROOF_ID] : [])], {
+async function observeGuest(pct, ctid, toolkitDirectory) {
+    const result = await pct.script(ctid, GUEST_PROBE, [toolkitDirectory], {
         purpose: 'observing it',
         timeoutSeconds: LIMIT_SECONDS,
     });
@@ -33588,8 +33517,6 @@ function parseProbe(text) {
         })),
         leftovers: all('leftover').map(([path = '']) => path),
         nvidiaSmi: { query: commandFact(first('smi-query')), table: commandFact(first('smi-table')) },
-        cuda: commandFact(first('cuda-query')),
-        proof: commandFact(first('cuda-proof')),
         nvcc: commandFact(first('nvcc')),
     };
 }
@@ -33663,7 +33590,7 @@ function deb822Uris(text) {
 }
 
 // EXTERNAL MODULE: ./build/version/cuda.js
-var version_cuda = __nccwpck_require__(2680);
+var cuda = __nccwpck_require__(2680);
 ;// CONCATENATED MODULE: ./build/plan/gaps.js
 
 
@@ -33684,7 +33611,7 @@ function findGaps(desired, guest, driver, repositories) {
     const driverPackages = guest.packages
         .filter(({ name, installed }) => installed && isDriverPackage(name))
         .map(qualifiedName);
-    const toolkit = desired.cuda.kind === 'none' ? null : (0,version_cuda/* toolkitPackage */.BV)(desired.cuda.version);
+    const toolkit = desired.cuda.kind === 'none' ? null : (0,cuda/* toolkitPackage */.BV)(desired.cuda.version);
     return {
         apt: aptGap(guest, repositories),
         driverPackages,
@@ -33955,55 +33882,6 @@ function applyAction(action, context) {
     }
 }
 
-;// CONCATENATED MODULE: ./build/apply/cuda-proof.js
-
-
-/** Seconds for nvcc, which takes a few, and for the kernels. */
-const cuda_proof_LIMIT_SECONDS = 300;
-/**
- * Compiles the proof with a toolkit's nvcc and its host compiler, runs it, and keeps the program when it passed. Whatever
- * else happens, nothing is left. Prints what the program prints, or "not compiled" and what nvcc says.
- *
- * Arguments: toolkit, id of the source, source, compute capabilities without dots. Code for exactly these GPUs first; where
- * this nvcc doesn't know one of them, the driver compiles what nvcc makes by default.
- */
-const PROVE = String.raw `
-set -eu
-umask 022
-${KEPT_PROOF}
-toolkit=$1 id=$2 source=$3; shift 3
-mkdir -p "$kept_directory"
-rm -rf "$kept_directory"/.new.*
-work=$(mktemp -d "$kept_directory/.new.XXXXXX")
-trap 'rm -rf "$work"; rmdir "$kept_directory" 2> /dev/null || :' EXIT
-printf '%s' "$source" > "$work/cuda-proof.cu"
-for capability; do
-  set -- "$@" -gencode "arch=compute_$capability,code=sm_$capability"
-  shift
-done
-compile() { TMPDIR=$work "$toolkit/bin/nvcc" -O2 "$@" -o "$work/program" "$work/cuda-proof.cu" > "$work/log" 2>&1; }
-if ! compile "$@" && ! compile; then
-  printf 'not compiled\n'
-  head -c 65536 "$work/log"
-  exit 1
-fi
-chmod 755 "$work/program"
-timeout -k 5 60 "$work/program" 2>&1
-rm -f "$kept_directory/${'$'}{toolkit##*/}"-*
-mv "$work/program" "$(kept_proof "$toolkit" "$id")"
-`;
-/**
- * Has the container compile and run the proof. What it answers is judged by verify/cuda-proof.ts.
- *
- * @param capabilities of the container's GPUs, e.g. `9.0`
- * @throws ActionError PCT_FAILED, TIMEOUT, CANCELLED
- */
-async function compileProof(pct, ctid, toolkit, capabilities) {
-    const numbers = [...new Set(capabilities)].map((capability) => capability.replace('.', ''));
-    const { exitCode, stdout, stderr } = await pct.script(ctid, PROVE, [toolkit, CUDA_PROOF_ID, CUDA_PROOF_SOURCE, ...numbers], { purpose: 'compiling and running a kernel', timeoutSeconds: cuda_proof_LIMIT_SECONDS });
-    return { exitCode, output: exitCode === 0 ? stdout : `${stdout}${stderr}` };
-}
-
 // EXTERNAL MODULE: external "node:fs/promises"
 var external_node_fs_promises_ = __nccwpck_require__(1455);
 // EXTERNAL MODULE: external "node:path"
@@ -34068,7 +33946,7 @@ var __disposeResources = (undefined && undefined.__disposeResources) || (functio
 
 
 /** On the host's disk, where it outlives the run and a restart. */
-const journal_DIRECTORY = '/var/lib/proxmox-lxc-nvidia/journal';
+const DIRECTORY = '/var/lib/proxmox-lxc-nvidia/journal';
 /**
  * What is being done to a container. Written before each side effect, gone when the container is as it was or as planned;
  * what is found here when nobody holds the container's lock is what an interrupted run left.
@@ -34094,7 +33972,7 @@ const Entry = schemas/* object */.Ikc({
 class Journal {
     #directory;
     #path;
-    constructor(ctid, directory = journal_DIRECTORY) {
+    constructor(ctid, directory = DIRECTORY) {
         this.#directory = directory;
         this.#path = (0,external_node_path_.join)(directory, `${ctid}.json`);
     }
@@ -34753,11 +34631,11 @@ const RELEASED_WITH = {
 };
 /** Whether a driver can run programs built with a toolkit. A major version we don't know counts as full. */
 function compatibility(driver, toolkit) {
-    const minimum = MINIMUM[(0,version_cuda/* cudaText */.Pz)(toolkit)] ?? MAJOR_MINIMUM[toolkit.major];
+    const minimum = MINIMUM[(0,cuda/* cudaText */.Pz)(toolkit)] ?? MAJOR_MINIMUM[toolkit.major];
     if (minimum !== undefined && !(0,version_driver/* atLeast */.jZ)(driver, minimum)) {
         return { kind: 'impossible', minimum, newestPossible: newestReleasedWith(driver) };
     }
-    const releasedWith = RELEASED_WITH[(0,version_cuda/* cudaText */.Pz)(toolkit)];
+    const releasedWith = RELEASED_WITH[(0,cuda/* cudaText */.Pz)(toolkit)];
     return releasedWith === undefined || (0,version_driver/* atLeast */.jZ)(driver, releasedWith)
         ? { kind: 'full' }
         : { kind: 'limited', releasedWith };
@@ -34829,7 +34707,7 @@ function checkHost(desired, host) {
     if (desired.cuda.kind === 'version') {
         const fit = compatibility(version, desired.cuda.version);
         if (fit.kind === 'impossible') {
-            throw new errors/* ActionError */.lZ('CUDA_NEEDS_NEWER_DRIVER', `CUDA ${(0,version_cuda/* cudaText */.Pz)(desired.cuda.version)} needs driver ${fit.minimum} or newer, but host ${host.node} runs ${version}.`, fit.newestPossible === null
+            throw new errors/* ActionError */.lZ('CUDA_NEEDS_NEWER_DRIVER', `CUDA ${(0,cuda/* cudaText */.Pz)(desired.cuda.version)} needs driver ${fit.minimum} or newer, but host ${host.node} runs ${version}.`, fit.newestPossible === null
                 ? 'Update the driver on the host first.'
                 : `Update the driver on the host first, or ask for a toolkit up to ${fit.newestPossible}.`);
         }
@@ -35173,7 +35051,7 @@ function makePlan(desired, { host, container, upstream }) {
         });
     }
     if (gaps.toolkit !== null && desired.cuda.kind === 'version') {
-        const name = (0,version_cuda/* toolkitPackage */.BV)(desired.cuda.version);
+        const name = (0,cuda/* toolkitPackage */.BV)(desired.cuda.version);
         const offered = upstream.cuda?.packages ?? [];
         const found = offered.find((entry) => entry.name === name);
         if (found === undefined)
@@ -35252,9 +35130,9 @@ function offeredVersion(repository, name) {
 }
 function toolkitMissing(name, offered, distribution) {
     const versions = offered
-        .flatMap((candidate) => (0,version_cuda/* cudaOfPackage */.t2)(candidate) ?? [])
-        .sort(version_cuda/* compareCudaVersions */.Ai)
-        .map(version_cuda/* cudaText */.Pz);
+        .flatMap((candidate) => (0,cuda/* cudaOfPackage */.t2)(candidate) ?? [])
+        .sort(cuda/* compareCudaVersions */.Ai)
+        .map(cuda/* cudaText */.Pz);
     return new errors/* ActionError */.lZ('TOOLKIT_NOT_AVAILABLE', `NVIDIA's repository for ${distribution} has no ${name}.`, versions.length === 0 ? 'It has no toolkit at all: check "cuda-repository".' : `It has: ${versions.join(', ')}.`);
 }
 function warnings(desired, { host, container, upstream }, driver, actions) {
@@ -35264,7 +35142,7 @@ function warnings(desired, { host, container, upstream }, driver, actions) {
         if (fit.kind === 'limited') {
             found.push({
                 code: 'CUDA_LIMITED',
-                message: `CUDA ${(0,version_cuda/* cudaText */.Pz)(desired.cuda.version)} was released with driver ${fit.releasedWith}; ${driver} runs it with limits (no compilation of its newer PTX).`,
+                message: `CUDA ${(0,cuda/* cudaText */.Pz)(desired.cuda.version)} was released with driver ${fit.releasedWith}; ${driver} runs it with limits (no compilation of its newer PTX).`,
             });
         }
     }
@@ -36536,170 +36414,7 @@ function explainSmi({ exitCode }) {
     return MEANINGS[exitCode] ?? { meaning: `it ended with exit code ${exitCode}`, remedy: 'See its output below.' };
 }
 
-;// CONCATENATED MODULE: ./build/verify/cuda-query.js
-
-
-/** Reads what native/cuda-query printed; its source tells the lines. */
-function parseCudaQuery(output) {
-    const failed = /^failed (\w+) (-?\d+)$/m.exec(output);
-    if (failed)
-        return { kind: 'failed', call: failed[1] ?? '', code: Number(failed[2]) };
-    const message = /^not loaded (.*)$/m.exec(output)?.[1];
-    if (message !== undefined)
-        return { kind: 'not-loaded', message };
-    const driver = /^driver (\d+)$/m.exec(output)?.[1];
-    if (driver === undefined)
-        return { kind: 'other' };
-    const gpus = [...output.matchAll(/^gpu (GPU-[0-9a-f-]{36}) (\d+\.\d+) (.*)$/gm)];
-    return {
-        kind: 'gpus',
-        driver: Number(driver),
-        gpus: gpus.map(([, uuid = '', capability = '', name = '']) => ({ uuid, capability, name })),
-    };
-}
-/** `13000` → `13.0`: CUDA's versions are 1000 × major + 10 × minor. */
-function cudaVersionText(version) {
-    return `${Math.floor(version / 1000)}.${Math.floor((version % 1000) / 10)}`;
-}
-const UVM = 'Pass /dev/nvidia-uvm through and restart the container; if the host has none: nvidia-modprobe -u -c 0 there.';
-const NODES = "Pass the GPU's node and /dev/nvidiactl through and restart the container.";
-/** CUresult, from NVIDIA's cuda.h, of what initialising CUDA can answer; remedies from recordings (test/fixtures/nvidia). */
-const ERRORS = {
-    2: { name: 'OUT_OF_MEMORY', remedy: "Another program uses up the GPU's memory, or the container has too little." },
-    46: {
-        name: 'DEVICE_UNAVAILABLE',
-        remedy: 'Another program has the GPU for itself, or its compute mode forbids any: nvidia-smi -q -d COMPUTE.',
-    },
-    100: { name: 'NO_DEVICE', remedy: NODES },
-    101: { name: 'INVALID_DEVICE', remedy: NODES },
-    304: { name: 'OPERATING_SYSTEM', remedy: UVM },
-    802: {
-        name: 'SYSTEM_NOT_READY',
-        remedy: "GPUs with NVSwitch need nvidia-fabricmanager of the driver's version on the host: see its log.",
-    },
-    803: {
-        name: 'SYSTEM_DRIVER_MISMATCH',
-        remedy: 'libcuda is not of the kernel module\'s version: run this with mode "apply".',
-    },
-    804: {
-        name: 'COMPAT_NOT_SUPPORTED_ON_DEVICE',
-        remedy: 'A libcuda of a cuda-compat package is in front: remove that package from the container.',
-    },
-    999: { name: 'UNKNOWN', remedy: UVM },
-};
-const REMEDY = "See the host's kernel log (dmesg) for NVRM and Xid lines.";
-/** L3: what nvidia-smi can't tell, since it never opens /dev/nvidia-uvm. CUDA starts and sees every GPU that nvidia-smi sees. */
-function verifyCuda({ cuda, nvidiaSmi }) {
-    const base = { level: 'L3', title: 'CUDA sees the GPUs' };
-    if (cuda === null)
-        return { ...base, status: 'inconclusive', seen: 'not tried, since nvidia-smi hangs' };
-    const fail = (seen, remedy) => ({
-        ...base,
-        status: 'fail',
-        seen,
-        failure: { code: 'VERIFY_CUDA', remedy },
-    });
-    if (cuda.exitCode === 124 || cuda.exitCode === 137)
-        return fail('cuInit hangs', REMEDY);
-    const answer = parseCudaQuery(cuda.output);
-    switch (answer.kind) {
-        case 'other':
-            return {
-                ...base,
-                status: 'inconclusive',
-                seen: `it could not be tried (exit code ${cuda.exitCode}): ${(0,system_text/* lastLines */.w$)(cuda.output, 1)}`,
-            };
-        case 'not-loaded':
-            return fail(`libcuda can't be loaded: ${answer.message}`, 'Run this with mode "apply"; if a file of another library is missing, install its package.');
-        case 'failed': {
-            const error = ERRORS[answer.code];
-            const name = error === undefined ? '' : ` (CUDA_ERROR_${error.name})`;
-            return fail(`${answer.call} answers ${answer.code}${name}`, error?.remedy ?? REMEDY);
-        }
-        case 'gpus': {
-            if (answer.gpus.length === 0)
-                return fail('CUDA sees no GPU', NODES);
-            const seen = answer.gpus.map(({ uuid }) => uuid);
-            const missing = parseSmiQuery(nvidiaSmi.query?.output ?? '')
-                .map(({ uuid }) => uuid)
-                .filter((uuid) => !seen.includes(uuid));
-            if (missing.length > 0) {
-                return {
-                    ...base,
-                    status: 'fail',
-                    seen: `nvidia-smi shows ${missing.join(', ')}, CUDA doesn't`,
-                    failure: { code: 'VERIFY_GPU_MISSING', remedy: 'See nvidia-smi -q for its compute mode and MIG mode.' },
-                };
-            }
-            return {
-                ...base,
-                status: 'pass',
-                seen: `CUDA ${cudaVersionText(answer.driver)} starts and sees ${seen.length} GPU${seen.length > 1 ? 's' : ''}`,
-            };
-        }
-    }
-}
-
-;// CONCATENATED MODULE: ./build/verify/cuda-proof.js
-
-
-const LINE = /^gpu (GPU-[0-9a-f-]{36}) integers (\d+) floats (\d+) host-to-device (\d+\.\d) device-to-device (\d+\.\d)$/gm;
-/** Reads the lines that native/cuda-proof printed for GPUs; its source tells them. */
-function parseCudaProof(output) {
-    return [...output.matchAll(LINE)].map(([, uuid = '', integers, floats, hostToDevice, deviceToDevice]) => ({
-        uuid,
-        wrongIntegers: Number(integers),
-        wrongFloats: Number(floats),
-        hostToDevice: Number(hostToDevice),
-        deviceToDevice: Number(deviceToDevice),
-    }));
-}
-/** L5: kernels that were compiled in the container compute right numbers on every GPU. */
-function verifyProof(desired, { cuda, proof }) {
-    const base = { level: 'L5', title: 'a kernel compiled there computes right' };
-    if (desired.cuda.kind === 'none' || desired.verify !== 'cuda') {
-        return { ...base, status: 'skipped', seen: 'not asked for' };
-    }
-    if (proof === null)
-        return { ...base, status: 'inconclusive', seen: 'not compiled and run yet' };
-    const fail = (seen, code, remedy, details) => ({
-        ...base,
-        status: 'fail',
-        seen,
-        failure: details === undefined ? { code, remedy } : { code, remedy, details },
-    });
-    if (proof.output.startsWith('not compiled\n')) {
-        return fail('nvcc could not compile it', 'VERIFY_COMPILE', 'See its output below: a host compiler newer than the toolkit knows is the usual reason.', (0,system_text/* lastLines */.w$)(proof.output, 20));
-    }
-    if (proof.exitCode === 124 || proof.exitCode === 137) {
-        return fail('the kernel hangs', 'VERIFY_KERNEL', "See the host's kernel log (dmesg) for NVRM and Xid lines.");
-    }
-    const gpus = parseCudaProof(proof.output);
-    const wrong = gpus.find(({ wrongIntegers, wrongFloats }) => wrongIntegers + wrongFloats > 0);
-    if (wrong !== undefined) {
-        return fail(`${wrong.uuid} computes wrong: ${wrong.wrongIntegers} integers, ${wrong.wrongFloats} floats`, 'VERIFY_KERNEL', "Don't use this GPU: see its ECC errors (nvidia-smi -q -d ECC) and the host's kernel log for Xid lines.");
-    }
-    if (proof.exitCode !== 0) {
-        const failed = /^failed (\w+) (\d+) (.*)$/m.exec(proof.output);
-        return fail(failed === null
-            ? `the program ended with exit code ${proof.exitCode}`
-            : `${failed[1]} answers ${failed[2]} (${failed[3]})`, 'VERIFY_KERNEL', "See the host's kernel log (dmesg) for NVRM and Xid lines; other programs may use up the GPU's memory.", (0,system_text/* lastLines */.w$)(proof.output, 5));
-    }
-    const query = parseCudaQuery(cuda?.output ?? '');
-    const expected = query.kind === 'gpus' ? Math.max(query.gpus.length, 1) : 1;
-    if (gpus.length < expected) {
-        return fail(`it ran on ${gpus.length} of ${expected} GPUs`, 'VERIFY_KERNEL', 'Run this again; if it stays so, see the output below.', (0,system_text/* lastLines */.w$)(proof.output, 5));
-    }
-    return { ...base, status: 'pass', seen: gpus.map(gpuText).join('; ') };
-}
-function gpuText({ uuid, hostToDevice, deviceToDevice }) {
-    const speed = (gigabytes) => (gigabytes > 0 ? `${gigabytes.toFixed(1)} GB/s` : 'not measured');
-    return `right on ${uuid}, copies: to the GPU ${speed(hostToDevice)}, on it ${speed(deviceToDevice)}`;
-}
-
 ;// CONCATENATED MODULE: ./build/verify/verify.js
-
-
 
 
 
@@ -36713,13 +36428,7 @@ function verify(desired, wish, host, container, guest, driver) {
     const meant = meantGpus(wish, host, container);
     const smi = verifySmi(guest, driver, meant);
     return {
-        verifications: [
-            verifyFiles(guest, driver),
-            smi.verification,
-            verifyCuda(guest),
-            verifyNvcc(desired, guest),
-            verifyProof(desired, guest),
-        ],
+        verifications: [verifyFiles(guest, driver), smi.verification, verifyNvcc(desired, guest)],
         findings: smi.findings,
     };
 }
@@ -36806,7 +36515,7 @@ function verifyNvcc(desired, guest) {
     if (desired.cuda.kind === 'none' || desired.verify === 'driver') {
         return { ...base, status: 'skipped', seen: 'not asked for' };
     }
-    const wanted = (0,version_cuda/* cudaText */.Pz)(desired.cuda.version);
+    const wanted = (0,cuda/* cudaText */.Pz)(desired.cuda.version);
     const remedy = `See whether cuda-toolkit of ${wanted} is complete: dpkg -V, then run this again.`;
     if (guest.nvcc === null) {
         return {
@@ -36835,9 +36544,6 @@ function nvccRelease(output) {
 }
 
 ;// CONCATENATED MODULE: ./build/container-run.js
-
-
-
 
 
 
@@ -36944,7 +36650,7 @@ class ContainerRun {
                     await applyPlan(plan, this.#context(setting), this.#actions, record);
                     await record('verify');
                     this.#after = await world.log.group(`Container ${plan.ctid}: verify`, () => this.#observeGuest());
-                    await this.#prove(setting);
+                    this.#prove(setting);
                 });
             }
             catch (error) {
@@ -36967,16 +36673,13 @@ class ContainerRun {
     verify() {
         return this.#step(async (setting) => {
             if (this.#plan?.actions.length === 0)
-                await this.#prove(setting);
+                this.#prove(setting);
         });
     }
     /** @throws ActionError VERIFY_… for the first proof that fails */
-    async #prove(setting) {
-        const { wish, desired, host, driver, world } = setting;
-        const { log } = world;
+    #prove({ wish, desired, host, driver, world: { log } }) {
         if (this.#after === null)
             throw new Error('a proof needs an observation');
-        this.#after = await this.#withProof(setting, this.#after);
         const container = { ...this.#observed(), guest: this.#after };
         const { verifications, findings } = verify(desired, wish, host, container, this.#after, driver);
         this.#verifications = verifications;
@@ -37032,26 +36735,9 @@ class ContainerRun {
         return this.#container;
     }
     #observeGuest() {
-        const { desired, host, pct, wish } = this.#setting;
-        const toolkit = toolkitPath(desired) ?? '';
-        return observeGuest(pct, wish.ctid, toolkit, host.architecture, desired.verify === 'cuda');
-    }
-    /**
-     * The container as observed, with a kernel compiled and run where that is wanted and would work, unless the one kept from
-     * an earlier run has passed.
-     */
-    async #withProof({ desired, pct, wish, world: { log } }, guest) {
-        const toolkit = toolkitPath(desired);
-        if (desired.mode !== 'apply' || desired.verify !== 'cuda' || toolkit === null)
-            return guest;
-        if (verifyProof(desired, guest).status === 'pass')
-            return guest;
-        const query = parseCudaQuery(guest.cuda?.output ?? '');
-        if (query.kind !== 'gpus' || guest.nvcc?.exitCode !== 0)
-            return guest;
-        log.info(`Container ${wish.ctid}: compiling and running a kernel`);
-        const capabilities = query.gpus.map(({ capability }) => capability);
-        return { ...guest, proof: await compileProof(pct, wish.ctid, toolkit, capabilities) };
+        const { desired, pct, wish } = this.#setting;
+        const toolkit = desired.cuda.kind === 'none' ? '' : `/usr/local/cuda-${(0,cuda/* cudaText */.Pz)(desired.cuda.version)}`;
+        return observeGuest(pct, wish.ctid, toolkit);
     }
     /** Runs a step unless an earlier one failed; keeps its failure and its time. */
     async #step(work) {
@@ -37089,10 +36775,6 @@ class ContainerRun {
             obtainRunfile: (runfile) => obtainRunfile(world, cache, runfile, host.architecture, secondsLeft),
         };
     }
-}
-/** Directory of the wanted toolkit; null: none is wanted. */
-function toolkitPath({ cuda }) {
-    return cuda.kind === 'none' ? null : `/usr/local/cuda-${(0,version_cuda/* cudaText */.Pz)(cuda.version)}`;
 }
 function software(guest) {
     if (guest === null)
@@ -37590,7 +37272,7 @@ async function run(desired, world) {
         mode: desired.mode,
         status: failure === null ? overall(statuses) : 'failed',
         host,
-        cudaVersion: desired.cuda.kind === 'none' ? null : (0,version_cuda/* cudaText */.Pz)(desired.cuda.version),
+        cudaVersion: desired.cuda.kind === 'none' ? null : (0,cuda/* cudaText */.Pz)(desired.cuda.version),
         containers: results,
         failure,
         seconds: (performance.now() - started) / 1000,
