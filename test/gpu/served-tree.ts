@@ -38,10 +38,13 @@ export async function buildServedTree(root: string, machine: Machine, keys: Sign
 }
 
 function driverEntries(machine: Machine): PayloadEntry[] {
+  const names = new Set(machine.libraries.map((path) => basename(path)));
   const libraries = machine.libraries.map((path): PayloadEntry => {
     const name = basename(path);
-    return lstatSync(path).isSymbolicLink()
-      ? { name, mode: '0000', type: 'CUDA_SYMLINK', target: basename(readlinkSync(path)) }
+    const target = lstatSync(path).isSymbolicLink() ? basename(readlinkSync(path)) : name;
+    // A file may also be a link to where it is kept.
+    return target !== name && names.has(target)
+      ? { name, mode: '0000', type: 'CUDA_SYMLINK', target }
       : { name, mode: '0755', type: 'CUDA_LIB', content: readFileSync(path) };
   });
   const content = readFileSync(machine.nvidiaSmi);
