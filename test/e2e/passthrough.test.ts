@@ -1,7 +1,10 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Container } from '../lab/container.ts';
 import { RECORDED_GPUS } from '../lab/driver.ts';
+import { REPOSITORY_DIR } from '../lab/paths.ts';
+import { runAction } from '../lab/runner.ts';
 import type { PveVersion } from '../lab/versions.ts';
 import { leftovers, libraryVersions, Scenario } from './scenario.ts';
 
@@ -109,6 +112,25 @@ describe('a failure', () => {
     expect((await scenario.host.pct('start', `${container.ctid}`)).exitCode).toBe(0);
     expect(await currentOf(scenario, container)).toBe(before);
   });
+
+  test.each(['before', 'after'] as const)(
+    'of the machine %s the shutdown: the next run puts it right and goes on',
+    async (moment) => {
+      const container = await scenario.container({ gpus: 'none', storage: 'dir' });
+      const kill = [join(REPOSITORY_DIR, 'test/faults/on-host/signal-action'), 'KILL'];
+      await scenario.host.setSwitches({ faults: [{ subcommand: 'shutdown', nth: 1, [moment]: kill }] });
+      const killed = await runAction(scenario.host, {
+        inputs: { ...scenario.keys(), ...inputs(container) },
+        action: await scenario.actionWithoutPost(),
+      });
+      expect(killed.signal).toBe('SIGKILL');
+      const again = await scenario.run(inputs(container));
+      expect(again.outputs['result']).toBe('changed');
+      expect(again.stdout).toContain('was interrupted at "restart the container"');
+      expect(entries(await configOf(scenario, container))).toHaveLength(4);
+      expect(await container.isRunning()).toBe(true);
+    },
+  );
 
   test('of the start, without a snapshot: the container runs again, and the next run goes on', async () => {
     const container = await scenario.container({ gpus: 'none', storage: 'dir' });
