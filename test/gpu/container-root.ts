@@ -79,7 +79,7 @@ export async function makeContainerRoot(host: Host, root: string): Promise<Made>
   const overlay = join(host.directory, 'roots', String(root.split('/').at(-2)));
   await runOk(host.enter(['sh', '-c', MOUNT, 'sh', root, overlay, ...hidden]));
 
-  const status = dpkgStatus(await readFile('/var/lib/dpkg/status', 'utf8'));
+  const status = dpkgStatus(await readFile('/var/lib/dpkg/status', 'utf8'), await toolkitOwners());
   const madeUp = PREREQUISITES.filter((name) => !status.installed.has(name));
   const inRoot = (argv: readonly string[], input?: string | Buffer) =>
     runOk(host.enter(['chroot', root, ...argv]), input === undefined ? {} : { input });
@@ -100,8 +100,21 @@ export async function makeContainerRoot(host: Host, root: string): Promise<Made>
   return { madeUpPackages: madeUp };
 }
 
+/** Packages that own files of a toolkit, whatever they are called (libnvptxcompiler-13-0). */
+async function toolkitOwners(): Promise<Set<string>> {
+  const directory = '/var/lib/dpkg/info';
+  const lists = (await readdir(directory)).filter((name) => name.endsWith('.list'));
+  const owners = await Promise.all(
+    lists.map(async (name) => {
+      const owns = /^\/usr\/local\/cuda/m.test(await readFile(join(directory, name), 'utf8'));
+      return owns ? [name.replace(/(:\w+)?\.list$/, '')] : [];
+    }),
+  );
+  return new Set(owners.flat());
+}
+
 /** dpkg's status without NVIDIA's packages and whatever needs them. */
-function dpkgStatus(text: string): { text: string; installed: Set<string> } {
+function dpkgStatus(text: string, owners: ReadonlySet<string>): { text: string; installed: Set<string> } {
   let paragraphs = text
     .split(/\n\n+/)
     .filter((paragraph) => paragraph.trim() !== '')
@@ -113,7 +126,9 @@ function dpkgStatus(text: string): { text: string; installed: Set<string> } {
         .map((entry) => entry.trim().split(/[\s:(]/)[0] ?? '');
       return { name: field('Package'), status: field('Status'), depends, paragraph };
     });
-  const removed = new Set(paragraphs.map(({ name }) => name).filter((name) => NVIDIA_PACKAGE.test(name)));
+  const removed = new Set(
+    paragraphs.map(({ name }) => name).filter((name) => owners.has(name) || NVIDIA_PACKAGE.test(name)),
+  );
   for (let before = -1; before !== removed.size; ) {
     before = removed.size;
     for (const { name, depends } of paragraphs) if (depends.some((needed) => removed.has(needed))) removed.add(name);

@@ -39,12 +39,18 @@ async function labGroups(): Promise<string[]> {
   const hierarchies = existsSync(join(ROOT, 'cgroup.controllers'))
     ? [ROOT]
     : (await readdir(ROOT)).map((name) => join(ROOT, name));
-  const groups: string[] = [];
-  for (const hierarchy of hierarchies) {
-    const names = await readdir(hierarchy).catch(() => []);
-    for (const name of names) if (name.startsWith(PREFIX)) groups.push(...(await withChildren(join(hierarchy, name))));
-  }
-  return groups;
+  return (await Promise.all(hierarchies.map((hierarchy) => groupsBelow(hierarchy)))).flat();
+}
+
+/** LXC makes its cgroups below the one it was started in, wherever that is. */
+async function groupsBelow(parent: string): Promise<string[]> {
+  const below = await readdir(parent, { withFileTypes: true }).catch(() => []);
+  const groups = await Promise.all(
+    below
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => (name.startsWith(PREFIX) ? withChildren : groupsBelow)(join(parent, name))),
+  );
+  return groups.flat();
 }
 
 async function withChildren(group: string): Promise<string[]> {
