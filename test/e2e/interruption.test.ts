@@ -61,14 +61,18 @@ test('a container that a killed snapshot left frozen goes on with the next run',
   await writeFile(host.path(`/var/lib/proxmox-lxc-nvidia/journal/${container.ctid}.json`), JSON.stringify(entry));
   await host.setLock(container.ctid, 'snapshot');
   await appendFile(host.configPath(container.ctid), `\n[${snapshot}]\nsnaptime: 1763867246\nsnapstate: prepare\n`);
+  await container.execOk(['rm', '-f', installerDelay]);
   await freezeBehindLxc(container.ctid);
 
-  const result = await runAction(host, {
-    inputs: { ...scenario.keys(), ...driverOnly(container.ctid), mode: 'plan' },
-    timeoutMs: 60_000,
-  });
-  expect(result.outputs['failure-reason'], result.stdout).toBe('CONTAINER_LOCKED');
-  await expectConverges(container);
+  // Looking alone changes nothing, and doesn't wait for what is frozen.
+  const looked = await scenario.run(
+    { ...driverOnly(container.ctid), mode: 'plan' },
+    { exitCode: 1, timeoutMs: 60_000 },
+  );
+  expect(looked.outputs['failure-reason']).toBe('CONTAINER_LOCKED');
+  await scenario.run(driverOnly(container.ctid), { exitCode: 0, timeoutMs: 120_000 });
+  expect(await libraryVersions(container)).toEqual(['580.159.04']);
+  await expectNothingLeft(container);
 });
 
 describe('a run that is cancelled in the middle of the installer', () => {

@@ -216,10 +216,10 @@ describe('between approval and application', () => {
 });
 
 describe('when a container fails', () => {
-  /** The installer can't be delivered to it. */
+  /** The runfile can't be delivered to it. */
   const breakDelivery = (container: Container) =>
     two.host.setSwitches({
-      faults: [{ subcommand: 'push', ctid: container.ctid, exitCode: 255, stderr: 'no space left on device' }],
+      faults: [{ subcommand: 'exec', ctid: container.ctid, match: 'NVIDIA-Linux', exitCode: 255, stderr: 'broken' }],
     });
   const both = () => ({ containers: `${third.ctid}, ${fourth.ctid}` });
 
