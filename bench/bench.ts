@@ -4,8 +4,8 @@
  *
  *     npm run bench -- [--rounds 5] [--converged 1,4,8] [--first 1,4] [--input max-parallel=4]
  */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { cpus } from 'node:os';
+import { mkdir, mkdtempDisposable, writeFile } from 'node:fs/promises';
+import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runOk } from '../test/lab/command.ts';
@@ -61,8 +61,8 @@ try {
 
 /** From the start of the process to the first line of the log. An empty script is what Node itself takes. */
 async function startUp(): Promise<Case> {
-  const directory = join(RESULTS, '.start-up');
-  await mkdir(directory, { recursive: true });
+  await using temporary = await mkdtempDisposable(join(tmpdir(), 'proxmox-lxc-nvidia-bench-'));
+  const directory = temporary.path;
   const empty = join(directory, 'empty.mjs');
   await writeFile(empty, '');
   const env = {
@@ -80,7 +80,7 @@ async function startUp(): Promise<Case> {
   ];
   // Twice: V8's cache is written at the end of the first run, which must not be killed.
   await runOk([process.execPath, bundle], { env }).catch(() => {});
-  return inRounds(
+  return await inRounds(
     'start-up',
     programs,
     ([name]) => name,
