@@ -18,6 +18,9 @@ export interface ProvenGpu {
 const LINE =
   /^gpu (GPU-[0-9a-f-]{36}) integers (\d+) floats (\d+) host-to-device (\d+\.\d) device-to-device (\d+\.\d)$/gm;
 
+/** What stands before nvcc's own words where it failed (apply/cuda-proof.ts). */
+const NOT_COMPILED = 'not compiled\n';
+
 /** Reads the lines that native/cuda-proof printed for GPUs; its source tells them. */
 export function parseCudaProof(output: string): ProvenGpu[] {
   return [...output.matchAll(LINE)].map(([, uuid = '', integers, floats, hostToDevice, deviceToDevice]) => ({
@@ -42,12 +45,12 @@ export function verifyProof(desired: Desired, { cuda, proof }: GuestFacts): Veri
     seen,
     failure: details === undefined ? { code, remedy } : { code, remedy, details },
   });
-  if (proof.output.startsWith('not compiled\n')) {
+  if (proof.output.startsWith(NOT_COMPILED)) {
     return fail(
       'nvcc could not compile it',
       'VERIFY_COMPILE',
       'See its output below: a host compiler newer than the toolkit knows is the usual reason.',
-      lastLines(proof.output, 20),
+      lastLines(proof.output.slice(NOT_COMPILED.length), 20),
     );
   }
   if (proof.exitCode === 124 || proof.exitCode === 137) {

@@ -70,6 +70,7 @@ describe('L5', () => {
     const found = judge({ exitCode, output });
     expect(found).toMatchObject({ status: 'fail', failure: { code } });
     expect(found.seen).toContain(seen);
+    expect(found.failure?.details ?? '').not.toContain('not compiled');
   });
 
   it('is skipped where it is not asked for, and no pass where it did not run', () => {
