@@ -29,7 +29,7 @@ const ORPHAN_SECONDS = 300;
  */
 const REPAIR = `
 set -eu
-rm -rf -- /var/tmp/proxmox-lxc-nvidia /var/tmp/proxmox-lxc-nvidia-apt.*
+rm -rf -- /var/tmp/proxmox-lxc-nvidia /var/tmp/proxmox-lxc-nvidia-apt.* /var/cache/proxmox-lxc-nvidia/.new.*
 if [ -n "$1" ]; then rm -rf -- "$1"; fi
 interrupted() { [ -n "$(dpkg --audit 2>&1)" ] || ls /var/lib/dpkg/updates | grep -q '^[0-9]'; }
 if interrupted; then dpkg --force-confdef --force-confold --configure -a || :; fi

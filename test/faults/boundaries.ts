@@ -26,6 +26,7 @@ const CALLS = {
   'rehearsing the toolkit': exec(' install -s cuda-toolkit'),
   'installing the toolkit': exec(' install cuda-toolkit'),
   proof: exec('smi-query nvidia-smi', 3),
+  'compiling the kernel': exec('not compiled'),
   'dropping the snapshot': { subcommand: 'delsnapshot', nth: 1 },
   // Only after a failure.
   rollback: { subcommand: 'rollback', nth: 1 },
@@ -86,6 +87,8 @@ export const BOUNDARIES: readonly Boundary[] = [
   at('after', 'installing the toolkit'),
   at('before', 'proof'),
   at('after', 'proof'),
+  at('before', 'compiling the kernel'),
+  at('after', 'compiling the kernel'),
   at('before', 'dropping the snapshot', { storage: 'btrfs' }),
   at('after', 'dropping the snapshot', { storage: 'btrfs' }),
   at('before', 'rollback', rollback),
