@@ -29,9 +29,10 @@ export async function killContainers(): Promise<void> {
 
 /** Freezes a container as a freeze that was killed leaves it, or Proxmox' own: LXC doesn't know of it. */
 export async function freezeBehindLxc(ctid: number): Promise<void> {
-  for (const group of await labGroups()) {
-    if (basename(group) === `${PREFIX}${ctid}`) await setFrozen(group, true);
-  }
+  const groups = (await labGroups()).filter((group) => basename(group) === `${PREFIX}${ctid}`);
+  // Where both versions of cgroups are there, LXC freezes by the older one.
+  const older = groups.filter((group) => existsSync(join(group, 'freezer.state')));
+  for (const group of older.length > 0 ? older : groups) await setFrozen(group, true);
 }
 
 /** All cgroups of the lab, innermost first, in every hierarchy (cgroup v1 has one for each controller). */
