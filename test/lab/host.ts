@@ -100,12 +100,6 @@ export class Host {
     await this.save();
   }
 
-  async setGpus(gpus: readonly Gpu[]): Promise<void> {
-    this.state.gpus = gpus;
-    await this.applyDriver();
-    await this.save();
-  }
-
   async setPve(version: PveVersion): Promise<void> {
     this.state.pve = version;
     const release = PVE_RELEASES[version];
