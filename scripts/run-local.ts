@@ -47,7 +47,7 @@ async function values(path: string): Promise<[string, string][]> {
   return [...text.matchAll(/^(.*?)<<(.*)\n([\s\S]*?)\n?\2$/gm)].map(([, name = '', , value = '']) => [name, value]);
 }
 
-const main = await phase('index.js', Object.fromEntries(inputs));
+const main = await phase('start.js', Object.fromEntries(inputs));
 await phase('post/index.js', Object.fromEntries(main.state.map(([name, value]) => [`STATE_${name}`, value])));
 console.log('\nOutputs:');
 for (const [name, value] of main.outputs) console.log(`  ${name}: ${value.replaceAll('\n', '\n    ')}`);

@@ -142,7 +142,7 @@ export class ContainerRun {
   /**
    * Carries the plan out and proves the result; protected, so that a failure leaves nothing half done.
    *
-   * @param done awaited when the container is proven to be as planned
+   * @param done awaited when the container is proven to be as planned; it must not throw
    */
   apply(done: (plan: ContainerPlan) => Promise<void>): Promise<void> {
     return this.#step(async (setting) => {
@@ -154,14 +154,16 @@ export class ContainerRun {
       await using proxy = await ProxyFile.write(setting.desired.containerProxy, world.temporary);
       const protection = new Protection(world, pct, this.#journal, plan);
       try {
-        await protection.around(async (record) => {
-          await applyPlan(plan, this.#context(setting, proxy), this.#actions, record);
-          await record('verify');
-          this.#container = await observeContainer(world.files, plan.ctid);
-          this.#after = await world.log.group(`Container ${plan.ctid}: verify`, () => this.#observeGuest());
-          await this.#prove(setting);
-        });
-        await done(plan);
+        await protection.around(
+          async (record) => {
+            await applyPlan(plan, this.#context(setting, proxy), this.#actions, record);
+            await record('verify');
+            this.#container = await observeContainer(world.files, plan.ctid);
+            this.#after = await world.log.group(`Container ${plan.ctid}: verify`, () => this.#observeGuest());
+            await this.#prove(setting);
+          },
+          () => done(plan),
+        );
       } catch (error) {
         this.#rolledBack = protection.recovery === 'rolled-back';
         this.#after = world.cancelled.aborted ? null : await this.#observeGuest().catch(() => null);
@@ -204,7 +206,7 @@ export class ContainerRun {
         'DRIFT',
         userSpace === driver
           ? `Container ${wish.ctid} is not as wanted any more: ${gaps.join('; ')}.`
-          : `Host ${host.node} runs driver ${driver}, container ${wish.ctid} has ${userSpace}: CUDA in it breaks, at the latest at its next restart.`,
+          : `Host ${host.node} runs driver ${driver}, container ${wish.ctid} has ${userSpace}: CUDA doesn't work in it.`,
         'Bring it back with "mode: apply", or change what is wanted.',
         [...gaps, ...failed.map(({ level, title, seen }) => `${level} (${title}): ${seen}`)].join('\n'),
       );

@@ -2,7 +2,7 @@ import { AppliedPlan } from './apply/applied.ts';
 import { ContainerRun } from './container-run.ts';
 import { selectContainers } from './desired/containers.ts';
 import type { Desired } from './desired/desired.ts';
-import { ActionError, type Failure, toFailure } from './errors.ts';
+import { ActionError, type Failure, type FailureCode, messageOf, toFailure } from './errors.ts';
 import type { ContainerFacts, HostFacts } from './facts/facts.ts';
 import { type FactsFile, parseFactsFile } from './facts/file.ts';
 import { observeHealth } from './facts/health.ts';
@@ -134,7 +134,11 @@ async function work(desired: Desired, world: World, stage: Stage): Promise<Plan 
     await each(async (container) => {
       await container.apply(async (part) => {
         const [run, at, digest] = [world.runName, world.now().toISOString(), containerDigest(part)];
-        await applied?.add(part.ctid, { run, at, digest });
+        // The container is as approved; that this can't be noted only matters for whoever applies the same plan again.
+        await applied?.add(part.ctid, { run, at, digest }).catch((error: unknown) => {
+          const { code, seen, remedy } = toFailure(error);
+          world.log.warning(`${seen} ${remedy}`, code);
+        });
       });
     }, goOn);
   }
@@ -166,16 +170,26 @@ async function readApproval({ approvedPlan }: Desired, { files }: World): Promis
   if (approvedPlan === null) return null;
   if (approvedPlan.kind === 'digest') return approvedPlan;
   const { path } = approvedPlan;
-  const text = await files.read(path);
-  if (text === null) {
-    throw new ActionError(
-      'PLAN_UNREADABLE',
-      `${path}, given as "approved-plan", is not there.`,
-      'Give the path of an approved plan.json, or its digest (sha256:…).',
-    );
-  }
-  const plan = parsePlan(text, path);
+  const remedy = 'Give the path of an approved plan.json, or its digest (sha256:…).';
+  const plan = parsePlan(await readGiven(files, path, 'approved-plan', 'PLAN_UNREADABLE', remedy), path);
   return { kind: 'plan', digest: plan.digest, source: path, plan };
+}
+
+/** The text of a file that an input names. @throws ActionError with the given code */
+async function readGiven(
+  files: World['files'],
+  path: string,
+  input: string,
+  code: FailureCode,
+  remedy: string,
+): Promise<string> {
+  let why = 'it is not there';
+  const text = await files.read(path).catch((error: unknown) => {
+    why = messageOf(error);
+    return null;
+  });
+  if (text !== null) return text;
+  throw new ActionError(code, `${path}, given as "${input}", can't be read: ${why}.`, remedy);
 }
 
 async function observeScene(desired: Desired, world: World): Promise<Scene> {
@@ -191,14 +205,8 @@ async function observeScene(desired: Desired, world: World): Promise<Scene> {
 async function readScene({ facts, containers }: Desired, { files, now }: World): Promise<Scene> {
   if (facts === null) throw new Error('there is no facts file to read');
   const { path, maxAgeHours } = facts;
-  const text = await files.read(path);
-  if (text === null) {
-    throw new ActionError(
-      'FACTS_UNREADABLE',
-      `${path}, given as "facts", is not there.`,
-      'Check the path: it is relative to the workspace.',
-    );
-  }
+  const remedy = 'Check the path: it is relative to the workspace.';
+  const text = await readGiven(files, path, 'facts', 'FACTS_UNREADABLE', remedy);
   const file = parseFactsFile(text, path, now(), maxAgeHours);
   const ctids = selectContainers(containers, file.containers);
   return {

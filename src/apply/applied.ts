@@ -1,4 +1,4 @@
-import { open, readFile, rename } from 'node:fs/promises';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
 import { ActionError, messageOf } from '../errors.ts';
@@ -24,14 +24,20 @@ export class AppliedPlan {
     this.#parts = parts;
   }
 
-  /** @param digest the approved plan's, `sha256:…`. */
+  /** @param digest the approved plan's, `sha256:…`. @throws ActionError JOURNAL_FAILED when what is noted can't be read */
   static async load(digest: string, directory = DIRECTORY): Promise<AppliedPlan> {
     const path = join(directory, `${digest.replace(':', '-')}.json`);
     let parts: z.infer<typeof Record> = {};
     try {
       parts = Record.parse(JSON.parse(await readFile(path, 'utf8')));
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+        throw new ActionError(
+          'JOURNAL_FAILED',
+          `What was applied of the approved plan could not be read from ${path}: ${messageOf(error)}.`,
+          'Make the file readable for the user of the runner; if it is damaged, remove it and have a new plan approved.',
+        );
+      }
     }
     return new AppliedPlan(directory, path, new Map(Object.entries(parts).map(([ctid, part]) => [Number(ctid), part])));
   }
@@ -56,8 +62,10 @@ export class AppliedPlan {
       await using file = await open(partial, 'w', 0o600);
       await giveToOwnerOf(this.#directory, file);
       await file.writeFile(`${JSON.stringify(Object.fromEntries(this.#parts))}\n`);
+      await file.sync();
       await rename(partial, this.#path);
     } catch (error) {
+      await rm(partial, { force: true }).catch(() => {});
       throw new ActionError(
         'JOURNAL_FAILED',
         `That the approved plan was applied to container ${ctid} could not be noted in ${this.#path}: ${messageOf(error)}.`,

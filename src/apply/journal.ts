@@ -50,18 +50,16 @@ export class Journal {
    * @throws ActionError JOURNAL_FAILED when it is there but can't be read
    */
   async read(): Promise<JournalEntry | null> {
-    let text: string;
     try {
-      text = await readFile(this.#path, 'utf8');
+      return Entry.parse(JSON.parse(await readFile(this.#path, 'utf8')));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
       throw new ActionError(
         'JOURNAL_FAILED',
         `The journal ${this.#path} could not be read: ${messageOf(error)}.`,
-        'It says whether an earlier run was interrupted: make it readable for the user of the runner and run this again.',
+        'It says whether an earlier run was interrupted. Make it readable for the user of the runner; if it is damaged, look into the container, then remove it and run this again.',
       );
     }
-    return Entry.parse(JSON.parse(text));
   }
 
   /** Replaces the entry; when this returns it is on the disk. @throws ActionError JOURNAL_FAILED */

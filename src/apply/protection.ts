@@ -50,11 +50,15 @@ export class Protection {
    * Runs work that changes the container and proves it. When that fails the container goes back to its snapshot, or is left
    * with nothing half done; when it is cancelled, that is left to the post step, which has more time.
    *
+   * @param proven awaited when all is done and proven, before the snapshot is dropped; it must not throw
    * @throws what the work threw, or SNAPSHOT_FAILED; not when all was proven and only the snapshot had to be dropped twice
    */
-  async around(work: (record: RecordStep) => Promise<void>): Promise<void> {
+  async around(
+    work: (record: RecordStep) => Promise<void>,
+    proven: () => Promise<void> = async () => {},
+  ): Promise<void> {
     try {
-      await this.#attempt(work);
+      await this.#attempt(work, proven);
     } catch (error) {
       if (this.#world.cancelled.aborted) throw error;
       await this.#recover();
@@ -62,7 +66,7 @@ export class Protection {
     }
   }
 
-  async #attempt(work: (record: RecordStep) => Promise<void>): Promise<void> {
+  async #attempt(work: (record: RecordStep) => Promise<void>, proven: () => Promise<void>): Promise<void> {
     const { ctid, snapshot } = this.#entry;
     const record: RecordStep = (step) => this.#journal.write(Object.assign(this.#entry, { step }));
     if (snapshot !== null) {
@@ -75,6 +79,7 @@ export class Protection {
     await work(record);
     this.#entry.phase = 'proven';
     await record('drop the snapshot');
+    await proven();
     if (snapshot !== null) await dropSnapshot(this.#pct, ctid, snapshot);
     await this.#journal.remove();
   }

@@ -145,9 +145,7 @@ describe("the host's health", () => {
     const { outputs, annotations, summary } = await scenario.run(inputs(healthy));
     expect(outputs['result']).toBe('converged');
     expect(annotations).toEqual([]);
-    expect(summary).toContain(
-      '1 process, persistence on, compute mode Default, MIG off, uncorrected ECC errors 0 (0 ever)',
-    );
+    expect(summary).toContain('1 process, persistence on, ECC errors 0 (0 ever)');
   });
 
   test('a driver that waits for the next restart, Xids, exclusive mode: warnings, and the run goes on', async () => {

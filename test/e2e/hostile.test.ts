@@ -112,8 +112,8 @@ function expectWholesomePage(summary: string): void {
 async function expectReadable({ outputs, summary, stdout }: ActionResult): Promise<void> {
   expectWholesomePage(summary);
   expect(Object.keys(outputs).sort()).toEqual([
-    ...['changed', 'containers', 'cuda-version', 'driver-version', 'failure-reason', 'gpus', 'nvcc', 'nvidia-smi'],
-    ...['facts', 'plan', 'plan-digest', 'report', 'result'],
+    ...['changed', 'containers', 'cuda-version', 'driver-version', 'facts', 'failure-reason', 'gpus', 'nvcc'],
+    ...['nvidia-smi', 'plan', 'plan-digest', 'report', 'result'],
   ]);
   expect(['changed', 'converged', 'planned', 'failed']).toContain(outputs['result']);
   for (const name of ['containers', 'gpus']) JSON.parse(outputs[name] ?? '');

@@ -67,6 +67,7 @@ const NOW = new Date('2026-11-23T12:00:00Z');
 interface Situation {
   wish?: Partial<Desired>;
   tree?: FileTree;
+  files?: World['files'];
   guests?: Record<number, GuestFacts>;
   cancelled?: AbortSignal;
   user?: World['user'];
@@ -80,6 +81,7 @@ const ROOT: World['user'] = { name: 'root', rights: 'root' };
 async function plan({
   wish,
   tree = HOST,
+  files = hostFilesOf(tree),
   guests = {},
   cancelled = new AbortController().signal,
   user = ROOT,
@@ -101,7 +103,7 @@ async function plan({
   );
   const log = new RecordingLog();
   const world: World = {
-    files: hostFilesOf(tree),
+    files,
     user,
     run: host.run,
     runAsRoot: host.run,
@@ -398,6 +400,13 @@ describe('run, with an approved plan', () => {
   it('refuses a plan of another host', async () => {
     const text = JSON.stringify(await approved({ tree: { ...HOST, '/etc/pve/local': { link: 'nodes/pve2' } } }));
     expect((await apply(text)).result.failure?.code).toBe('PLAN_OTHER_HOST');
+  });
+
+  it('refuses a plan that can not be read', async () => {
+    const files = { ...hostFilesOf(HOST), read: () => Promise.reject(new Error('EISDIR: illegal operation')) };
+    const { result } = await plan({ files, wish: { mode: 'apply', approvedPlan: { kind: 'file', path: PATH } } });
+    expect(result.failure).toMatchObject({ code: 'PLAN_UNREADABLE' });
+    expect(result.failure?.seen).toContain('EISDIR');
   });
 
   it('refuses a plan that is not there', async () => {

@@ -20,6 +20,12 @@ describe('AppliedPlan', () => {
     expect((await AppliedPlan.load(`sha256:${'cd'.repeat(32)}`, directory)).parts.size).toBe(0);
   });
 
+  it('refuses what is damaged, rather than forget it', async () => {
+    const directory = temporaryDirectory();
+    writeFileSync(join(directory, `${DIGEST.replace(':', '-')}.json`), '{"901": ');
+    expect((await failureOf(() => AppliedPlan.load(DIGEST, directory))).code).toBe('JOURNAL_FAILED');
+  });
+
   it('says what it means when it can not be written', async () => {
     const directory = temporaryDirectory();
     const applied = await AppliedPlan.load(DIGEST, directory);

@@ -51,7 +51,7 @@ describe('Journal', () => {
   it('throws for what is no entry, rather than forget it', async () => {
     const directory = temporaryDirectory();
     writeFileSync(join(directory, '901.json'), '{"ctid": 901}');
-    await expect(new Journal(901, directory).read()).rejects.toThrow();
+    await expect(new Journal(901, directory).read()).rejects.toMatchObject({ code: 'JOURNAL_FAILED' });
   });
 
   it('names an entry that can not be read', async () => {

@@ -85,6 +85,19 @@ describe('Protection', () => {
     expect(made.recovery).toBeNull();
   });
 
+  it('tells that all is proven when that is written down, before the snapshot is dropped', async () => {
+    const { made, journal, commands } = protection();
+    const proven = async () => {
+      expect(commands).toEqual(['snapshot']);
+      expect(await journal.read()).toMatchObject({ phase: 'proven' });
+      commands.push('told');
+    };
+    await made.around(async () => {}, proven);
+    expect(commands).toEqual(['snapshot', 'told', 'delsnapshot']);
+    await failureOf(() => made.around(() => Promise.reject(BROKEN), proven));
+    expect(commands.filter((command) => command === 'told')).toHaveLength(1);
+  });
+
   it('writes down what its plan adds to the configuration, and that it restarts', async () => {
     const entries = [{ key: 'dev3', path: '/dev/nvidia-uvm', value: '/dev/nvidia-uvm,mode=0666' }];
     const { made, journal } = protection({

@@ -77,6 +77,9 @@ sub write_lxc_config {
         "lxc.cgroup.dir.container = pxlab-$ctid", "lxc.cgroup.dir.monitor = pxlab-monitor-$ctid";
     # what the host's kernel module shows; a change of the host's driver is seen at once
     push @lines, 'lxc.mount.entry = ' . STATE . '/driver proc/driver none bind,optional 0 0' if -d STATE . '/driver';
+    # majors are the kernel's choice: on a real host /proc/devices tells them in containers, too
+    push @lines, 'lxc.mount.entry = ' . STATE . '/proc-devices proc/devices none bind,optional 0 0'
+        if -e STATE . '/proc-devices';
     push @lines, network_lines($ctid, $section);
     for my $device (devices($section)) {
         my $path = $device->[1]{path};
