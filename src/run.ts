@@ -55,7 +55,8 @@ const DAY = 24 * 3600 * 1000;
 /**
  * The whole flow: facts → plan → apply → verify. Never throws for what a report should tell: the result carries it.
  *
- * Every container is observed and planned before the first one is touched, so a refusal of any leaves all as they were.
+ * Every container is observed and planned before the first one is touched: with "on-failure: stop" a refusal of any leaves
+ * all as they were.
  */
 export async function run(desired: Desired, world: World): Promise<Outcome> {
   const started = performance.now();

@@ -82,8 +82,8 @@ async function aptGet(
   shown: boolean,
 ): Promise<GuestResult> {
   const { ctid, pct, log, proxy, secondsLeft } = context;
-  const run = ([program = '', ...words]: readonly string[]) => {
-    const { argv, options } = proxy.through([program, ...(shown ? STATUS_OPTIONS : []), ...words]);
+  const run = (command: readonly string[]) => {
+    const { argv, options } = proxy.through([...command, ...(shown ? STATUS_OPTIONS : [])]);
     return pct.exec(ctid, argv, {
       ...options,
       purpose: `apt-get: ${purpose}`,

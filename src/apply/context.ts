@@ -11,7 +11,7 @@ export interface ApplyContext {
   log: Log;
   /** How what apt fetches in the container reaches the network. */
   proxy: ProxyFile;
-  /** Seconds left of the container's time for the next command; at least a few, so that clean-up can always run. */
+  /** Seconds left of the container's time for the next command. @throws ActionError TIMEOUT when none are left */
   secondsLeft(): number;
   /** Waits before another try; ends with the run's cancellation. @throws what it was cancelled with */
   wait(seconds: number): Promise<void>;

@@ -24,6 +24,7 @@ export type Rollback = (typeof ROLLBACK)[number];
 /** How a runner that isn't root gets root's rights: by `sudo -n`, or not at all. */
 export const SUDO = ['auto', 'never'] as const;
 export type Sudo = (typeof SUDO)[number];
+
 /** Whether missing device nodes are only told, or passed through to the container. */
 export const PASSTHROUGH = ['check', 'configure'] as const;
 export type PassthroughWish = (typeof PASSTHROUGH)[number];

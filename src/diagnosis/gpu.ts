@@ -106,6 +106,29 @@ export const NODE_CAUSES: readonly Cause<GpuEvidence>[] = [
       return missing.length > 0 && `the container has no ${missing.join(' and no ')}`;
     },
   },
+  {
+    code: 'HOST_UVM_MISSING',
+    symptom: 'nvidia-smi works, CUDA 999, on the host too',
+    cause: 'the host has no /dev/nvidia-uvm',
+    remedy:
+      'On the host: nvidia-modprobe -c 0 -u, and a unit that does it before containers start (docs/passthrough.md); then pass the node through.',
+    source: 'apptainer/singularity issue 1441; games-on-whales/wolf issue 361',
+    shows: (evidence) =>
+      (evidence.symptom.kind === 'untried' || cuda(evidence, 304, 999)) &&
+      !evidence.host.deviceNodes.some(({ path }) => path === UVM),
+  },
+  {
+    code: 'CONTAINER_UVM_MISSING',
+    symptom: 'nvidia-smi works, CUDA 999',
+    cause: 'the container has no /dev/nvidia-uvm',
+    remedy:
+      'Pass it through (pct set CTID -devN /dev/nvidia-uvm) and restart the container; or "passthrough: configure".',
+    source: `${RECORDINGS} (913)`,
+    shows: (evidence) =>
+      // As above, a privileged container's driver makes the node.
+      (evidence.symptom.kind === 'untried' ? evidence.container.unprivileged : cuda(evidence, 304, 999)) &&
+      !evidence.guest.deviceNodes.some(({ path }) => path === UVM),
+  },
 ];
 
 /** Why a GPU can't be used in a container. */
@@ -172,27 +195,6 @@ export const GPU_CAUSES: readonly Cause<GpuEvidence>[] = [
     shows: (evidence) => cuda(evidence, 34),
   },
   ...NODE_CAUSES,
-  {
-    code: 'HOST_UVM_MISSING',
-    symptom: 'nvidia-smi works, CUDA 999, on the host too',
-    cause: 'the host has no /dev/nvidia-uvm',
-    remedy:
-      'On the host: nvidia-modprobe -c 0 -u, and a unit that does it before containers start (docs/passthrough.md); then pass the node through.',
-    source: 'apptainer/singularity issue 1441; games-on-whales/wolf issue 361',
-    shows: ({ symptom, host }) =>
-      symptom.kind === 'cuda' &&
-      [304, 999].includes(Number(symptom.error)) &&
-      !host.deviceNodes.some(({ path }) => path === UVM),
-  },
-  {
-    code: 'CONTAINER_UVM_MISSING',
-    symptom: 'nvidia-smi works, CUDA 999',
-    cause: 'the container has no /dev/nvidia-uvm',
-    remedy:
-      'Pass it through (pct set CTID -devN /dev/nvidia-uvm) and restart the container; or "passthrough: configure".',
-    source: `${RECORDINGS} (913)`,
-    shows: (evidence) => cuda(evidence, 304, 999) && !evidence.guest.deviceNodes.some(({ path }) => path === UVM),
-  },
   {
     code: 'GPU_MIG_UNCONFIGURED',
     symptom: 'nvidia-smi lists the GPU, CUDA 100; MIG mode is enabled',

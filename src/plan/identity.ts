@@ -6,7 +6,7 @@ import type { Plan } from './file.ts';
 
 /**
  * What a plan is, as a tree of texts: what would be done, to which container, with which bytes. What varies without making
- * it another plan (times, reasons, sizes, free space, warnings, where the same bytes come from) is not in it.
+ * it another plan (times, reasons, sizes, free space, warnings, the address that the same runfile comes from) is not in it.
  *
  * Lists are trees by name, so that their order says nothing and a difference can be named.
  */

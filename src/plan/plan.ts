@@ -288,7 +288,7 @@ function toolkitMissing(name: string, offered: readonly RepositoryPackage[], dis
 
 function warnings(
   desired: Desired,
-  { host, container, upstream }: Facts,
+  { container, upstream }: Facts,
   driver: DriverVersion,
   actions: readonly Action[],
 ): PlanWarning[] {
@@ -301,20 +301,6 @@ function warnings(
         message: `CUDA ${cudaText(desired.cuda.version)} was released with driver ${fit.releasedWith}; ${driver} runs it with limits (no compilation of its newer PTX).`,
       });
     }
-  }
-  const uvmOnHost = host.deviceNodes.some(({ path }) => path === '/dev/nvidia-uvm');
-  if (!uvmOnHost) {
-    found.push({
-      code: 'HOST_UVM_MISSING',
-      message: `Host ${host.node} has no /dev/nvidia-uvm: nvidia-smi will work, CUDA will not. Run nvidia-modprobe -c 0 -u on the host before its containers start (docs/passthrough.md).`,
-    });
-  }
-  const uvmInside = container.guest?.deviceNodes.some(({ path }) => path === '/dev/nvidia-uvm');
-  if (uvmOnHost && container.unprivileged && !uvmInside && desired.passthrough === 'check') {
-    found.push({
-      code: 'CONTAINER_UVM_MISSING',
-      message: `Container ${container.ctid} has no /dev/nvidia-uvm: nvidia-smi will work, CUDA will not. Pass it through (pct set ${container.ctid} -devN /dev/nvidia-uvm) and restart the container.`,
-    });
   }
   if (actions.some(({ kind }) => kind === 'install-driver')) {
     if (container.memoryMib < LITTLE_MEMORY_MIB) {

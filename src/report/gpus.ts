@@ -37,18 +37,18 @@ export function gpusTable({ host, containers }: RunResult): string {
   ]);
 }
 
-/** What a host tells of a GPU; what it doesn't tell is left out. */
+/** What a host tells of a GPU; what it doesn't tell is left out, and what is as on every GPU. */
 function healthText(gpu: GpuHealth | undefined): string {
   if (gpu === undefined) return '–';
   const { persistence, computeMode, mig, eccErrors, processes } = gpu;
   const parts = [
     processes === null ? null : `${processes} ${processes === 1 ? 'process' : 'processes'}`,
     persistence === null ? null : `persistence ${persistence ? 'on' : 'off'}`,
-    computeMode === null ? null : `compute mode ${text(computeMode)}`,
-    mig === null ? null : `MIG ${mig ? 'on' : 'off'}`,
+    computeMode === null || computeMode === 'Default' ? null : `<b>compute mode ${text(computeMode)}</b>`,
+    mig ? '<b>MIG on</b>' : null,
     [eccErrors.volatile, eccErrors.aggregate].includes(null)
       ? null
-      : `uncorrected ECC errors ${eccErrors.volatile} (${eccErrors.aggregate} ever)`,
+      : `ECC errors ${eccErrors.volatile} (${eccErrors.aggregate} ever)`,
   ];
   return parts.filter((part) => part !== null).join(', ');
 }

@@ -2,7 +2,7 @@ import { constants } from 'node:fs';
 import { access, chown, type FileHandle, lstat, mkdir, readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-/** What this action keeps on the host: journal and locks. Owned by the user of the runner, whoever runs it. */
+/** What this action keeps on the host: journal, locks, and what was applied of approved plans. Owned by the user of the runner, whoever runs it. */
 export const STATE_DIRECTORY = '/var/lib/proxmox-lxc-nvidia';
 
 /**

@@ -113,11 +113,12 @@ async function expectReadable({ outputs, summary, stdout }: ActionResult): Promi
   expectWholesomePage(summary);
   expect(Object.keys(outputs).sort()).toEqual([
     ...['changed', 'containers', 'cuda-version', 'driver-version', 'failure-reason', 'gpus', 'nvcc', 'nvidia-smi'],
-    ...['plan', 'report', 'result'],
+    ...['facts', 'plan', 'plan-digest', 'report', 'result'],
   ]);
   expect(['changed', 'converged', 'planned', 'failed']).toContain(outputs['result']);
   for (const name of ['containers', 'gpus']) JSON.parse(outputs[name] ?? '');
-  for (const name of ['report', 'plan']) JSON.parse(await readFile(outputs[name] ?? '', 'utf8'));
+  const files = [outputs['report'], outputs['plan']].filter((path) => path !== '');
+  for (const path of files) JSON.parse(await readFile(path ?? '', 'utf8'));
   // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what must not be there.
   expect(stdout).not.toMatch(/[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]/);
   expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThan(10_000);

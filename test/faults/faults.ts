@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { PctFault } from '../lab/pct.ts';
 import type { Boundary } from './boundaries.ts';
 
-/** What goes wrong. `killed` is SIGKILL of the action's process; what it started goes on. */
+/** What goes wrong. `SIGKILL` is of the action's process alone: what it started goes on. `stopped` is the container, hard. */
 export const FAULTS = ['error', 'SIGINT', 'SIGTERM', 'SIGKILL', 'stopped', 'ENOSPC'] as const;
 export type Fault = (typeof FAULTS)[number];
 

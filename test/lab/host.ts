@@ -102,12 +102,6 @@ export class Host {
     await this.save();
   }
 
-  async setGpus(gpus: readonly Gpu[]): Promise<void> {
-    this.state.gpus = gpus;
-    await this.applyDriver();
-    await this.save();
-  }
-
   /** What is wrong with the GPUs, until it is set again or the driver is loaded anew; null: nothing. Containers see it at once. */
   async setGpuCondition(condition: GpuCondition | null): Promise<void> {
     await writeGpuCondition(join(this.directory, 'driver'), condition);

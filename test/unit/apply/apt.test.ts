@@ -30,7 +30,7 @@ it.each([
 const failed = (purpose: string, stderr: string) => aptFailure(901, purpose, { exitCode: 100, stdout: '', stderr });
 
 /** A command whose progress is told. */
-const shown = ([program = '', ...words]: string[]) => [program, ...STATUS_OPTIONS, ...words];
+const shown = (command: string[]) => [...command, ...STATUS_OPTIONS];
 
 describe('installPackages', () => {
   const packages = [

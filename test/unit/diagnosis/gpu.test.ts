@@ -212,7 +212,17 @@ describe('before anything was tried', () => {
     ['healthy nodes', {}, null],
     ['no node', { guest: { deviceNodes: [] } }, 'CONTAINER_GPU_NODES_MISSING'],
     ['no node in a privileged container', { guest: { deviceNodes: [] }, container: { unprivileged: false } }, null],
-    ['no nvidia-uvm', without('/dev/nvidia-uvm'), null],
+    ['no nvidia-uvm', without('/dev/nvidia-uvm'), 'CONTAINER_UVM_MISSING'],
+    [
+      'no nvidia-uvm in a privileged container',
+      { ...without('/dev/nvidia-uvm'), container: { unprivileged: false } },
+      null,
+    ],
+    [
+      'no nvidia-uvm on the host',
+      { host: { deviceNodes: hostFacts().deviceNodes.filter(({ path }) => path !== '/dev/nvidia-uvm') } },
+      'HOST_UVM_MISSING',
+    ],
     ['a denied nvidia-uvm', changed('/dev/nvidia-uvm', { open: 'EPERM' }), 'CONTAINER_GPU_NODE_DENIED'],
   ])('%s', (_what, situation, code) => {
     expect(untried(situation)).toBe(code);

@@ -3,7 +3,7 @@ import type { Action, ContainerPlan } from '../../../src/plan/actions.ts';
 import type { ContainerResult, RunResult } from '../../../src/report/result.ts';
 import type { Verification } from '../../../src/verify/verify.ts';
 import type { DriverVersion } from '../../../src/version/driver.ts';
-import { DRIVER, GPU0, GPU1 } from './facts.ts';
+import { DRIVER, GPU0, GPU1, hostFacts, hostHealth } from './facts.ts';
 import { recordedCase } from './fixtures.ts';
 import { containerResult, runResult } from './results.ts';
 
@@ -76,8 +76,18 @@ const PROOFS: Verification[] = [
     seen: `libcuda and libnvidia-ml are ${DRIVER}, as the host's kernel module`,
   },
   { level: 'L2', title: 'nvidia-smi sees the GPUs', status: 'pass', seen: '1 GPU, as meant' },
+  { level: 'L3', title: 'CUDA sees the GPUs', status: 'pass', seen: 'CUDA 13.0 starts and sees 1 GPU' },
   { level: 'L4', title: 'nvcc is the wanted toolkit', status: 'pass', seen: 'release 12.8' },
+  {
+    level: 'L5',
+    title: 'a kernel compiled there computes right',
+    status: 'pass',
+    seen: `right on ${GPU0}, copies: to the GPU 54.9 GB/s, on it 1244.4 GB/s`,
+  },
 ];
+/** A host that tells all of itself. */
+const HOST = { host: hostFacts({ health: hostHealth() }) };
+const DIGEST = 'sha256:7dc05dd5db66f964a6e66fb71775cda27749ad5659f079cd52138f2d38783f51';
 const gpu = (index: number) => ({
   index: 0,
   uuid: index === 0 ? GPU0 : GPU1,
@@ -124,9 +134,10 @@ const NO_SPACE: RunResult['containers'][number]['failure'] = {
 
 /** Runs as they look to people: what a summary has to tell in each. */
 export const SAMPLES = {
-  converged: runResult({ containers: [container(901, 'ollama'), container(902, 'comfyui')], seconds: 1.6 }),
+  converged: runResult({ ...HOST, containers: [container(901, 'ollama'), container(902, 'comfyui')], seconds: 1.6 }),
 
   changed: runResult({
+    ...HOST,
     status: 'changed',
     containers: [
       changed(901, 'ollama', 2.1),
@@ -138,6 +149,7 @@ export const SAMPLES = {
   }),
 
   failed: runResult({
+    ...HOST,
     status: 'failed',
     containers: [
       changed(901, 'ollama', 2.1),
@@ -171,6 +183,8 @@ export const SAMPLES = {
   }),
 
   plan: runResult({
+    ...HOST,
+    planDigest: DIGEST,
     mode: 'plan',
     status: 'planned',
     containers: [

@@ -208,14 +208,14 @@ describe('passthrough: configure', () => {
 });
 
 describe('passthrough: check', () => {
-  it('plans nothing, and warns of a missing nvidia-uvm', () => {
+  it('plans nothing, and refuses a container without nvidia-uvm', async () => {
     const container = configured(
       'dev0: /dev/nvidia0\ndev1: /dev/nvidiactl',
       withNodes('/dev/nvidia0', '/dev/nvidiactl'),
     );
-    const made = makePlan(desired(), facts({ container }));
-    expect(made.actions).toEqual([]);
-    expect(made.warnings.map(({ code }) => code)).toEqual(['CONTAINER_UVM_MISSING']);
+    const failure = await failureOf(() => makePlan(desired(), facts({ container })));
+    expect(failure.code).toBe('CONTAINER_UVM_MISSING');
+    expect(failure.remedy).toContain('pct set 901 -devN /dev/nvidia-uvm');
   });
 });
 

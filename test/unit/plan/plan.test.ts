@@ -390,16 +390,6 @@ describe('warnings', () => {
         { driver: { version: '570.26', kernelModule: 'open' } },
       ],
     ],
-    [
-      'a host without nvidia-uvm',
-      ['HOST_GPU_NODES_MISSING', 'HOST_UVM_MISSING'],
-      [guestFacts(), {}, {}, {}, { deviceNodes: noUvm }],
-    ],
-    [
-      'an unprivileged container without nvidia-uvm (recording 913)',
-      ['CONTAINER_UVM_MISSING'],
-      [guestFacts({ deviceNodes: noUvm.map((node) => ({ ...node, open })) })],
-    ],
     ['little memory', ['LITTLE_MEMORY'], [bareGuest(), {}, {}, { memoryMib: 2047 }]],
     ['enough memory', [], [bareGuest(), {}, {}, { memoryMib: 2048 }]],
     ['little memory where no driver is installed', [], [guestFacts(), {}, {}, { memoryMib: 512 }]],

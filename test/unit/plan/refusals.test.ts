@@ -217,7 +217,7 @@ describe('the recorded containers', () => {
     908: null,
     911: null,
     912: null,
-    913: null,
+    913: 'CONTAINER_UVM_MISSING',
     914: 'CONTAINER_GPU_NODES_MISSING',
     915: 'CONTAINER_GPU_NODE_DENIED',
     917: 'CONTAINER_GPU_NODES_MISSING',

@@ -18,15 +18,15 @@ function rows(html: string): string[][] {
 describe('containersTable', () => {
   it('has the host above its containers, and marks whoever differs from it', () => {
     expect(rows(containersTable(SAMPLES.failed))).toEqual([
-      ['Container', 'Result', 'Driver', 'CUDA toolkits', 'L1', 'L2', 'L4', 'Time'],
-      ['host <b>pve1</b>', '', `<b>${DRIVER}</b> (open kernel module)`, '', '', '', '', ''],
+      ['Container', 'Result', 'Driver', 'CUDA toolkits', 'L1', 'L2', 'L3', 'L4', 'L5', 'Time'],
+      ['host <b>pve1</b>', '', `<b>${DRIVER}</b> (open kernel module)`, '', '', '', '', '', '', ''],
       [
         ...['<b>901</b> ollama', '✅ changed', `550.163.01 → <b>${DRIVER}</b>`, '12.6 → <b>12.6, 12.8</b>'],
-        ...['✅', '✅', '✅', '4 min 12 s'],
+        ...['✅', '✅', '✅', '✅', '✅', '4 min 12 s'],
       ],
-      ['<b>902</b> comfyui', '✅ in order', DRIVER, '12.8', '✅', '✅', '✅', '0.7 s'],
-      ['<b>903</b> vllm', '❌ failed, rolled back', '⚠️ 550.163.01', '12.6', '–', '–', '–', '1 min 36 s'],
-      ['<b>904</b> jupyter', '⏹️ not started', '⚠️ 550.163.01', 'none', '–', '–', '–', '0.7 s'],
+      ['<b>902</b> comfyui', '✅ in order', DRIVER, '12.8', '✅', '✅', '✅', '✅', '✅', '0.7 s'],
+      ['<b>903</b> vllm', '❌ failed, rolled back', '⚠️ 550.163.01', '12.6', '–', '–', '–', '–', '–', '1 min 36 s'],
+      ['<b>904</b> jupyter', '⏹️ not started', '⚠️ 550.163.01', 'none', '–', '–', '–', '–', '–', '0.7 s'],
     ]);
   });
 
@@ -41,7 +41,7 @@ describe('containersTable', () => {
 
   it('says what its marks stand for', () => {
     expect(levelsLegend(SAMPLES.changed)).toBe(
-      '<p><sub><b>L1</b> user space equals the kernel module · <b>L2</b> nvidia-smi sees the GPUs · <b>L4</b> nvcc is the wanted toolkit</sub></p>',
+      '<p><sub><b>L1</b> user space equals the kernel module · <b>L2</b> nvidia-smi sees the GPUs · <b>L3</b> CUDA sees the GPUs · <b>L4</b> nvcc is the wanted toolkit · <b>L5</b> a kernel compiled there computes right</sub></p>',
     );
     expect(levelsLegend(runResult({ containers: [] }))).toBe('');
   });
@@ -53,11 +53,13 @@ it('warnings are told once', () => {
   expect(warnings(runResult({ containers }))).toBe('<p>⚠️ One &lt;too&gt; many. (<code>GPU_ISOLATION</code>)</p>');
 });
 
+const HEALTHY = '0 processes, persistence on, ECC errors 0 (0 ever)';
+
 describe('gpusTable', () => {
   it('tells who sees which GPU', () => {
     expect(rows(gpusTable(SAMPLES.changed)).slice(1)).toEqual([
-      ['/dev/nvidia0', 'NVIDIA H100 80GB HBM3', '81559 MiB', `<code>${GPU0}</code>`, '902, 904', '–'],
-      ['/dev/nvidia1', 'NVIDIA H100 80GB HBM3', '81559 MiB', `<code>${GPU1}</code>`, '901, 903', '–'],
+      ['/dev/nvidia0', 'NVIDIA H100 80GB HBM3', '81559 MiB', `<code>${GPU0}</code>`, '902, 904', HEALTHY],
+      ['/dev/nvidia1', 'NVIDIA H100 80GB HBM3', '81559 MiB', `<code>${GPU1}</code>`, '901, 903', HEALTHY],
     ]);
   });
 
@@ -66,7 +68,11 @@ describe('gpusTable', () => {
     const health = hostHealth({ gpus, xids: [{ bus: '0000:00:06', code: 31 }] });
     const table = gpusTable(runResult({ host: hostFacts({ health }) }));
     expect(table).toContain('1 process, persistence ');
-    expect(table).toContain('uncorrected ECC errors 0 (0 ever)');
+    expect(table).toContain('ECC errors 0 (0 ever)');
+    const odd = gpus.map((gpu) => ({ ...gpu, computeMode: 'Exclusive_Process', mig: true }));
+    const other = gpusTable(runResult({ host: hostFacts({ health: hostHealth({ gpus: odd }) }) }));
+    expect(other).toContain('<b>compute mode Exclusive_Process</b>, <b>MIG on</b>');
+    expect(table).not.toMatch(/compute mode|MIG/);
     expect(table).toContain("1 Xid in the host's kernel log");
     const silent = gpusTable(runResult({ host: hostFacts({ health: hostHealth({ gpus: null, xids: null }) }) }));
     expect(silent).not.toContain('Xid');
