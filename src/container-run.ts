@@ -295,10 +295,10 @@ export class ContainerRun {
    * The container as observed, with a kernel compiled and run where that is wanted and would work, unless the one kept from
    * an earlier run has passed.
    */
-  async #withProof({ desired, pct, wish, world: { log } }: Setting, guest: GuestFacts): Promise<GuestFacts> {
+  async #withProof({ desired, host, pct, wish, world: { log } }: Setting, guest: GuestFacts): Promise<GuestFacts> {
     const toolkit = toolkitPath(desired);
     if (desired.mode !== 'apply' || desired.verify !== 'cuda' || toolkit === null) return guest;
-    if (verifyProof(desired, guest).status === 'pass') return guest;
+    if (verifyProof(desired, host, this.#observed(), guest).status === 'pass') return guest;
     const query = parseCudaQuery(guest.cuda?.output ?? '');
     if (query.kind !== 'gpus' || wantedToolkit(desired, guest)?.nvcc.exitCode !== 0) return guest;
     log.info(`Container ${wish.ctid}: compiling and running a kernel`);

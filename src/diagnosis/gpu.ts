@@ -142,6 +142,14 @@ export const GPU_CAUSES: readonly Cause<GpuEvidence>[] = [
     shows: ({ host }) => host.driver === null,
   },
   {
+    code: 'GPU_RESET_REQUIRED',
+    symptom: 'nvidia-smi 16 "GPU requires reset"',
+    cause: 'a GPU must be reset before it can be used again',
+    remedy: 'End everything that uses it, then on the host: nvidia-smi --gpu-reset -i N, or restart the host.',
+    source: NVML,
+    shows: (evidence) => smi(evidence, 16) || smiSays(evidence, /requires reset/i),
+  },
+  {
     code: 'GPU_LOST',
     symptom: 'nvidia-smi 15, "GPU is lost", "Unable to determine the device handle"; Xid 79 in the host\'s kernel log',
     cause: 'a GPU fell off the bus',
@@ -161,14 +169,6 @@ export const GPU_CAUSES: readonly Cause<GpuEvidence>[] = [
     remedy: "See the host's kernel log (journalctl -k -b), and whether nvidia-smi answers on the host.",
     source: 'seen in the lab only',
     shows: (evidence) => smi(evidence, 124, 137),
-  },
-  {
-    code: 'GPU_RESET_REQUIRED',
-    symptom: 'nvidia-smi 16 "GPU requires reset"',
-    cause: 'a GPU must be reset before it can be used again',
-    remedy: 'End everything that uses it, then on the host: nvidia-smi --gpu-reset -i N, or restart the host.',
-    source: NVML,
-    shows: (evidence) => smi(evidence, 16) || smiSays(evidence, /requires reset/i),
   },
   {
     code: 'VERIFY_USER_SPACE',

@@ -72,11 +72,12 @@ export const INSTALLER_CAUSES: readonly Cause<InstallerEvidence>[] = [
   },
   {
     code: 'INSTALLER_FAILED',
-    symptom: 'Exit code 126, `Permission denied`',
+    symptom: '`Temporary directory … is not executable`; exit code 126, `Permission denied`',
     cause: 'it may not run where it was unpacked: the directory is mounted noexec',
     remedy: 'Mount /var/tmp (or /root, /opt) in the container without noexec.',
     source: 'docs/facts.md, A8 and A10',
-    shows: ({ exitCode, output }) => exitCode === 126 || /\.run: .*Permission denied/.test(output),
+    shows: ({ exitCode, output }) =>
+      exitCode === 126 || /Temporary directory .* is not executable|\.run: .*Permission denied/.test(output),
   },
   {
     code: 'INSTALLER_KILLED',

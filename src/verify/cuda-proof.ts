@@ -1,6 +1,8 @@
 import type { Desired } from '../desired/desired.ts';
+import { diagnose } from '../diagnosis/cause.ts';
+import { GPU_CAUSES } from '../diagnosis/gpu.ts';
 import type { FailureCode } from '../errors.ts';
-import type { GuestFacts } from '../facts/facts.ts';
+import type { ContainerFacts, GuestFacts, HostFacts } from '../facts/facts.ts';
 import { lastLines } from '../system/text.ts';
 import { parseCudaQuery } from './cuda-query.ts';
 import type { Verification } from './verify.ts';
@@ -33,7 +35,13 @@ export function parseCudaProof(output: string): ProvenGpu[] {
 }
 
 /** L5: kernels that were compiled in the container compute right numbers on every GPU. */
-export function verifyProof(desired: Desired, { cuda, proof }: GuestFacts): Verification {
+export function verifyProof(
+  desired: Desired,
+  host: HostFacts,
+  container: ContainerFacts,
+  guest: GuestFacts,
+): Verification {
+  const { cuda, proof } = guest;
   const base = { level: 'L5', title: 'a kernel compiled there computes right' } as const;
   if (desired.cuda.kind === 'none' || desired.verify !== 'cuda') {
     return { ...base, status: 'skipped', seen: 'not asked for' };
@@ -66,13 +74,14 @@ export function verifyProof(desired: Desired, { cuda, proof }: GuestFacts): Veri
     );
   }
   if (proof.exitCode !== 0) {
-    const failed = /^failed (\w+) (\d+) (.*)$/m.exec(proof.output);
+    const [, call, error, words] = /^failed (\w+) (\d+) (.*)$/m.exec(proof.output) ?? [];
+    const symptom = { kind: 'cuda', error: Number(error) } as const;
+    const found =
+      error === undefined ? null : diagnose(GPU_CAUSES, { symptom, host, container, guest }, container.ctid);
     return fail(
-      failed === null
-        ? `the program ended with exit code ${proof.exitCode}`
-        : `${failed[1]} answers ${failed[2]} (${failed[3]})`,
-      'VERIFY_KERNEL',
-      "See the host's kernel log (dmesg) for NVRM and Xid lines; other programs may use up the GPU's memory.",
+      `${call === undefined ? `the program ended with exit code ${proof.exitCode}` : `${call} answers ${error} (${words})`}${found === null ? '' : `: ${found.cause}`}`,
+      found?.code ?? 'VERIFY_KERNEL',
+      found?.remedy ?? "See the host's kernel log (dmesg) for NVRM and Xid lines.",
       lastLines(proof.output, 5),
     );
   }

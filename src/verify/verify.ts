@@ -47,7 +47,7 @@ export function verify(
       smi.verification,
       verifyCuda(host, container, guest),
       verifyNvcc(desired, guest),
-      verifyProof(desired, guest),
+      verifyProof(desired, host, container, guest),
     ],
     findings: smi.findings,
   };

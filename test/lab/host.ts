@@ -11,9 +11,11 @@ import {
   writeProcDevices,
   writeProcDriver,
 } from './driver.ts';
+import { type GpuCondition, writeGpuCondition } from './gpu-condition.ts';
 import { holdNamespace, killNamespace } from './namespace.ts';
 import { GATEWAY, HOSTS_DIR, IMPERSONATED_NAMES, LAB_DIR, REPOSITORY_DIR } from './paths.ts';
 import { type PctCall, type PctSwitches, readPctCalls } from './pct.ts';
+import { nvidiaSmi } from './standin/runfile.ts';
 import { deleteTree, entries, VOLUMES_DIR } from './storage.ts';
 import { PVE_RELEASES, type PveVersion, packageVersions, proxmoxPackages } from './versions.ts';
 
@@ -98,6 +100,28 @@ export class Host {
     this.state.kernelModule = kernelModule;
     await this.applyDriver();
     await this.save();
+  }
+
+  /** What is wrong with the GPUs, until it is set again or the driver is loaded anew; null: nothing. Containers see it at once. */
+  async setGpuCondition(condition: GpuCondition | null): Promise<void> {
+    await writeGpuCondition(join(this.directory, 'driver'), condition);
+  }
+
+  /** Puts the driver's nvidia-smi on the host, as Proxmox hosts have it; a new one has none. */
+  async installNvidiaSmi(): Promise<void> {
+    if (this.driver === null) throw new Error('A host without a driver has no nvidia-smi.');
+    const library = `/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.${this.driver}`;
+    await writeFile(this.path(library), '');
+    await this.exec(['ln', '-sf', library, '/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1']);
+    await writeFile(this.path('/usr/bin/nvidia-smi'), await nvidiaSmi(this.driver), { mode: 0o755 });
+  }
+
+  /** What the kernel has logged since it started, as journalctl shows it. */
+  async setKernelLog(lines: readonly string[]): Promise<void> {
+    const log = lines.map((line) => `${line}\n`).join('');
+    await writeFile(this.path('/usr/bin/journalctl'), `#!/bin/sh\ngrep 'NVRM: Xid' <<'END'\n${log}END\n`, {
+      mode: 0o755,
+    });
   }
 
   async setPve(version: PveVersion): Promise<void> {

@@ -3,6 +3,7 @@
  *   no kernel driver, no usable nvidiactl or no GPU  100 (CUDA_ERROR_NO_DEVICE)
  *   kernel module of another version                 803 (CUDA_ERROR_SYSTEM_DRIVER_MISMATCH)
  *   nvidia-uvm missing, denied or not the driver's   999 (CUDA_ERROR_UNKNOWN)
+ * and what the host's GPUs are told to answer (test/lab/gpu-condition.ts).
  * No kernel driver stands behind the lab's nodes: opening one that is permitted gives ENXIO, which counts as open.
  * Freestanding (x86-64 system calls only), so that it loads in a container with any C library.
  */
@@ -133,6 +134,15 @@ static int uvm_opens(void)
     return node_opens("/dev/nvidia-uvm", major, 0);
 }
 
+/* What the condition of the host's GPUs makes a step answer, as a CUresult. */
+static int answer(const char *step)
+{
+    static char text[TEXT];
+    const char *s;
+    if (!read_text("/proc/driver/nvidia/lab-condition", text) || !(s = find(text, step))) return SUCCESS;
+    return number(s + length(step));
+}
+
 int cuInit(unsigned flags)
 {
     static char version[TEXT];
@@ -147,6 +157,7 @@ int cuInit(unsigned flags)
     find_gpus();
     if (!gpu_count) return NO_DEVICE;
     if (!uvm_opens()) return UNKNOWN;
+    if ((i = answer("cuInit "))) return i;
     initialized = 1;
     return SUCCESS;
 }
@@ -166,6 +177,22 @@ int cuDeviceGet(int *device, int ordinal)
     if (ordinal < 0 || ordinal >= gpu_count) return INVALID_DEVICE;
     *device = ordinal;
     return SUCCESS;
+}
+
+/* What a program first needs a GPU for; the lab's runtime has no other use of it. */
+int cuDevicePrimaryCtxRetain(void **context, int device)
+{
+    if (!initialized) return NOT_INITIALIZED;
+    if (!context) return INVALID_VALUE;
+    if (device < 0 || device >= gpu_count) return INVALID_DEVICE;
+    *context = &gpus[device];
+    return answer("context ");
+}
+
+/* Waits for the kernels that were launched. */
+int cuCtxSynchronize(void)
+{
+    return initialized ? answer("kernel ") : NOT_INITIALIZED;
 }
 
 int cuDeviceGetName(char *name, int room, int device)

@@ -143,6 +143,12 @@ const OTHERS: [GpuSymptom, Situation, string, RegExp][] = [
   ],
   [smi(124), {}, 'GPU_HANGS', /hangs/],
   [smi(16), {}, 'GPU_RESET_REQUIRED', /reset/],
+  [
+    smi(16, 'Unable to determine the device handle for GPU0000:07:00.0: GPU requires reset'),
+    {},
+    'GPU_RESET_REQUIRED',
+    /reset/,
+  ],
   [cuda('no-library'), { guest: NO_USER_SPACE }, 'VERIFY_USER_SPACE', /not installed/],
   [cuda(803), {}, 'VERIFY_USER_SPACE', /differ/],
   [cuda(34), {}, 'VERIFY_USER_SPACE', /stub/],

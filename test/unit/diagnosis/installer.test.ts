@@ -21,7 +21,12 @@ const ENDS: [number, string, string, RegExp][] = [
   ],
   [1, 'nvidia-installer: unrecognized option: "--no-systemd"', 'INSTALLER_FAILED', /doesn't know one/],
   [1, "ERROR: Unable to create '/usr/lib/x' (Read-only file system)", 'INSTALLER_FAILED', /read-only/],
-  [126, '', 'INSTALLER_FAILED', /noexec/],
+  [
+    1,
+    'ERROR: Temporary directory /var/tmp/x is not executable - use the --tmpdir option',
+    'INSTALLER_FAILED',
+    /noexec/,
+  ],
   [137, '', 'INSTALLER_KILLED', /memory/],
 ];
 

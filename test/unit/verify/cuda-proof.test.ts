@@ -6,10 +6,10 @@ import { CUDA_PROOF_SOURCE } from '../../../src/facts/cuda-proof-source.ts';
 import type { CommandFact } from '../../../src/facts/facts.ts';
 import { parseCudaProof, verifyProof } from '../../../src/verify/cuda-proof.ts';
 import { anyText } from '../helpers/any-text.ts';
-import { cudaProof, desired, GPU0, GPU1, guestFacts } from '../helpers/facts.ts';
+import { containerFacts, cudaProof, desired, GPU0, GPU1, guestFacts, hostFacts } from '../helpers/facts.ts';
 
 const judge = (proof: CommandFact | null, wish: Partial<Desired> = {}) =>
-  verifyProof(desired(wish), guestFacts({ proof }));
+  verifyProof(desired(wish), hostFacts(), containerFacts(), guestFacts({ proof }));
 
 describe('the source', () => {
   it('in the bundle is the one in native/', () => {
@@ -60,7 +60,17 @@ describe('L5', () => {
       'VERIFY_KERNEL',
       '2 floats',
     ],
-    ['a call', 1, 'failed cudaMalloc 2 out of memory\n', 'VERIFY_KERNEL', 'cudaMalloc answers 2 (out of memory)'],
+    ['a call', 1, 'failed cudaMalloc 1 invalid argument\n', 'VERIFY_KERNEL', 'cudaMalloc answers 1 (invalid argument)'],
+    ['memory', 1, 'failed cudaMalloc 2 out of memory\n', 'GPU_BUSY', "2 (out of memory): the GPU's memory is taken"],
+    ['exclusive mode', 1, 'failed cudaSetDevice 46 devices unavailable\n', 'GPU_BUSY', 'takes no further process'],
+    ['an ECC error', 1, 'failed cudaDeviceSynchronize 214 ECC\n', 'GPU_ECC_ERROR', "can't be corrected"],
+    [
+      'an old driver',
+      1,
+      'failed cudaGetDeviceCount 35 insufficient\n',
+      'CUDA_NEEDS_NEWER_DRIVER',
+      'older than the toolkit',
+    ],
     ['a crash', 139, 'Segmentation fault\n', 'VERIFY_KERNEL', 'exit code 139'],
     ['a hang', 124, '', 'VERIFY_KERNEL', 'hangs'],
     ['a GPU left out', 0, cudaProof([GPU1]), 'VERIFY_KERNEL', 'it ran on 1 of 2 GPUs'],

@@ -44,9 +44,11 @@ enum cudaError_t {
     cudaErrorMemoryAllocation = 2,
     cudaErrorInvalidConfiguration = 9,
     cudaErrorInsufficientDriver = 35,
+    cudaErrorDevicesUnavailable = 46,
     cudaErrorNoDevice = 100,
     cudaErrorInvalidDevice = 101,
     cudaErrorNoKernelImageForDevice = 209,
+    cudaErrorECCUncorrectable = 214,
     cudaErrorUnsupportedPtxVersion = 222,
     cudaErrorSystemDriverMismatch = 803,
     cudaErrorUnknown = 999
@@ -60,9 +62,11 @@ inline const char *cudaGetErrorString(cudaError_t error)
     case cudaErrorMemoryAllocation: return "out of memory";
     case cudaErrorInvalidConfiguration: return "invalid configuration argument";
     case cudaErrorInsufficientDriver: return "CUDA driver version is insufficient for CUDA runtime version";
+    case cudaErrorDevicesUnavailable: return "CUDA-capable device(s) is/are busy or unavailable";
     case cudaErrorNoDevice: return "no CUDA-capable device is detected";
     case cudaErrorInvalidDevice: return "invalid device ordinal";
     case cudaErrorNoKernelImageForDevice: return "no kernel image is available for execution on the device";
+    case cudaErrorECCUncorrectable: return "uncorrectable ECC error encountered";
     case cudaErrorUnsupportedPtxVersion: return "the provided PTX was compiled with an unsupported toolchain.";
     case cudaErrorSystemDriverMismatch: return "system has unsupported display driver / cuda driver combination";
     default: return "unknown error";
@@ -77,9 +81,11 @@ inline const char *cudaGetErrorName(cudaError_t error)
     case cudaErrorMemoryAllocation: return "cudaErrorMemoryAllocation";
     case cudaErrorInvalidConfiguration: return "cudaErrorInvalidConfiguration";
     case cudaErrorInsufficientDriver: return "cudaErrorInsufficientDriver";
+    case cudaErrorDevicesUnavailable: return "cudaErrorDevicesUnavailable";
     case cudaErrorNoDevice: return "cudaErrorNoDevice";
     case cudaErrorInvalidDevice: return "cudaErrorInvalidDevice";
     case cudaErrorNoKernelImageForDevice: return "cudaErrorNoKernelImageForDevice";
+    case cudaErrorECCUncorrectable: return "cudaErrorECCUncorrectable";
     case cudaErrorUnsupportedPtxVersion: return "cudaErrorUnsupportedPtxVersion";
     case cudaErrorSystemDriverMismatch: return "cudaErrorSystemDriverMismatch";
     default: return "cudaErrorUnknown";
@@ -185,7 +191,9 @@ inline cudaError_t cudaSetDevice(int device)
     if (const cudaError_t error = cudaGetDeviceCount(&count)) return error;
     if (device < 0 || device >= count) return lab::remember(cudaErrorInvalidDevice);
     lab::current_device = device;
-    return cudaSuccess;
+    void *context;
+    auto retain = lab::driver<CUresult (*)(void **, CUdevice)>("cuDevicePrimaryCtxRetain");
+    return lab::remember(static_cast<cudaError_t>(retain(&context, device)));
 }
 inline cudaError_t cudaGetDevice(int *device) { *device = lab::current_device; return lab::initialize(); }
 
@@ -238,5 +246,10 @@ inline cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, cudaMemc
         ++*static_cast<unsigned char *>(to);
     return cudaSuccess;
 }
-inline cudaError_t cudaDeviceSynchronize() { return lab::initialize() ? lab::initialize() : cudaPeekAtLastError(); }
+inline cudaError_t cudaDeviceSynchronize()
+{
+    if (const cudaError_t error = lab::initialize()) return error;
+    const auto error = static_cast<cudaError_t>(lab::driver<CUresult (*)()>("cuCtxSynchronize")());
+    return error ? lab::remember(error) : cudaPeekAtLastError();
+}
 inline cudaError_t cudaDeviceReset() { return cudaSuccess; }

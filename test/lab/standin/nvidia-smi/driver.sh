@@ -29,6 +29,12 @@ find_nvml() {
     done
 }
 
+# condition KEY DEFAULT: what the condition of the host's GPUs says (test/lab/gpu-condition.ts)
+condition() {
+    value=$(sed -n "s/^$1 //p" $PROC/lab-condition 2>/dev/null)
+    echo "${value:-$2}"
+}
+
 two_parts() { echo "$1" | cut -d . -f 1,2; }
 
 # open_node PATH MAJOR MINOR: prints open, absent, denied (cgroup), forbidden (mode) or other (not this device).
@@ -66,6 +72,8 @@ Please also try adding directory that contains libnvidia-ml.so to your system PA
         fail 18 "Failed to initialize NVML: Driver/library version mismatch
 NVML library version: $(two_parts "$NVML_VERSION")"
     fi
+    code=$(condition smi-exit 0)
+    if [ "$code" != 0 ]; then fail "$code" "$(condition smi-words)"; fi
 }
 
 not_communicating() {
