@@ -19,7 +19,7 @@ describe('aptLog', () => {
     expect(
       logged([
         'Need to get 29.0 MB of archives.',
-        'Get:1 http://deb.debian.org/debian bookworm/main amd64 cpp-12 amd64 12.2.0-14+deb12u1 [9768 kB]',
+        'Get:1 http://mirror.example/debian bookworm/main amd64 cpp-12 amd64 12.2.0-14+deb12u1 [9768 kB]',
         'dlstatus:1:0.0000:Retrieving file 1 of 2',
         'dlstatus:1:6.2799:Retrieving file 1 of 2',
         'dlstatus:1:25.2388:Retrieving file 1 of 2',
@@ -29,7 +29,7 @@ describe('aptLog', () => {
       ]),
     ).toEqual([
       'foreign 901 Need to get 29.0 MB of archives.',
-      'debug 901 │ Get:1 http://deb.debian.org/debian bookworm/main amd64 cpp-12 amd64 12.2.0-14+deb12u1 [9768 kB]',
+      'debug 901 │ Get:1 http://mirror.example/debian bookworm/main amd64 cpp-12 amd64 12.2.0-14+deb12u1 [9768 kB]',
       'info   25 % of 29.0 MB downloaded, 1.5 MB/s, about 14.8 s left',
       'info   100 % of 29.0 MB downloaded, 4.1 MB/s',
       'foreign 901 Fetched 29.0 MB in 6s (4471 kB/s)',
