@@ -40,7 +40,10 @@ async function expectFailure(
 ): Promise<ActionResult> {
   const result = await scenario.run({ containers: `${container.ctid}`, ...inputs }, { exitCode: 1 });
   const errors = result.annotations.filter(({ name }) => name === 'error');
-  expect(errors.map(({ properties }) => properties['title'])).toEqual([code]);
+  expect(
+    errors.map(({ properties }) => properties['title']),
+    result.stdout,
+  ).toEqual([code]);
   expect(result.outputs['failure-reason']).toBe(code);
   expect(errors[0]?.message).toMatch(words);
   return result;
@@ -304,20 +307,23 @@ describe('why apt-get fails', () => {
   const unsettled = { ...library, 'nvidia-container-repository': `${MIRROR}/causes/unsettled` };
 
   const fault = (path: string, action: Fault['action']): Fault => ({ host: 'mirror.lab.test', path, action });
-  /** Files of the mirror at another address, where no other test meets its faults. */
+  /**
+   * NVIDIA's files at an address of the mirror's that is this file's own. They come from NVIDIA's names, not from the mirror's
+   * own repositories: files that run at the same time fault those.
+   */
   const files = (from: string, to: string, names: readonly string[]): Fault[] =>
-    names.map((name) => fault(`/causes/${to}/${name}`, { kind: 'redirect', location: `${MIRROR}/${from}/${name}` }));
+    names.map((name) => fault(`/causes/${to}/${name}`, { kind: 'redirect', location: `https://${from}/${name}` }));
 
   let prepared: Container;
   /** Waits most of its time, beside the others. */
   let outOfSync: Promise<ActionResult>;
   beforeAll(async () => {
     await scenario.upstream.setFaults([
-      ...files('libnvidia-container', 'incomplete', INDEX),
+      ...files('nvidia.github.io/libnvidia-container', 'incomplete', INDEX),
       fault('/causes/incomplete/**/*.deb', { kind: 'status', status: 404 }),
-      ...files('libnvidia-container', 'unsettled', INDEX),
+      ...files('nvidia.github.io/libnvidia-container', 'unsettled', INDEX),
       fault('/causes/unsettled/**/*.deb', { kind: 'replace', body: 'another file' }),
-      ...files('cuda/debian12/x86_64', 'cuda/debian13/x86_64', CUDA),
+      ...files('developer.download.nvidia.com/compute/cuda/repos/debian12/x86_64', 'cuda/debian13/x86_64', CUDA),
     ]);
     prepared = await model(driverOnly);
     outOfSync = expectFailure(
