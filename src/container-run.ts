@@ -20,7 +20,7 @@ import { observeContainer } from './proxmox/node.ts';
 import type { Pct } from './proxmox/pct.ts';
 import type { ContainerResult, ContainerStatus, Software } from './report/result.ts';
 import type { RunfileCache } from './runfile/cache.ts';
-import { obtainRunfile } from './runfile/runfile.ts';
+import { obtainArchive } from './runfile/runfile.ts';
 import type { FileLock } from './system/lock.ts';
 import { verifyProof } from './verify/cuda-proof.ts';
 import { parseCudaQuery } from './verify/cuda-query.ts';
@@ -341,7 +341,7 @@ export class ContainerRun {
         await setTimeout(seconds * 1000, undefined, { signal: world.cancelled }).catch(() => {});
         world.cancelled.throwIfAborted();
       },
-      obtainRunfile: (runfile) => obtainRunfile(world, cache, runfile, host.architecture, secondsLeft),
+      obtainArchive: (runfile) => obtainArchive(world, cache, runfile, host.architecture, secondsLeft),
     };
   }
 }

@@ -4,7 +4,7 @@ import { ActionError } from '../errors.ts';
 import type { PackageVersion } from '../plan/actions.ts';
 import { packageText } from '../plan/actions.ts';
 import type { GuestResult } from '../proxmox/pct.ts';
-import { isDriverPackage } from '../repository/apt-files.ts';
+import { DRIVER_NAMES } from '../repository/apt-files.ts';
 import { lastLines, printable } from '../system/text.ts';
 import { aptLog, isAptStatus, STATUS_OPTIONS } from './apt-progress.ts';
 import type { ApplyContext } from './context.ts';
@@ -38,87 +38,94 @@ export const APT_GET = [
 /** Waits between tries while a mirror is synchronised, in seconds. */
 const MIRROR_WAITS = [5, 20, 60];
 
+/** What a line begins with that names a driver package which apt was about to install. */
+const REFUSED = 'kept out: ';
+
 /** Characters of output, from its end, in which the cause of a failure is looked for. */
 const SEARCHED = 1024 * 1024;
 
 /**
- * Installs packages with exactly the versions named, never a recommended one, never a driver.
+ * What apt runs before it changes anything: given the archives that it is about to install, a line each, it ends apt when a
+ * driver package is among them, and names it. Stronger than a rehearsal, and costs nothing (apt.conf(5),
+ * DPkg::Pre-Install-Pkgs). The regular expression holds no quote.
+ */
+const KEEP_DRIVERS_OUT = `if sed 's,.*/,,; s,_.*,,' | grep -Ex '${DRIVER_NAMES}' | sed 's/^/${REFUSED}/' | grep . >&2; then exit 1; fi`;
+
+/** Arguments: `yes` to fetch the package lists first, the packages. */
+const INSTALL = `
+set -eu
+update=$1; shift
+if [ "$update" = yes ]; then ${[...APT_GET, ...STATUS_OPTIONS].join(' ')} update; fi
+exec ${[...APT_GET, ...STATUS_OPTIONS].join(' ')} --no-install-recommends -o DPkg::Pre-Install-Pkgs::="${KEEP_DRIVERS_OUT}" install "$@"
+`;
+
+/**
+ * Installs packages with exactly the versions named, never a recommended one, never a driver. One call of pct.
  *
  * @param update fetches the package lists first
  *
- * @throws ActionError APT_DRIVER_PULLED before anything is changed; APT_… and CONTAINER_SPACE otherwise
+ * @throws ActionError APT_DRIVER_PULLED before anything is installed; APT_… and CONTAINER_SPACE otherwise
  */
 export async function installPackages(
   context: ApplyContext,
   packages: readonly PackageVersion[],
   update: boolean,
 ): Promise<void> {
-  if (update) await aptGet(context, [...APT_GET, 'update'], 'fetch its package lists', true);
-  const wanted = packages.map(packageText);
-  const install = [...APT_GET, '--no-install-recommends', 'install'];
-  const rehearsal = await aptGet(context, [...install, '-s', ...wanted], 'rehearse the installation', false);
-  const drivers = [...rehearsal.stdout.matchAll(/^Inst (\S+)/gm)].flatMap(([, name]) =>
-    name !== undefined && isDriverPackage(name.replace(/:.*/, '')) ? [name] : [],
+  const wanted = packages.map(packageText).join(', ');
+  const script = ['/bin/sh', '-c', INSTALL, 'proxmox-lxc-nvidia'];
+  const purpose = `install ${wanted}`;
+  const result = await untilMirrorIsInSync(context, (again) =>
+    aptGet(context, [...script, update || again ? 'yes' : 'no', ...packages.map(packageText)], purpose),
   );
-  if (drivers.length > 0) {
+  const drivers = [...result.stderr.matchAll(new RegExp(`^${REFUSED}(\\S+)$`, 'gm'))].map(([, name]) => name);
+  if (result.exitCode !== 0 && drivers.length > 0) {
     throw new ActionError(
       'APT_DRIVER_PULLED',
-      `Installing ${wanted.join(', ')} in container ${context.ctid} would bring driver packages: ${drivers.join(', ')}.`,
+      `Installing ${wanted} in container ${context.ctid} would bring driver packages: ${drivers.join(', ')}.`,
       'Nothing was installed. See what in the container allows them: apt-cache policy, /etc/apt/preferences.d.',
     );
   }
-  await aptGet(context, [...install, ...wanted], `install ${wanted.join(', ')}`, true);
+  if (result.exitCode !== 0) throw aptFailure(context.ctid, purpose, result);
 }
 
 /** Removes packages with their configuration. @throws ActionError APT_… */
 export async function removePackages(context: ApplyContext, packages: readonly string[]): Promise<void> {
-  await aptGet(context, [...APT_GET, 'purge', ...packages], `remove ${packages.join(', ')}`, true);
+  const purpose = `remove ${packages.join(', ')}`;
+  const result = await aptGet(context, [...APT_GET, ...STATUS_OPTIONS, 'purge', ...packages], purpose);
+  if (result.exitCode !== 0) throw aptFailure(context.ctid, purpose, result);
 }
 
-async function aptGet(
-  context: ApplyContext,
-  argv: readonly string[],
-  purpose: string,
-  shown: boolean,
-): Promise<GuestResult> {
+/** Runs apt-get with its progress shown. */
+function aptGet(context: ApplyContext, command: readonly string[], purpose: string): Promise<GuestResult> {
   const { ctid, pct, log, proxy, secondsLeft } = context;
-  const run = (command: readonly string[]) => {
-    const { argv, options } = proxy.through([...command, ...(shown ? STATUS_OPTIONS : [])]);
-    return pct.exec(ctid, argv, {
-      ...options,
-      purpose: `apt-get: ${purpose}`,
-      timeoutSeconds: secondsLeft(),
-      ...(shown ? { onLine: aptLog(log, ctid) } : {}),
-    });
-  };
-  const result = await untilMirrorIsInSync(
-    context,
-    () => run(argv),
-    () => run([...APT_GET, 'update']),
-  );
-  if (result.exitCode !== 0) throw aptFailure(ctid, purpose, result);
-  return result;
+  const { argv, options } = proxy.through(command);
+  return pct.exec(ctid, argv, {
+    ...options,
+    purpose: `apt-get: ${purpose}`,
+    timeoutSeconds: secondsLeft(),
+    onLine: aptLog(log, ctid),
+  });
 }
 
 /**
  * Runs apt until it doesn't fail for a mirror in the middle of its synchronisation: a few times, with growing waits. Every
  * other failure is left as it is.
  *
- * @param beforeRetry what is done before another try, however it ends
+ * @param run told whether it was run before, and should fetch the package lists anew
  */
 export async function untilMirrorIsInSync(
   { ctid, log, wait }: ApplyContext,
-  run: () => Promise<GuestResult>,
-  beforeRetry: () => Promise<unknown> = async () => {},
+  run: (again: boolean) => Promise<GuestResult>,
 ): Promise<GuestResult> {
+  let again = false;
   for (const seconds of MIRROR_WAITS) {
-    const result = await run();
+    const result = await run(again);
     if (result.exitCode === 0 || diagnose(APT_CAUSES, endOf(result), ctid)?.code !== OUT_OF_SYNC) return result;
     log.info(`Container ${ctid}: a mirror is being synchronised, next try in ${seconds} s.`);
     await wait(seconds);
-    await beforeRetry();
+    again = true;
   }
-  return run();
+  return run(again);
 }
 
 /** The end of a command's output without status lines, its lines cut to a length that is searched in no time, whatever it holds. */

@@ -1,52 +1,66 @@
 import { diagnose } from '../diagnosis/cause.ts';
 import { INSTALLER_CAUSES } from '../diagnosis/installer.ts';
 import { ActionError } from '../errors.ts';
-import { parseProbe } from '../facts/guest.ts';
-import { GUEST_PROBE } from '../facts/guest-probe.ts';
+import type { UserSpace } from '../facts/facts.ts';
+import { parseUserSpace } from '../facts/guest.ts';
+import { RECORD, USER_SPACE_RECORDS } from '../facts/user-space-records.ts';
 import type { Action } from '../plan/actions.ts';
 import { userSpaceText, userSpaceVersion } from '../plan/gaps.ts';
 import type { GuestResult } from '../proxmox/pct.ts';
+import type { CachedArchive } from '../runfile/cache.ts';
 import { bytesText, lastLines, printable } from '../system/text.ts';
-import { type ApplyContext, CLEANUP_SECONDS } from './context.ts';
-
-/** Makes an empty working directory, writes standard input to a file in it and prints the file's size and sha256. */
-const RECEIVE = `
-set -eu
-umask 077
-rm -rf -- "$1"
-mkdir -- "$1"
-cat > "$1/$2"
-stat -c %s -- "$1/$2"
-sha256sum -- "$1/$2" | cut -d ' ' -f 1
-`;
+import type { ApplyContext } from './context.ts';
 
 /**
- * Runs the runfile. TMPDIR, not --tmpdir, because the decompressor inside heeds only that (docs/facts.md, A10).
- * The log is the installer's usual one, which also holds what an earlier run left: it is removed first.
+ * Unpacks the archive on standard input and runs the installer in it; whatever happens, the working directory is removed. What
+ * the installer prints goes to standard error, so that standard output is this script's own: `unpacked`, then after a success
+ * the records of the user space, after a failure the end of the installer's log.
+ *
+ * Arguments: working directory, options of the installer.
  */
 const INSTALL = `
 set -eu
-directory=$1 name=$2; shift 2
+# Read-only: whatever comes below, nothing else is ever removed.
+readonly working=$1; shift
+${RECORD}
+trap 'rm -rf -- "$working" || :' EXIT
+# dash runs no EXIT trap when a signal ends it, which is how time limits and cancelling come.
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+umask 077
+rm -rf -- "$working"
+mkdir -- "$working"
+cd -- "$working"
+tar -x --no-same-owner -f -
+echo unpacked
+umask 022
+# It is always the same file, which also holds what an earlier run left.
 rm -f /var/log/nvidia-installer.log
-cd -- "$directory"
-TMPDIR=$directory; export TMPDIR
-exec sh "./$name" "$@"
-`;
+code=0
+TMPDIR=$working ./nvidia-installer "$@" < /dev/null >&2 || code=$?
+if [ "$code" -ne 0 ]; then
+  tail -n 200 /var/log/nvidia-installer.log 2> /dev/null || :
+  exit "$code"
+fi
+${USER_SPACE_RECORDS}`;
+
+const UNPACKED = 'unpacked\n';
 
 /** Lines of the installer's errors that are told; the first ones say what was wrong. */
 const MOST_DETAILS = 60;
 
-const CLEAN_UP = 'rm -rf -- "$1"';
-const INSTALLER_LOG = 'tail -n 200 /var/log/nvidia-installer.log';
-
 /**
- * Delivers the runfile into the container, runs its installer and proves that it did what it should. Whatever happens,
- * the working directory is removed.
+ * Delivers the driver's files into the container, runs NVIDIA's installer there and proves that it did what it should, in one
+ * call of pct.
+ *
+ * The container's tar reads the file of this host itself, whose checksum was just compared, and tells when that ends too early
+ * or can't be written; a checksum of what it wrote would be another read of the same memory.
  *
  * Neither exit code 0 nor the installer's log is proof (docs/facts.md, A10): what counts is that both libraries resolve to
  * exactly this version and that no file of another version is left.
  *
- * @throws ActionError DELIVERY_FAILED, INSTALLER_…, CONTAINER_SPACE, and what obtaining the runfile throws
+ * @throws ActionError DELIVERY_FAILED, INSTALLER_…, CONTAINER_SPACE, and what obtaining the files throws
  */
 export async function installDriver(
   context: ApplyContext,
@@ -54,41 +68,21 @@ export async function installDriver(
 ): Promise<void> {
   const { ctid, pct, log, secondsLeft } = context;
   const directory = workingPath(action);
-  const runfile = await context.obtainRunfile({ version: action.version, ...action.runfile });
-  try {
-    log.info(`Delivering ${runfile.name} (${bytesText(runfile.size)}) to ${directory} in container ${ctid}.`);
-    const received = await pct.script(ctid, RECEIVE, [directory, runfile.name], {
-      purpose: 'delivering the runfile',
-      timeoutSeconds: secondsLeft(),
-      stdinFile: runfile.path,
-    });
-    checkDelivery(ctid, received, runfile);
-
-    log.info(`Running nvidia-installer with ${action.flags.join(' ')}`);
-    const installed = await pct.script(ctid, INSTALL, [directory, runfile.name, ...action.flags], {
-      purpose: "running NVIDIA's installer",
-      timeoutSeconds: secondsLeft(),
-      onLine: (line) => log.foreign(String(ctid), line),
-    });
-    await checkInstallation(context, action.version, installed);
-  } finally {
-    await removeDirectory(context, directory);
-  }
-}
-
-/** Twice where pct fails: no later run would look for what stays, and it may be gigabytes. Only warns. */
-async function removeDirectory({ ctid, pct, log }: ApplyContext, directory: string): Promise<void> {
-  const remove = () =>
-    pct.script(ctid, CLEAN_UP, [directory], {
-      purpose: 'cleaning up',
-      timeoutSeconds: CLEANUP_SECONDS,
-      evenIfCancelled: true,
-    });
-  await remove()
-    .catch(remove)
-    .catch((error: unknown) =>
-      log.warning(`${directory} in container ${ctid} could not be removed: ${error}`, 'Left behind'),
-    );
+  const archive = await context.obtainArchive({ version: action.version, ...action.runfile });
+  log.info(`Unpacking ${archive.name} (${bytesText(archive.size)}) in ${directory} of container ${ctid}.`);
+  log.info(`Running nvidia-installer with ${action.flags.join(' ')}`);
+  const result = await pct.script(ctid, INSTALL, [directory, ...action.flags], {
+    purpose: "running NVIDIA's installer",
+    timeoutSeconds: secondsLeft(),
+    stdinFile: archive.path,
+    onLine: (line, stream) => {
+      if (stream === 'stderr') log.foreign(String(ctid), line);
+    },
+  });
+  if (!result.stdout.startsWith(UNPACKED)) throw deliveryFailure(ctid, archive, result);
+  const told = result.stdout.slice(UNPACKED.length);
+  if (result.exitCode !== 0) throw installerFailure(ctid, action.version, result.exitCode, result.stderr, told);
+  checkUserSpace(ctid, action.version, parseUserSpace(told));
 }
 
 /** Where in the container an action works; gone afterwards. */
@@ -96,53 +90,34 @@ export function workingPath(action: Extract<Action, { kind: 'install-driver' }>)
   return `${action.directory}/proxmox-lxc-nvidia`;
 }
 
-function checkDelivery(ctid: number, result: GuestResult, runfile: { size: number; sha256: string }): void {
-  if (result.stderr.includes('No space left on device')) {
-    throw new ActionError(
+function deliveryFailure(ctid: number, archive: CachedArchive, { exitCode, stderr }: GuestResult): ActionError {
+  if (stderr.includes('No space left on device')) {
+    return new ActionError(
       'CONTAINER_SPACE',
-      `Container ${ctid} has no room for the runfile of ${bytesText(runfile.size)}.`,
+      `Container ${ctid} has no room for the driver's files of ${bytesText(archive.size)}.`,
       'Enlarge its disk (pct resize) and run this again.',
     );
   }
-  const [size, sha256] = result.stdout.trim().split('\n');
-  if (result.exitCode === 0 && Number(size) === runfile.size && sha256 === runfile.sha256) return;
-  throw new ActionError(
+  return new ActionError(
     'DELIVERY_FAILED',
-    `The runfile arrived in container ${ctid} with ${size || 'no'} bytes and sha256 ${sha256 ?? 'unknown'}, not ${runfile.size} bytes and ${runfile.sha256}.`,
+    `The driver's files could not be unpacked in container ${ctid} (exit code ${exitCode}).`,
     "Nothing was installed. Run this again; if it stays so, check the container's disk.",
-    lastLines(result.stderr, 10),
+    lastLines(stderr, 10),
   );
 }
 
-async function checkInstallation(context: ApplyContext, version: string, result: GuestResult): Promise<void> {
-  const { ctid, pct } = context;
-  const output = `${result.stdout}\n${result.stderr}`;
-  if (result.exitCode !== 0) {
-    const installerLog = await pct
-      .script(ctid, INSTALLER_LOG, [], { purpose: "reading the installer's log", timeoutSeconds: CLEANUP_SECONDS })
-      .then(({ stdout }) => stdout)
-      .catch(() => '');
-    throw installerFailure(ctid, version, result.exitCode, output, installerLog);
-  }
-  const probe = await pct.script(ctid, GUEST_PROBE, [''], {
-    purpose: 'checking it',
-    timeoutSeconds: secondsFor(context),
-  });
-  const guest = parseProbe(probe.stdout);
-  if (guest !== null && userSpaceVersion(guest) === version) return;
+/** @throws ActionError INSTALLER_INCOMPLETE */
+function checkUserSpace(ctid: number, version: string, found: UserSpace): void {
+  if (userSpaceVersion(found) === version) return;
   throw new ActionError(
     'INSTALLER_INCOMPLETE',
-    `NVIDIA's installer ended with exit code 0, but container ${ctid} has user space ${guest === null ? 'unknown' : userSpaceText(guest)}, not ${version} alone.`,
+    `NVIDIA's installer ended with exit code 0, but container ${ctid} has user space ${userSpaceText(found)}, not ${version} alone.`,
     'Files of other versions that no installer owns must be removed by hand; a read-only /usr leaves the old ones.',
-    guest?.libraries
+    found.libraries
       .filter((library) => library.version !== version)
       .map(({ path }) => path)
       .join('\n'),
   );
-}
-
-function secondsFor({ secondsLeft }: ApplyContext): number {
-  return Math.max(secondsLeft(), CLEANUP_SECONDS);
 }
 
 /**

@@ -23,19 +23,11 @@ export const INSTALLER_CAUSES: readonly Cause<InstallerEvidence>[] = [
   },
   {
     code: 'INSTALLER_NO_SPACE',
-    symptom: 'Exit code 15, `No space left on device`',
+    symptom: '`No space left on device`',
     cause: 'the disk is full',
     remedy: "Enlarge the container's disk (pct resize CTID rootfs +10G) and run this again.",
     source: 'docs/facts.md, A10',
-    shows: ({ exitCode, output }) => exitCode === 15 || /No space left on device/.test(output),
-  },
-  {
-    code: 'DELIVERY_FAILED',
-    symptom: 'Exit code 2, `Error in check sums`',
-    cause: "the runfile refuses itself: its own checksums don't match",
-    remedy: 'Remove it from the tool cache and give the right checksum as "runfile-sha256".',
-    source: 'docs/facts.md, A10',
-    shows: ({ exitCode, output }) => exitCode === 2 && /Error in check ?sums/i.test(output),
+    shows: says(/No space left on device/),
   },
   {
     code: 'INSTALLER_FAILED',
@@ -72,12 +64,11 @@ export const INSTALLER_CAUSES: readonly Cause<InstallerEvidence>[] = [
   },
   {
     code: 'INSTALLER_FAILED',
-    symptom: '`Temporary directory … is not executable`; exit code 126, `Permission denied`',
+    symptom: 'Exit code 126, `Permission denied`',
     cause: 'it may not run where it was unpacked: the directory is mounted noexec',
     remedy: 'Mount /var/tmp (or /root, /opt) in the container without noexec.',
     source: 'docs/facts.md, A8 and A10',
-    shows: ({ exitCode, output }) =>
-      exitCode === 126 || /Temporary directory .* is not executable|\.run: .*Permission denied/.test(output),
+    shows: ({ exitCode }) => exitCode === 126,
   },
   {
     code: 'INSTALLER_KILLED',

@@ -170,6 +170,9 @@ const GuestFacts = z.object({
 });
 export type GuestFacts = z.infer<typeof GuestFacts>;
 
+/** The driver's libraries in a container. */
+export type UserSpace = Pick<GuestFacts, 'libraries' | 'links'>;
+
 /** A node of NVIDIA's that is passed through. */
 const PassedNode = z.object({
   /** `dev3`, or `lxc.mount.entry`. */

@@ -1,4 +1,5 @@
 import { KEPT_PROOF } from './kept-proof.ts';
+import { RECORD, USER_SPACE_RECORDS } from './user-space-records.ts';
 
 /**
  * The probe: one POSIX shell script that observes a container from inside and only reads. It prints records, a line each:
@@ -14,7 +15,7 @@ export const GUEST_PROBE = String.raw`
 set -u
 cuda_query=${'$'}{1-} toolkit=${'$'}{2-} proof=${'$'}{3-}
 ${KEPT_PROOF}
-record() { printf '%s' "$1"; shift; for field; do printf '\t%s' "$field"; done; printf '\n'; }
+${RECORD}
 encoded() { base64 | tr -d '\n'; }
 # No file that is asked for is ever that large; a part of one could be taken for the whole.
 text_file() { if [ -f "$2" ] && [ -z "$(find -L "$2" -size +1024k)" ]; then record "$1" "$2" "$(encoded < "$2")"; fi; }
@@ -40,22 +41,7 @@ for directory in / /usr /var/tmp /var/cache/apt /root /opt; do
 done
 record mounts "$(encoded < /proc/self/mounts)"
 
-for directory in /usr/lib/*-linux-gnu /usr/lib64 /usr/lib /usr/local/lib; do
-  for file in "$directory"/libcuda.so.* "$directory"/libnvidia-*.so.*; do
-    case $file in *[!A-Za-z0-9._+/-]*) continue ;; esac
-    if [ -f "$file" ] && [ ! -L "$file" ]; then record library "$file"; fi
-  done
-done
-# The loader's own cache decides; the first entry of a soname is the native one on a Debian system.
-for soname in libcuda.so.1 libnvidia-ml.so.1; do
-  path=$(ldconfig -p 2> /dev/null | while read -r name rest; do
-    case "$name $rest" in
-      "$soname "*x86-64*|"$soname "*AArch64*) printf '%s' "${'$'}{rest##* => }"; break ;;
-    esac
-  done)
-  record link "$soname" "$(if [ -n "$path" ]; then readlink -f -- "$path"; fi)"
-done
-
+${USER_SPACE_RECORDS}
 dpkg-query -W -f '${'$'}{db:Status-Status}\t${'$'}{Package}\t${'$'}{Version}\t${'$'}{Architecture}\n' \
   kmod ca-certificates gnupg curl wget build-essential 'libcuda1*' 'libnv*' 'nvidia-*' 'cuda-*' '*-nvidia*' \
   2> /dev/null | while read -r status name version architecture; do

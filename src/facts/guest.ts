@@ -5,7 +5,7 @@ import { lastLines } from '../system/text.ts';
 import type { Architecture } from '../version/architecture.ts';
 import { versionInFileName } from '../version/driver.ts';
 import { CUDA_QUERY_PROGRAMS } from './cuda-query-programs.ts';
-import type { CommandFact, DirectorySpace, GuestDeviceNode, GuestFacts, InstalledToolkit } from './facts.ts';
+import type { CommandFact, DirectorySpace, GuestDeviceNode, GuestFacts, InstalledToolkit, UserSpace } from './facts.ts';
 import { GUEST_PROBE } from './guest-probe.ts';
 import { CUDA_PROOF_ID } from './kept-proof.ts';
 
@@ -49,9 +49,9 @@ export async function observeGuest(
 
 /** The facts in a probe's records, or null when the records are incomplete. */
 export function parseProbe(text: string): GuestFacts | null {
-  const records = text.split('\n').map((line) => line.split('\t'));
+  const records = recordsIn(text);
   if (!records.some(([name]) => name === 'end')) return null;
-  const all = (name: string) => records.filter((record) => record[0] === name).map((record) => record.slice(1));
+  const all = (name: string) => named(records, name);
   const first = (name: string) => all(name)[0];
 
   const release = parseOsRelease(decoded(first('os-release')?.[1]));
@@ -69,15 +69,7 @@ export function parseProbe(text: string): GuestFacts | null {
       const options = mounts.get(mountPoint) ?? [];
       return { path, freeBytes: Number(free) * 1024, fileSystem, mountPoint, executable: !options.includes('noexec') };
     }),
-    libraries: all('library').flatMap(([path = '']) => {
-      const version = versionInFileName(path.slice(path.lastIndexOf('/') + 1));
-      return version === null ? [] : [{ path, version }];
-    }),
-    links: all('link').map(([soname = '', target = '']) => ({
-      soname,
-      target: target === '' ? null : target,
-      version: versionInFileName(target.slice(target.lastIndexOf('/') + 1)),
-    })),
+    ...userSpaceOf(records),
     packages: all('package').map(([status = '', name = '', version = '', architecture = '']) => ({
       name,
       version,
@@ -109,6 +101,34 @@ export function parseProbe(text: string): GuestFacts | null {
     cuda: commandFact(first('cuda-query')),
     proof: commandFact(first('cuda-proof')),
   };
+}
+
+/** The user space in the records of a script that made no others. */
+export function parseUserSpace(text: string): UserSpace {
+  return userSpaceOf(recordsIn(text));
+}
+
+function userSpaceOf(records: readonly string[][]): UserSpace {
+  return {
+    libraries: named(records, 'library').flatMap(([path = '']) => {
+      const version = versionInFileName(path.slice(path.lastIndexOf('/') + 1));
+      return version === null ? [] : [{ path, version }];
+    }),
+    links: named(records, 'link').map(([soname = '', target = '']) => ({
+      soname,
+      target: target === '' ? null : target,
+      version: versionInFileName(target.slice(target.lastIndexOf('/') + 1)),
+    })),
+  };
+}
+
+function recordsIn(text: string): string[][] {
+  return text.split('\n').map((line) => line.split('\t'));
+}
+
+/** The fields of every record of a name. */
+function named(records: readonly string[][], name: string): string[][] {
+  return records.filter((record) => record[0] === name).map((record) => record.slice(1));
 }
 
 function decoded(base64: string | undefined): string {

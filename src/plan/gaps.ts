@@ -1,5 +1,5 @@
 import type { Desired, NvidiaContainer } from '../desired/desired.ts';
-import type { GuestFacts, GuestPackage } from '../facts/facts.ts';
+import type { GuestFacts, GuestPackage, UserSpace } from '../facts/facts.ts';
 import { isDriverPackage, PIN_PATH, PIN_TEXT, SOURCES_PATH, sourcesText } from '../repository/apt-files.ts';
 import { type SourceConflict, sourceConflicts } from '../repository/apt-sources.ts';
 import type { Repository } from '../repository/repositories.ts';
@@ -73,7 +73,7 @@ export function missingText(names: readonly string[]): string | null {
 }
 
 /** The one version that both libraries resolve to, with no file of another version beside them; else null. */
-export function userSpaceVersion(guest: GuestFacts): DriverVersion | null {
+export function userSpaceVersion(guest: UserSpace): DriverVersion | null {
   const versions = new Set([
     ...guest.libraries.map(({ version }) => version),
     ...guest.links.map(({ version }) => version ?? 'none'),
@@ -83,7 +83,7 @@ export function userSpaceVersion(guest: GuestFacts): DriverVersion | null {
 }
 
 /** What to call the user space in words, also when it is a mixture: `580.159.04`, `550.163.01 and 580.159.04`, `none`. */
-export function userSpaceText(guest: GuestFacts): string {
+export function userSpaceText(guest: UserSpace): string {
   const versions = [...new Set(guest.libraries.map(({ version }) => version))].sort();
   return versions.length === 0 ? 'none' : versions.join(' and ');
 }

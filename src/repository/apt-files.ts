@@ -70,7 +70,10 @@ const DRIVER_PACKAGES = [
   'xserver-xorg-video-nvidia*',
 ];
 
-const DRIVER_PATTERN = new RegExp(`^(?:${DRIVER_PACKAGES.map((glob) => glob.replaceAll('*', '.*')).join('|')})$`);
+/** The whole names of driver packages, as an extended regular expression (regex(7)). */
+export const DRIVER_NAMES = DRIVER_PACKAGES.map((glob) => glob.replaceAll('*', '.*')).join('|');
+
+const DRIVER_PATTERN = new RegExp(`^(?:${DRIVER_NAMES})$`);
 
 /** True for a package that brings NVIDIA's user space or kernel module and so must never come by apt. */
 export function isDriverPackage(name: string): boolean {

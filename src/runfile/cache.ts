@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { copyFile, mkdir, mkdtemp, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import * as z from 'zod/mini';
 import { FileLock, type LockOptions } from '../system/lock.ts';
 import type { Architecture } from '../version/architecture.ts';
@@ -20,9 +20,31 @@ const Manifest = z.object({
 });
 type Manifest = z.infer<typeof Manifest>;
 
+const ARCHIVE = 'archive.tar';
+const ARCHIVE_MANIFEST = 'archive.json';
+
+/** What is kept beside an unpacked archive. */
+const ArchiveManifest = z.object({
+  /** sha256 of the runfile that it came from. */
+  runfile: z.string(),
+  sha256: z.string(),
+  /** Bytes. */
+  size: z.number(),
+});
+
 /** A runfile in the cache, not yet checked. */
 export interface CachedRunfile extends Manifest {
   path: string;
+}
+
+/** What a runfile holds, decompressed: a tar archive with NVIDIA's installer and the driver's files. */
+export interface CachedArchive {
+  /** The runfile's name. */
+  name: string;
+  path: string;
+  sha256: string;
+  /** Bytes. */
+  size: number;
 }
 
 /**
@@ -99,8 +121,37 @@ export class RunfileCache {
     return { ...manifest, path };
   }
 
-  /** The sha256 of a cached runfile's bytes, or null when it isn't there. Read once per run, unless it changes. */
-  async sha256({ path }: CachedRunfile): Promise<string | null> {
+  /** The archive of a cached runfile, or null when it wasn't unpacked yet. Not yet checked. */
+  async findArchive({ name, path, sha256 }: CachedRunfile): Promise<CachedArchive | null> {
+    const directory = dirname(path);
+    const text = await readFile(join(directory, ARCHIVE_MANIFEST), 'utf8').catch(() => '');
+    const manifest = ArchiveManifest.safeParse(parseJson(text));
+    if (!manifest.success || manifest.data.runfile !== sha256) return null;
+    return { name, path: join(directory, ARCHIVE), sha256: manifest.data.sha256, size: manifest.data.size };
+  }
+
+  /**
+   * Takes an archive that was just unpacked into the cache, in place of those of other versions: a host has one driver, and an
+   * archive has some 1.5 GB. @param unpacked is moved
+   */
+  async storeArchive(runfile: CachedRunfile, unpacked: string, architecture: Architecture): Promise<CachedArchive> {
+    const { find, findAllVersions } = await toolCache();
+    for (const version of findAllVersions(TOOL, architecture)) {
+      const directory = find(TOOL, version, architecture);
+      for (const name of [ARCHIVE_MANIFEST, ARCHIVE]) await rm(join(directory, name), { force: true });
+    }
+    const directory = dirname(runfile.path);
+    const path = join(directory, ARCHIVE);
+    await move(unpacked, path);
+    const sha256 = (await this.sha256({ path })) ?? '';
+    const { size } = await stat(path);
+    const manifest: z.infer<typeof ArchiveManifest> = { runfile: runfile.sha256, sha256, size };
+    await writeFile(join(directory, ARCHIVE_MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
+    return { name: runfile.name, path, sha256, size };
+  }
+
+  /** The sha256 of a cached file's bytes, or null when it isn't there. Read once per run, unless it changes. */
+  async sha256({ path }: { path: string }): Promise<string | null> {
     const known = this.#checksums.get(path);
     const state = await stateOf(path);
     if (known?.state === state) return known.sha256;

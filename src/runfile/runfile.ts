@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Desired } from '../desired/desired.ts';
 import { ActionError } from '../errors.ts';
 import type { RunfileFacts } from '../facts/facts.ts';
+import { untilCancelled } from '../system/cancellation.ts';
 import type { Http } from '../system/http.ts';
 import { type FileLock, ownerNow } from '../system/lock.ts';
 import type { Log } from '../system/log.ts';
@@ -12,7 +13,8 @@ import type { Architecture } from '../version/architecture.ts';
 import type { DriverVersion } from '../version/driver.ts';
 import type { World } from '../world.ts';
 import { parseSha256Sum, runfileAddresses, runfileName } from './address.ts';
-import type { CachedRunfile, RunfileCache } from './cache.ts';
+import { checkOwnSum, noRoom, unpackArchive } from './archive.ts';
+import type { CachedArchive, CachedRunfile, RunfileCache } from './cache.ts';
 
 /**
  * Finds out where a version's runfile is and what its checksum is, without downloading it.
@@ -69,7 +71,7 @@ async function publishedSha256(http: Http, url: string): Promise<string | null> 
   return sha256;
 }
 
-/** A runfile to obtain; without checksum its own check in the container must do. */
+/** A runfile to obtain; without checksum the one that it carries must do. */
 export interface WantedRunfile {
   version: DriverVersion;
   url: string;
@@ -77,29 +79,36 @@ export interface WantedRunfile {
 }
 
 /**
- * The runfile on this host, checked: from the cache when its bytes are right, else downloaded. A cached or downloaded copy
- * with a wrong checksum is thrown away. Another run that is obtaining the same version is waited for.
+ * The driver's files on this host, checked and unpacked for every container: from the cache when their bytes are right, else
+ * from the runfile there, else downloaded. What has a wrong checksum is thrown away. Another run that is obtaining the same
+ * version is waited for.
  *
  * @param secondsLeft for all of it; throws when none are left
- * @throws ActionError RUNFILE_CHECKSUM_MISMATCH, DOWNLOAD_FAILED, TIMEOUT
+ * @throws ActionError RUNFILE_CHECKSUM_MISMATCH, RUNFILE_UNUSABLE, DOWNLOAD_FAILED, TIMEOUT
  */
-export async function obtainRunfile(
-  world: Pick<World, 'http' | 'log' | 'runName' | 'cancelled'>,
+export async function obtainArchive(
+  world: ObtainWorld,
   cache: RunfileCache,
   wanted: WantedRunfile,
   architecture: Architecture,
   secondsLeft: () => number,
-): Promise<CachedRunfile> {
+): Promise<CachedArchive> {
   const lock = await lockCache(world, cache, wanted.version, architecture, secondsLeft());
   try {
-    return (
+    const cached = await wantedInCache(cache, wanted, architecture);
+    const archive = cached === null ? null : await checkedArchive(world.log, cache, cached);
+    if (archive !== null) return archive;
+    const runfile =
       (await checkedFromCache(world.log, cache, wanted, architecture)) ??
-      (await download(world, cache, wanted, architecture, secondsLeft))
-    );
+      (await download(world, cache, wanted, architecture, secondsLeft));
+    return await unpack(world, cache, runfile, architecture, secondsLeft());
   } finally {
     await lock.release();
   }
 }
+
+/** What obtaining needs of the outside world. */
+type ObtainWorld = Pick<World, 'http' | 'log' | 'run' | 'runName' | 'cancelled'>;
 
 function lockCache(
   { log, runName, cancelled }: Pick<World, 'log' | 'runName' | 'cancelled'>,
@@ -122,23 +131,72 @@ function lockCache(
   });
 }
 
-async function checkedFromCache(
-  log: Log,
+/** The cached runfile, if it says that it is the wanted one. Its bytes aren't looked at. */
+async function wantedInCache(
   cache: RunfileCache,
   { version, url, sha256 }: WantedRunfile,
   architecture: Architecture,
 ): Promise<CachedRunfile | null> {
   const cached = await cache.find(version, architecture);
-  if (cached === null) return null;
   // Without a published checksum only a copy from the same address is what was asked for.
-  const wanted = sha256 ?? (cached.url === shownUrl(url) ? cached.sha256 : null);
-  if (wanted !== null && (await cache.sha256(cached)) === wanted) {
+  const same = sha256 === null ? cached?.url === shownUrl(url) : cached?.sha256 === sha256;
+  return same ? cached : null;
+}
+
+async function checkedArchive(log: Log, cache: RunfileCache, runfile: CachedRunfile): Promise<CachedArchive | null> {
+  const archive = await cache.findArchive(runfile);
+  if (archive === null) return null;
+  if ((await cache.sha256(archive)) === archive.sha256) {
+    log.info(`Driver ${runfile.version} comes unpacked from the cache (${bytesText(archive.size)}, checksum right).`);
+    return archive;
+  }
+  log.info(`The unpacked archive of ${runfile.version} in the cache doesn't have its checksum: it is made anew.`);
+  return null;
+}
+
+async function checkedFromCache(
+  log: Log,
+  cache: RunfileCache,
+  wanted: WantedRunfile,
+  architecture: Architecture,
+): Promise<CachedRunfile | null> {
+  const { version } = wanted;
+  const cached = await wantedInCache(cache, wanted, architecture);
+  if (cached !== null && (await cache.sha256(cached)) === cached.sha256) {
     log.info(`The runfile of ${version} comes from the cache (${bytesText(cached.size)}, checksum right).`);
     return cached;
   }
-  log.info(`The cached runfile of ${version} doesn't have the wanted checksum: it is thrown away.`);
-  await cache.remove(version, architecture);
+  if ((await cache.find(version, architecture)) !== null) {
+    log.info(`The cached runfile of ${version} doesn't have the wanted checksum: it is thrown away.`);
+    await cache.remove(version, architecture);
+  }
   return null;
+}
+
+/** Decompresses a runfile's archive into the cache. */
+async function unpack(
+  { run, log, cancelled }: ObtainWorld,
+  cache: RunfileCache,
+  runfile: CachedRunfile,
+  architecture: Architecture,
+  timeoutSeconds: number,
+): Promise<CachedArchive> {
+  const directory = await cache.workspace();
+  try {
+    const started = performance.now();
+    const unpacked = join(directory, 'archive');
+    const { path, version } = runfile;
+    const work = () => unpackArchive(run, path, { version, architecture }, unpacked, timeoutSeconds);
+    await untilCancelled(work, cancelled);
+    const archive = await cache.storeArchive(runfile, unpacked, architecture);
+    const seconds = (performance.now() - started) / 1000;
+    log.info(`${runfile.name} is unpacked on this host: ${bytesText(archive.size)} in ${durationText(seconds)}.`);
+    return archive;
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).code === 'ENOSPC' ? noRoom(runfile.path) : error;
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
 }
 
 async function download(
@@ -164,6 +222,7 @@ async function download(
         "Nothing was delivered. Compare the checksum with NVIDIA's .sha256sum; a proxy may have changed the file.",
       );
     }
+    if (expected === null) await checkOwnSum(partial);
     const manifest = { version, url: shownUrl(url), name: runfileName(version, architecture), sha256, size };
     return await cache.store(partial, directory, architecture, manifest);
   } finally {

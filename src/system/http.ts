@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { addAbortSignal } from 'node:stream';
 import type { HttpClient } from '@actions/http-client';
 import { ActionError, type FailureCode, messageOf } from '../errors.ts';
+import { untilCancelled } from './cancellation.ts';
 import { freeBuffersEarly } from './memory.ts';
 import { type Downloaded, lengthOf, PartialDownload, type Progress } from './partial-download.ts';
 import { percentDecoded, shownUrl } from './text.ts';
@@ -161,19 +162,6 @@ export function createHttp(
       });
     },
   };
-}
-
-/** Gives up on work when the run is cancelled; what the work holds ends with the process. */
-async function untilCancelled<T>(work: () => Promise<T>, cancelled: AbortSignal): Promise<T> {
-  cancelled.throwIfAborted();
-  const { promise, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(cancelled.reason);
-  cancelled.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([work(), promise]);
-  } finally {
-    cancelled.removeEventListener('abort', onAbort);
-  }
 }
 
 /** Ends an answer in which nothing comes any more: the client itself looks after its beginning only. */

@@ -226,13 +226,17 @@ describe("why NVIDIA's installer fails", () => {
     await prepared.stop();
   });
 
-  /** Runs a script in the container once the runfile has arrived there, before it is run. */
-  const afterDelivery = (container: Container, script: string) =>
-    container.writeFile('/usr/local/sbin/sha256sum', `#!/bin/sh\n/usr/bin/sha256sum "$@"\n${script}\n`, '0755');
+  /** Runs a script in the container before the driver's files are unpacked there, in the directory that is their place. */
+  const beforeUnpacking = (container: Container, script: string) =>
+    container.writeFile('/usr/local/sbin/tar', `#!/bin/sh\n${script}\nexec /usr/bin/tar "$@"\n`, '0755');
 
-  /** Lays another file system over the directory that the runfile lies in. */
-  const mountOver = (options: string) =>
-    `cd /var/tmp/proxmox-lxc-nvidia && cp *.run /root && mount -t tmpfs -o ${options} none . && mv /root/*.run /var/tmp/proxmox-lxc-nvidia`;
+  /** Lays another file system over the directory that the files are unpacked in, once that is made. */
+  const mountOver = (container: Container, options: string) =>
+    container.writeFile(
+      '/usr/local/sbin/mkdir',
+      `#!/bin/sh\n/usr/bin/mkdir "$@" || exit\ncase $* in *proxmox-lxc-nvidia) mount -t tmpfs -o ${options} none "$2" ;; esac\n`,
+      '0755',
+    );
 
   const KILL = `for process in /proc/[0-9]*; do
   if grep -aqzx ./nvidia-installer $process/cmdline 2> /dev/null; then kill -KILL "\${process#/proc/}"; fi
@@ -250,26 +254,16 @@ done`;
       /exit code 135: the disk got full while files were copied/,
     ],
     [
-      'the disk is full when it unpacks',
-      (container) => afterDelivery(container, mountOver('size=12m')),
-      'INSTALLER_NO_SPACE',
-      /exit code 15: the disk is full/,
-    ],
-    [
-      'the runfile is damaged on the disk',
-      (container) =>
-        afterDelivery(
-          container,
-          'printf XXXX | dd of="$(ls /var/tmp/proxmox-lxc-nvidia/*.run)" bs=1 seek=1000000 conv=notrunc 2> /dev/null',
-        ),
-      'DELIVERY_FAILED',
-      /exit code 2: the runfile refuses itself/,
+      'the disk is full when its files are unpacked',
+      (container) => mountOver(container, 'size=4m'),
+      'CONTAINER_SPACE',
+      /no room for the driver's files of 8\.\d MiB/,
     ],
     [
       'it may not run where it is unpacked',
-      (container) => afterDelivery(container, mountOver('noexec')),
+      (container) => mountOver(container, 'noexec'),
       'INSTALLER_FAILED',
-      /exit code 1: it may not run where it was unpacked/,
+      /exit code 126: it may not run where it was unpacked/,
     ],
     [
       'where it keeps its state is read-only',
@@ -282,7 +276,7 @@ done`;
       async (container) => {
         await container.writeFile('/etc/proxmox-lxc-nvidia-lab/installer-delay', '30 before-removal');
         await container.writeFile('/root/kill', KILL);
-        await afterDelivery(
+        await beforeUnpacking(
           container,
           '(while sleep 0.2; do sh /root/kill; done) > /dev/null 2>&1 < /dev/null & echo $! > /root/killer',
         );

@@ -76,7 +76,7 @@ describe.each([2, 8])('%d runs at once', (count) => {
       expect(await libraryVersions(containers[index] as Container)).toEqual([DRIVER]);
     }
     expect(await downloads()).toBe(1);
-    const fromCache = results.filter(({ stdout }) => stdout.includes('comes from the cache'));
+    const fromCache = results.filter(({ stdout }) => stdout.includes('comes unpacked from the cache'));
     expect(fromCache).toHaveLength(count - 1);
   });
 });

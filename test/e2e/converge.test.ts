@@ -60,6 +60,18 @@ describe('one container on its way with its host', () => {
     }
     expect(installed).not.toMatch(/^(cuda-drivers|libcuda1|nvidia-open|nvidia-smi|libnvidia-ml1)/m);
     expect(await leftovers(container)).toBe('');
+    // Observed; snapshot; apt, prerequisites, driver, toolkit: one call each; proof; its kernel; snapshot dropped.
+    expect(pctCalls.map(({ subcommand }) => subcommand)).toEqual([
+      'exec',
+      'snapshot',
+      'exec',
+      'exec',
+      'exec',
+      'exec',
+      'exec',
+      'exec',
+      'delsnapshot',
+    ]);
     expect(pctCalls.every(({ stdin }) => stdin !== 'closed' && stdin !== 'tty')).toBe(true);
   });
 
@@ -114,7 +126,7 @@ describe('one container on its way with its host', () => {
     const second = await scenario.container({ base: 'debian12', variant: 'prepared' });
     await scenario.upstream.clearRequests();
     const { stdout } = await scenario.run({ ...inputs, containers: `${second.ctid}` });
-    expect(stdout).toContain('comes from the cache');
+    expect(stdout).toContain('comes unpacked from the cache');
     const downloads = (await scenario.upstream.requests()).filter(
       ({ host, path }) => host === 'us.download.nvidia.com' && path.endsWith('580.142.run'),
     );

@@ -32,26 +32,52 @@ describe('the runfile', () => {
     const other = await scenario.container();
     const second = await scenario.run({ ...wrong, containers: `${other.ctid}` }, { exitCode: 1 });
     expect(second.outputs['failure-reason']).toBe('RUNFILE_CHECKSUM_MISMATCH');
-    expect(second.pctCalls.filter(({ argv }) => argv.some((word) => word.includes('.run')))).toEqual([]);
+    expect(second.pctCalls.filter(({ argv }) => argv.some((word) => word.includes('nvidia-installer')))).toEqual([]);
     expect(await libraryVersions(other)).toEqual([]);
     expect(await leftovers(other)).toBe('');
   });
 
-  test('in the cache with flipped bytes is downloaded anew', async () => {
+  test('in the cache with flipped bytes, unpacked or not, is made anew', async () => {
     const container = await scenario.container();
-    await scenario.run(driverOnly(container.ctid));
-    const again = await scenario.container();
-    const { toolCache } = await scenario.run({ ...driverOnly(again.ctid), mode: 'plan' });
-    await scenario.host.exec([
-      'sh',
-      '-c',
-      'for file in "$1"/nvidia-runfile/*/*/*.run; do printf X | dd of="$file" bs=1 seek=100000 conv=notrunc status=none; done',
-      'sh',
-      toolCache,
-    ]);
-    const { stdout } = await scenario.run(driverOnly(again.ctid));
-    expect(stdout).toContain('is thrown away');
-    expect(await libraryVersions(again)).toEqual(['550.163.01']);
+    const { toolCache } = await scenario.run(driverOnly(container.ctid));
+    const flip = (pattern: string) =>
+      scenario.host.exec([
+        'sh',
+        '-c',
+        `for file in "$1"/nvidia-runfile/*/*/${pattern}; do printf X | dd of="$file" bs=1 seek=100000 conv=notrunc status=none; done`,
+        'sh',
+        toolCache,
+      ]);
+    for (const [patterns, words] of [
+      [
+        ['archive.tar'],
+        /archive of 550\.163\.01 in the cache doesn't have its checksum.*The runfile of 550\.163\.01 comes from the cache/s,
+      ],
+      [['archive.tar', '*.run'], /is thrown away.*Downloading /s],
+    ] as const) {
+      for (const pattern of patterns) await flip(pattern);
+      const again = await scenario.container();
+      expect((await scenario.run(driverOnly(again.ctid))).stdout).toMatch(words);
+      expect(await libraryVersions(again)).toEqual(['550.163.01']);
+    }
+  });
+
+  test('of another version behind the address is refused before the container is touched by it', async () => {
+    const container = await scenario.container();
+    const location = 'https://us.download.nvidia.com/XFree86/Linux-x86_64/580.142/NVIDIA-Linux-x86_64-580.142.run';
+    await scenario.upstream.setFaults([{ path: '/other/550.163.01.run', action: { kind: 'redirect', location } }]);
+    const { outputs, summary, pctCalls } = await scenario.run(
+      {
+        ...driverOnly(container.ctid),
+        'runfile-url': 'https://mirror.lab.test/other/{version}.run',
+        'runfile-integrity': 'self-check',
+      },
+      { exitCode: 1 },
+    );
+    expect(outputs['failure-reason']).toBe('RUNFILE_UNUSABLE');
+    expect(summary).toContain('is of driver 580.142 for x86_64, wanted is 550.163.01 for x86_64');
+    expect(pctCalls.filter(({ argv }) => argv.some((word) => word.includes('nvidia-installer')))).toEqual([]);
+    expect(await leftovers(container)).toBe('');
   });
 
   test('is fetched at the second try when the first one breaks off', async () => {

@@ -16,16 +16,12 @@ const exec = (match: string, nth = 1): Call => ({ subcommand: 'exec', match, nth
 const CALLS = {
   snapshot: { subcommand: 'snapshot', nth: 1 },
   'setting up apt': exec('proxmox-lxc-nvidia-apt\\.XXXXXX'),
-  'rehearsing prerequisites': exec(' install -s libnvidia-container1'),
-  'installing prerequisites': exec(' install libnvidia-container1'),
+  'installing prerequisites': exec(' libnvidia-container1='),
   'removing driver packages': exec(' purge libcuda1'),
-  delivery: exec('cat > "\\$1/\\$2"'),
-  installer: exec('TMPDIR=\\$directory'),
-  check: exec('smi-query nvidia-smi', 2),
-  'clean-up': exec('-c rm -rf -- "\\$1" '),
-  'rehearsing the toolkit': exec(' install -s cuda-toolkit'),
-  'installing the toolkit': exec(' install cuda-toolkit'),
-  proof: exec('smi-query nvidia-smi', 3),
+  // Delivers, installs, looks and cleans up.
+  'installing the driver': exec('TMPDIR=\\$working'),
+  'installing the toolkit': exec(' cuda-toolkit-'),
+  proof: exec('smi-query nvidia-smi', 2),
   'compiling the kernel': exec('not compiled'),
   'dropping the snapshot': { subcommand: 'delsnapshot', nth: 1 },
   // Only after a failure.
@@ -53,7 +49,11 @@ export interface Boundary {
 }
 
 /** pct itself fails instead of starting the installer: the run fails and goes back. */
-const FAILED_INSTALLER: PctFault = { ...CALLS.installer, exitCode: 255, stderr: 'lxc-attach: connection refused\n' };
+const FAILED_INSTALLER: PctFault = {
+  ...CALLS['installing the driver'],
+  exitCode: 255,
+  stderr: 'lxc-attach: connection refused\n',
+};
 
 function at(moment: Moment, what: keyof typeof CALLS, more: Omit<Partial<Boundary>, 'name'> = {}): Boundary {
   return { name: `${moment} ${what}`, moment, call: CALLS[what], ...more };
@@ -67,21 +67,17 @@ export const BOUNDARIES: readonly Boundary[] = [
   at('during', 'snapshot', { storage: 'btrfs', duringMs: 20, killWhenFrozen: true }),
   at('after', 'snapshot', { storage: 'btrfs' }),
   at('before', 'setting up apt'),
+  at('during', 'setting up apt', { duringMs: 700 }),
   at('after', 'setting up apt'),
-  at('before', 'rehearsing prerequisites'),
   at('before', 'installing prerequisites'),
+  at('during', 'installing prerequisites', { duringMs: 700 }),
   at('after', 'installing prerequisites'),
   at('before', 'removing driver packages'),
   at('after', 'removing driver packages'),
-  at('before', 'delivery'),
-  at('after', 'delivery'),
-  at('before', 'installer'),
-  at('during', 'installer', { duringMs: 350 }),
-  at('after', 'installer'),
-  at('before', 'check'),
-  at('before', 'clean-up'),
-  at('after', 'clean-up'),
-  at('before', 'rehearsing the toolkit'),
+  at('before', 'installing the driver'),
+  { ...at('during', 'installing the driver', { duringMs: 100 }), name: 'during delivery' },
+  at('during', 'installing the driver', { duringMs: 350 }),
+  at('after', 'installing the driver'),
   at('before', 'installing the toolkit'),
   at('during', 'installing the toolkit', { duringMs: 700 }),
   at('after', 'installing the toolkit'),

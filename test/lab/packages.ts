@@ -21,6 +21,7 @@ const LAB_PACKAGES = [
   'uidmap',
   'util-linux',
   'xz-utils',
+  'zstd',
 ] as const;
 
 /** Installs packages by apt-get (without a list, what the lab needs); one `dpkg-query` when all is there. */

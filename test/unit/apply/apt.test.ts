@@ -1,16 +1,13 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { APT_GET, aptFailure, installPackages, removePackages } from '../../../src/apply/apt.ts';
 import { STATUS_OPTIONS } from '../../../src/apply/apt-progress.ts';
+import { runCommand } from '../../../src/system/command.ts';
 import { applyContext } from '../helpers/apply.ts';
-import type { Answer } from '../helpers/commands.ts';
+import { scriptOf } from '../helpers/commands.ts';
 import { failureOf } from '../helpers/failure.ts';
-
-/** What `apt-get -s install` prints. */
-const rehearsal = (...names: string[]): Answer => ({
-  stdout: `Reading package lists...\nThe following NEW packages will be installed:\n  ${names.join(' ')}\n${names
-    .map((name) => `Inst ${name} (1.0-1 NVIDIA:local [amd64])\nConf ${name} (1.0-1 NVIDIA:local [amd64])\n`)
-    .join('')}`,
-});
+import { temporaryDirectory } from '../helpers/temporary.ts';
 
 it('no option of apt-get holds a blank or what a shell would read: scripts hold them as they are', () => {
   for (const word of APT_GET) expect(word).toMatch(/^[A-Za-z0-9_:=-]+$/);
@@ -29,83 +26,97 @@ it.each([
 /** What a failed apt-get with this output means. */
 const failed = (purpose: string, stderr: string) => aptFailure(901, purpose, { exitCode: 100, stdout: '', stderr });
 
-/** A command whose progress is told. */
-const shown = (command: string[]) => [...command, ...STATUS_OPTIONS];
-
 describe('installPackages', () => {
   const packages = [
     { name: 'kmod', version: null },
     { name: 'cuda-toolkit-12-8', version: '12.8.1-1' },
   ];
 
-  it('rehearses, then installs exactly the versions named and nothing recommended', async () => {
-    const { context, host } = applyContext((_call, index) =>
-      index === 0 ? rehearsal('kmod', 'cuda-toolkit-12-8') : {},
-    );
-    await installPackages(context, packages, false);
-    const install = [...APT_GET, '--no-install-recommends', 'install'];
-    expect(host.calls.map(({ argv }) => argv)).toEqual([
-      [...install, '-s', 'kmod', 'cuda-toolkit-12-8=12.8.1-1'],
-      shown([...install, 'kmod', 'cuda-toolkit-12-8=12.8.1-1']),
-    ]);
-    expect(host.calls.map(({ ctid, seconds, stdinFile }) => [ctid, seconds, stdinFile])).toEqual([
-      [901, 3600, undefined],
-      [901, 3600, undefined],
-    ]);
+  it.each([
+    [true, 'yes'],
+    [false, 'no'],
+  ])('installs exactly the versions named in one call; package lists first: %s', async (update, argument) => {
+    const { context, host } = applyContext(() => ({}));
+    await installPackages(context, packages, update);
+    const [call] = host.calls;
+    if (call === undefined || host.calls.length !== 1) throw new Error('one call is expected');
+    expect(scriptOf(call).args).toEqual([argument, 'kmod', 'cuda-toolkit-12-8=12.8.1-1']);
+    expect([call.ctid, call.seconds, call.stdinFile]).toEqual([901, 3600, undefined]);
   });
 
-  it('fetches the package lists first where the plan says so', async () => {
-    const { context, host } = applyContext((_call, index) => (index === 1 ? rehearsal('kmod') : {}));
-    await installPackages(context, packages, true);
-    expect(host.calls[0]?.argv).toEqual(shown([...APT_GET, 'update']));
-    expect(host.calls).toHaveLength(3);
-  });
-
-  it("shows apt's words of the installation as the container's, not those of the rehearsal", async () => {
-    const { context, log } = applyContext((_call, index) =>
-      index === 0 ? rehearsal('kmod') : { stdout: 'Processing triggers\n', stderr: 'W: ::error::x' },
-    );
+  it("shows apt's words as the container's", async () => {
+    const { context, log } = applyContext(() => ({ stdout: 'Processing triggers\n', stderr: 'W: ::error::x' }));
     await installPackages(context, packages, false);
     expect(log.lines).toEqual(['foreign 901 Processing triggers', 'foreign 901 W: ::error::x']);
   });
 
-  it.each([['libcuda1'], ['libcuda1:i386'], ['nvidia-driver-580'], ['cuda-drivers'], ['libnvidia-compute-580']])(
-    'installs nothing when %s would come with it',
-    async (driver) => {
-      const { context, host } = applyContext(() => rehearsal('kmod', driver, 'libnvidia-container1'));
-      const failure = await failureOf(() => installPackages(context, packages, false));
-      expect(failure.code).toBe('APT_DRIVER_PULLED');
-      expect(failure.message).toContain(`driver packages: ${driver}.`);
-      expect(host.calls).toHaveLength(1);
-    },
-  );
-
-  it('is not alarmed by names that only look like drivers', async () => {
-    const { context, host } = applyContext(() =>
-      rehearsal('libnvidia-container1', 'nvidia-container-toolkit', 'cuda-nvcc-12-8'),
-    );
-    await installPackages(context, packages, false);
-    expect(host.calls).toHaveLength(2);
+  it('names the driver packages that apt was kept from installing', async () => {
+    const { context } = applyContext(() => ({
+      exitCode: 100,
+      stderr: 'kept out: libcuda1\nkept out: nvidia-smi\nE: Sub-process if sed returned an error code (1)\n',
+    }));
+    const failure = await failureOf(() => installPackages(context, packages, false));
+    expect(failure.code).toBe('APT_DRIVER_PULLED');
+    expect(failure.message).toContain('driver packages: libcuda1, nvidia-smi.');
   });
 
-  it.each([0, 1])('fails when call %d does', async (failing) => {
-    const { context, host } = applyContext((_call, index) =>
-      index === failing
-        ? { exitCode: 100, stderr: 'E: Unable to locate package cuda-toolkit-12-8\n' }
-        : rehearsal('cuda-toolkit-12-8'),
-    );
+  it('fails when apt does', async () => {
+    const stderr = 'E: Unable to locate package cuda-toolkit-12-8\n';
+    const { context } = applyContext(() => ({ exitCode: 100, stderr }));
     const failure = await failureOf(() => installPackages(context, packages, false));
     expect(failure.code).toBe('PACKAGE_NOT_AVAILABLE');
     expect(failure.details).toBe('E: Unable to locate package cuda-toolkit-12-8');
-    expect(host.calls).toHaveLength(failing + 1);
   });
+});
+
+describe('its script in a real shell', () => {
+  /** Runs it with an apt-get that prints its arguments, and hands archives to the hook as the real one does. */
+  async function run(update: 'yes' | 'no', archives: readonly string[]) {
+    const { context, host } = applyContext(() => ({}));
+    await installPackages(context, [], false);
+    const { script } = scriptOf(host.calls[0] ?? { argv: [] });
+    const directory = temporaryDirectory();
+    const apt = `#!/bin/sh
+for word; do printf '<%s>' "$word"; case $word in DPkg::Pre-Install-Pkgs::=*) hook=\${word#*=} ;; esac; done
+echo
+if [ -n "\${hook-}" ]; then printf '%s\\n' ${archives.join(' ')} | sh -c "$hook" || exit 100; fi
+`;
+    writeFileSync(join(directory, 'apt-get'), apt, { mode: 0o755 });
+    const path = `PATH=${directory}:/usr/bin:/bin`;
+    const argv = ['/usr/bin/env', path, '/bin/sh', '-c', script, 'sh', update, 'kmod', 'a=1'] as const;
+    const { stdout, ...result } = await runCommand(argv, { timeoutSeconds: 20 });
+    return { ...result, commands: stdout.split('\n').filter(Boolean) };
+  }
+  const archives = (...names: string[]) => names.map((name) => `/var/cache/apt/archives/${name}_1.0-1_amd64.deb`);
+  const options = [...APT_GET.slice(3), ...STATUS_OPTIONS].map((word) => `<${word}>`).join('');
+
+  it('fetches the lists where asked, then installs nothing recommended', async () => {
+    const harmless = archives('libnvidia-container1', 'nvidia-container-toolkit', 'cuda-nvcc-12-8', 'kmod');
+    const { exitCode, stderr, commands } = await run('yes', harmless);
+    expect([exitCode, stderr]).toEqual([0, '']);
+    expect(commands).toEqual([
+      `${options}<update>`,
+      expect.stringMatching(/<--no-install-recommends><-o><DPkg::Pre-Install-Pkgs::=.*><install><kmod><a=1>$/),
+    ]);
+    expect((await run('no', harmless)).commands).toHaveLength(1);
+  });
+
+  it.each([['libcuda1'], ['nvidia-driver-580'], ['cuda-drivers'], ['libnvidia-compute-580'], ['cuda-drivers-580']])(
+    'lets apt install nothing when %s would come with it, and names it',
+    async (driver) => {
+      const { exitCode, stderr } = await run('no', archives('kmod', driver, 'libnvidia-container1'));
+      expect([exitCode, stderr]).toEqual([100, `kept out: ${driver}\n`]);
+    },
+  );
 });
 
 describe('removePackages', () => {
   it('purges', async () => {
     const { context, host } = applyContext(() => ({}));
     await removePackages(context, ['libcuda1', 'nvidia-smi']);
-    expect(host.calls.map(({ argv }) => argv)).toEqual([shown([...APT_GET, 'purge', 'libcuda1', 'nvidia-smi'])]);
+    expect(host.calls.map(({ argv }) => argv)).toEqual([
+      [...APT_GET, ...STATUS_OPTIONS, 'purge', 'libcuda1', 'nvidia-smi'],
+    ]);
   });
 
   it('fails when apt does', async () => {
@@ -207,21 +218,18 @@ describe('a mirror that is being synchronised', () => {
   const MISMATCH =
     'E: Failed to fetch https://x/Packages.gz  File has unexpected size (1 != 2). Mirror sync in progress?\n';
   const packages = [{ name: 'kmod', version: null }];
-  const install = (failures: readonly string[]) => {
-    let done = 0;
-    return applyContext(({ argv }) => {
-      if (!argv.includes('install') || argv.includes('-s')) return {};
-      const stderr = failures[done++];
+  const install = (failures: readonly string[]) =>
+    applyContext((_call, index) => {
+      const stderr = failures[index];
       return stderr === undefined ? {} : { exitCode: 100, stderr };
     });
-  };
-  const commands = ({ host }: ReturnType<typeof install>) =>
-    host.calls.map(({ argv }) => (argv.includes('-s') ? 'rehearse' : argv.includes('update') ? 'update' : 'install'));
+  /** Whether each try fetched the lists. */
+  const updates = ({ host }: ReturnType<typeof install>) => host.calls.map((call) => scriptOf(call).args[0]);
 
   it('is asked again, with new lists, after growing waits', async () => {
     const run = install([MISMATCH, 'E: Failed to fetch https://x/kmod.deb  Hash Sum mismatch\n']);
     await installPackages(run.context, packages, false);
-    expect(commands(run)).toEqual(['rehearse', 'install', 'update', 'install', 'update', 'install']);
+    expect(updates(run)).toEqual(['no', 'yes', 'yes']);
     expect(run.waits).toEqual([5, 20]);
   });
 
@@ -245,7 +253,7 @@ describe('a mirror that is being synchronised', () => {
   ])('does not stand for %s', async (_what, stderr) => {
     const run = install([stderr]);
     await failureOf(() => installPackages(run.context, packages, false));
-    expect(commands(run)).toEqual(['rehearse', 'install']);
+    expect(updates(run)).toEqual(['no']);
     expect(run.waits).toEqual([]);
   });
 });

@@ -58,7 +58,7 @@ it('everything that fetches goes through it, and no argument tells of it', async
     after: [],
     keys: [],
   });
-  expect(host.calls).toHaveLength(4);
+  expect(host.calls).toHaveLength(2);
   for (const { stdinFile, argv } of host.calls) {
     expect(stdinFile).toBeDefined();
     expect(JSON.stringify(argv)).not.toContain('s3cret');

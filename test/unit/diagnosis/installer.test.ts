@@ -6,7 +6,6 @@ import { INSTALLER_CAUSES } from '../../../src/diagnosis/installer.ts';
 const ENDS: [number, string, string, RegExp][] = [
   [135, 'Received signal SIGBUS; aborting.', 'INSTALLER_NO_SPACE', /already removed/],
   [1, 'tar: x: No space left on device', 'INSTALLER_NO_SPACE', /full/],
-  [2, 'Error in check sums 1 2', 'DELIVERY_FAILED', /checksums/],
   [
     1,
     "ERROR: Unable to find the module utility `modprobe`; please make sure you have the package 'module-init-tools' or 'kmod' installed.",
@@ -21,12 +20,7 @@ const ENDS: [number, string, string, RegExp][] = [
   ],
   [1, 'nvidia-installer: unrecognized option: "--no-systemd"', 'INSTALLER_FAILED', /doesn't know one/],
   [1, "ERROR: Unable to create '/usr/lib/x' (Read-only file system)", 'INSTALLER_FAILED', /read-only/],
-  [
-    1,
-    'ERROR: Temporary directory /var/tmp/x is not executable - use the --tmpdir option',
-    'INSTALLER_FAILED',
-    /noexec/,
-  ],
+  [126, 'sh: 1: ./nvidia-installer: Permission denied', 'INSTALLER_FAILED', /noexec/],
   [137, '', 'INSTALLER_KILLED', /memory/],
 ];
 

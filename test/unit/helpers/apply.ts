@@ -1,18 +1,16 @@
 import { ProxyFile } from '../../../src/apply/container-proxy.ts';
 import type { ApplyContext } from '../../../src/apply/context.ts';
-import type { CachedRunfile } from '../../../src/runfile/cache.ts';
+import type { CachedArchive } from '../../../src/runfile/cache.ts';
 import { type Answer, FakeHost, type GuestCall } from './commands.ts';
 import { DRIVER } from './facts.ts';
 import { RecordingLog } from './log.ts';
 import { pctOf } from './pct.ts';
 
-export const RUNFILE: CachedRunfile = {
-  version: DRIVER,
-  url: `https://x.example/NVIDIA-Linux-x86_64-${DRIVER}.run`,
+export const ARCHIVE: CachedArchive = {
   name: `NVIDIA-Linux-x86_64-${DRIVER}.run`,
   sha256: 'ab'.repeat(32),
-  size: 398_016_015,
-  path: `/opt/hostedtoolcache/nvidia-runfile/x/NVIDIA-Linux-x86_64-${DRIVER}.run`,
+  size: 1_559_204_864,
+  path: '/opt/hostedtoolcache/nvidia-runfile/x/archive.tar',
 };
 
 /** No proxy. */
@@ -30,7 +28,7 @@ export function applyContext(answer: (call: GuestCall, index: number) => Answer 
     proxy: DIRECT,
     secondsLeft: () => 3600,
     wait: async (seconds) => void waits.push(seconds),
-    obtainRunfile: async () => RUNFILE,
+    obtainArchive: async () => ARCHIVE,
   };
   return { context, host, log, waits };
 }

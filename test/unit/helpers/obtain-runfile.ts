@@ -1,11 +1,13 @@
 /**
- * Obtains a runfile in a process of its own, whose bytes and memory the kernel counts:
+ * Obtains a runfile, unpacked, in a process of its own, whose bytes and memory the kernel counts (not those of the program that
+ * decompresses):
  * `node obtain-runfile.ts URL SHA256 DIRECTORY TIMES`. Its last line says what it took, as JSON.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { RunfileCache } from '../../../src/runfile/cache.ts';
-import { obtainRunfile } from '../../../src/runfile/runfile.ts';
+import { obtainArchive } from '../../../src/runfile/runfile.ts';
+import { runCommand } from '../../../src/system/command.ts';
 import { createHttp } from '../../../src/system/http.ts';
 import { RecordingLog } from './log.ts';
 
@@ -24,13 +26,14 @@ const cancelled = new AbortController().signal;
 const world = {
   http: createHttp('unit test', async () => {}, cancelled),
   log: new RecordingLog(),
+  run: runCommand,
   runName: '',
   cancelled,
 };
 const cache = new RunfileCache(process.env['RUNNER_TEMP']);
 const before = transferred();
 for (let time = 0; time < Number(times); time++) {
-  await obtainRunfile(world, cache, { version: '580.159.04', url, sha256 }, 'x86_64', () => 60);
+  await obtainArchive(world, cache, { version: '580.159.04', url, sha256 }, 'x86_64', () => 60);
 }
 const after = transferred();
 // Not getrusage(2): its peak counts what the parent had before this program was loaded.

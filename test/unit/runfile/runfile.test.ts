@@ -1,20 +1,24 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ActionError } from '../../../src/errors.ts';
 import { RunfileCache } from '../../../src/runfile/cache.ts';
-import { locateRunfile, obtainRunfile } from '../../../src/runfile/runfile.ts';
+import { locateRunfile, obtainArchive } from '../../../src/runfile/runfile.ts';
+import { runCommand } from '../../../src/system/command.ts';
 import type { Http } from '../../../src/system/http.ts';
 import { DRIVER, desired } from '../helpers/facts.ts';
 import { failureOf } from '../helpers/failure.ts';
 import { RecordingLog } from '../helpers/log.ts';
+import { runfileOf } from '../helpers/runfile.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
 const NAME = `NVIDIA-Linux-x86_64-${DRIVER}.run`;
 const XFREE86 = `https://us.download.nvidia.com/XFree86/Linux-x86_64/${DRIVER}/${NAME}`;
 const TESLA = `https://us.download.nvidia.com/tesla/${DRIVER}/${NAME}`;
-const BYTES = Buffer.from('#!/bin/sh\n# runfile\n');
+/** What the runfile holds. */
+const FILES = Buffer.from(Array.from({ length: 5000 }, (_, index) => (index * 7) % 251));
+const BYTES = runfileOf(FILES);
 const SHA256 = createHash('sha256').update(BYTES).digest('hex');
 const OTHER = 'cd'.repeat(32);
 
@@ -54,12 +58,18 @@ function web(files: Record<string, Buffer | string>): Http {
   };
 }
 
-const world = (http: Http) => ({ http, log, runName: 'unit test', cancelled: new AbortController().signal });
+const world = (http: Http) => ({
+  http,
+  log,
+  run: runCommand,
+  runName: 'unit test',
+  cancelled: new AbortController().signal,
+});
 const wish = desired().runfile;
 const locate = (files: Record<string, Buffer | string>, changes: Partial<typeof wish> = {}) =>
   locateRunfile(web(files), cache, { ...wish, ...changes }, DRIVER, 'x86_64');
 const obtain = (files: Record<string, Buffer | string>, sha256: string | null = SHA256, url = XFREE86) =>
-  obtainRunfile(world(web(files)), cache, { version: DRIVER, url, sha256 }, 'x86_64', () => 5);
+  obtainArchive(world(web(files)), cache, { version: DRIVER, url, sha256 }, 'x86_64', () => 5);
 
 describe('locateRunfile', () => {
   it('finds runfile and checksum in the first tree', async () => {
@@ -136,40 +146,94 @@ describe('locateRunfile', () => {
   });
 });
 
-describe('obtainRunfile', () => {
-  it('downloads into the cache and leaves nothing behind', async () => {
-    const runfile = await obtain({ [XFREE86]: BYTES });
-    expect(runfile).toMatchObject({ version: DRIVER, url: XFREE86, name: NAME, sha256: SHA256, size: BYTES.length });
-    expect(readFileSync(runfile.path)).toEqual(BYTES);
+function editJson(path: string, changes: object): void {
+  writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), ...changes }));
+}
+
+/** Where the runfile lies in the cache. */
+const cachedPath = async () => (await cache.find(DRIVER, 'x86_64'))?.path ?? 'not cached';
+
+describe('obtainArchive', () => {
+  it('downloads into the cache, unpacks there and leaves nothing behind', async () => {
+    const archive = await obtain({ [XFREE86]: BYTES });
+    const sha256 = createHash('sha256').update(FILES).digest('hex');
+    expect(archive).toMatchObject({ name: NAME, sha256, size: FILES.length });
+    expect(readFileSync(archive.path)).toEqual(FILES);
+    expect(readFileSync(await cachedPath())).toEqual(BYTES);
+    expect(dirname(archive.path)).toBe(dirname(await cachedPath()));
     expect(readdirSync(temporary)).toEqual([]);
   });
 
-  it('takes it from the cache the second time', async () => {
+  it('takes what is unpacked from the cache the second time, whatever became of the runfile', async () => {
     const first = await obtain({ [XFREE86]: BYTES });
+    writeFileSync(await cachedPath(), 'broken');
     asked = [];
     expect(await obtain({})).toEqual(first);
     expect(asked).toEqual([]);
-    expect(log.lines.at(-1)).toContain('comes from the cache');
+    expect(log.lines.at(-1)).toContain('comes unpacked from the cache');
   });
 
-  it('throws a cached copy away whose bytes changed, and downloads again', async () => {
+  it.each<[string, (path: string) => void]>([
+    ['changed', (path) => writeFileSync(path, 'broken')],
+    ['is gone', (path) => rmSync(path)],
+    ['was not finished', (path) => writeFileSync(join(dirname(path), 'archive.json'), '{"sha256":')],
+    ['is of another runfile', (path) => editJson(join(dirname(path), 'archive.json'), { runfile: OTHER })],
+  ])('unpacks the cached runfile again when its archive %s', async (_what, spoil) => {
+    const first = await obtain({ [XFREE86]: BYTES });
+    spoil(first.path);
+    // A run of its own: within one, what was checked and didn't change isn't read again.
+    cache = new RunfileCache(temporary);
+    asked = [];
+    expect(await obtain({})).toEqual(first);
+    expect(readFileSync(first.path)).toEqual(FILES);
+    expect(asked).toEqual([]);
+    expect(log.lines.join('\n')).toContain('The runfile of 580.159.04 comes from the cache');
+  });
+
+  it('throws a cached runfile away whose bytes changed, and downloads again', async () => {
     const { path } = await obtain({ [XFREE86]: BYTES });
-    writeFileSync(path, 'broken');
-    const again = await obtain({ [XFREE86]: BYTES });
-    expect(readFileSync(again.path)).toEqual(BYTES);
+    rmSync(path);
+    writeFileSync(await cachedPath(), 'broken');
+    expect(readFileSync((await obtain({ [XFREE86]: BYTES })).path)).toEqual(FILES);
+    expect(readFileSync(await cachedPath())).toEqual(BYTES);
     expect(log.lines.join('\n')).toContain('thrown away');
   });
 
-  it('throws a cached copy away that changed even where no checksum is published', async () => {
+  it('does so even where no checksum is published', async () => {
     const { path } = await obtain({ [XFREE86]: BYTES }, null);
     expect(await obtain({}, null)).toMatchObject({ path });
-    writeFileSync(path, 'broken');
-    expect(readFileSync((await obtain({ [XFREE86]: BYTES }, null)).path)).toEqual(BYTES);
+    rmSync(path);
+    writeFileSync(await cachedPath(), 'broken');
+    expect(readFileSync((await obtain({ [XFREE86]: BYTES }, null)).path)).toEqual(FILES);
+  });
+
+  it('takes a runfile without published checksum by its own sum only', async () => {
+    const changed = Buffer.from(BYTES);
+    changed[changed.length - 20] = (changed[changed.length - 20] ?? 0) ^ 1;
+    expect((await failureOf(() => obtain({ [XFREE86]: changed }, null))).message).toContain('its MD5 sum is');
+    expect(await cache.find(DRIVER, 'x86_64')).toBeNull();
   });
 
   it('throws a cached copy away that is not the wanted one', async () => {
-    await obtain({ [XFREE86]: 'another' }, null);
-    expect(await obtain({ [XFREE86]: BYTES })).toMatchObject({ sha256: SHA256 });
+    await obtain({ [XFREE86]: runfileOf(Buffer.from('another')) }, null);
+    expect(await obtain({ [XFREE86]: BYTES })).toMatchObject({ size: FILES.length });
+  });
+
+  it('keeps the archive of the newest version only', async () => {
+    const { path } = await obtain({ [XFREE86]: BYTES });
+    const url = 'https://x.example/x.run';
+    const wanted = { version: '590.48.01', url, sha256: null };
+    const http = web({ [url]: runfileOf(FILES, { version: wanted.version }) });
+    const other = await obtainArchive(world(http), cache, wanted, 'x86_64', () => 5);
+    expect([existsSync(path), existsSync(await cachedPath()), existsSync(other.path)]).toEqual([false, true, true]);
+  });
+
+  it('refuses a runfile of another version, and leaves nothing unpacked', async () => {
+    const bytes = runfileOf(FILES, { version: '550.163.01' });
+    const failure = await failureOf(() => obtain({ [XFREE86]: bytes }, null));
+    expect(failure.code).toBe('RUNFILE_UNUSABLE');
+    expect(readdirSync(temporary)).toEqual([]);
+    expect(readdirSync(dirname(await cachedPath())).sort()).toEqual([NAME, 'runfile.json']);
   });
 
   it('takes nothing with a wrong checksum into the cache', async () => {
@@ -187,10 +251,10 @@ describe('obtainRunfile', () => {
     ['https://mirror.example/runfile.json'],
     ['https://mirror.example/a%20b.run'],
   ])('keeps the bytes of %s, which does not end in a runfile name', async (url) => {
-    const runfile = await obtain({ [url]: BYTES }, SHA256, url);
-    expect(readFileSync(runfile.path)).toEqual(BYTES);
-    expect(runfile.name).toMatch(/^[^\s/]+$/);
-    expect(await cache.find(DRIVER, 'x86_64')).toMatchObject({ path: runfile.path });
+    const archive = await obtain({ [url]: BYTES }, SHA256, url);
+    expect(readFileSync(archive.path)).toEqual(FILES);
+    expect(archive.name).toMatch(/^[^\s/]+$/);
+    expect(readFileSync(await cachedPath())).toEqual(BYTES);
   });
 
   it('logs the progress at every tenth', async () => {
@@ -203,7 +267,7 @@ describe('obtainRunfile', () => {
       },
     };
     const wanted = { version: DRIVER, url: XFREE86, sha256: SHA256 };
-    await obtainRunfile(world(stepwise), cache, wanted, 'x86_64', () => 5);
+    await obtainArchive(world(stepwise), cache, wanted, 'x86_64', () => 5);
     const shown = log.lines.filter((line) => line.includes('% of'));
     expect(shown).toHaveLength(10);
     expect(shown.at(-1)).toContain('100 % of 976.6 KiB');
@@ -212,7 +276,7 @@ describe('obtainRunfile', () => {
 
 describe('runs side by side', () => {
   const side = (http: Http, secondsLeft: () => number) =>
-    obtainRunfile(world(http), cache, { version: DRIVER, url: XFREE86, sha256: SHA256 }, 'x86_64', secondsLeft);
+    obtainArchive(world(http), cache, { version: DRIVER, url: XFREE86, sha256: SHA256 }, 'x86_64', secondsLeft);
 
   it('download it once: the second one waits and takes it from the cache', async () => {
     const http = web({ [XFREE86]: BYTES });

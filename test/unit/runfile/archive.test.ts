@@ -1,0 +1,85 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { checkOwnSum, unpackArchive } from '../../../src/runfile/archive.ts';
+import { runCommand } from '../../../src/system/command.ts';
+import { DRIVER } from '../helpers/facts.ts';
+import { failureOf } from '../helpers/failure.ts';
+import { runfileOf } from '../helpers/runfile.ts';
+import { temporaryDirectory } from '../helpers/temporary.ts';
+
+/** Longer than what is read of the head at once, and not to be guessed. */
+const ARCHIVE = Buffer.from(Array.from({ length: 100_000 }, (_, index) => (index * 31 + (index >> 7)) % 256));
+const WANTED = { version: DRIVER, architecture: 'x86_64' } as const;
+
+/** Unpacks a runfile of these bytes. */
+async function unpack(content: Buffer, run = runCommand) {
+  const directory = temporaryDirectory();
+  const [runfile, archive] = [join(directory, 'a file.run'), join(directory, 'an archive')];
+  writeFileSync(runfile, content);
+  await unpackArchive(run, runfile, WANTED, archive, 20);
+  return readFileSync(archive);
+}
+
+describe('unpackArchive', () => {
+  it.each<[string, Buffer, RegExp]>([
+    ['a page of HTML', Buffer.from('<html>Log in</html>'), /it is no script/],
+    ['nothing', Buffer.alloc(0), /it is no script/],
+    ['another script', Buffer.from('#!/bin/sh\nexit 0\n'), /does not say where the archive begins/],
+    ['a stub alone', Buffer.from('#!/bin/sh\nskip=4\n#\n'), /its archive begins with nothing/],
+    ['fewer lines than it says', Buffer.from('#!/bin/sh\nskip=40\n'), /does not say where the archive begins/],
+    ['another compression', runfileOf(ARCHIVE, { compression: 'none' }), /its archive begins with 001f3e5d/],
+    [
+      'another version',
+      runfileOf(ARCHIVE, { version: '550.163.01' }),
+      /it is of driver 550\.163\.01 for x86_64, wanted is 580/,
+    ],
+    ['another architecture', runfileOf(ARCHIVE, { architecture: 'aarch64' }), /for aarch64, wanted is .* for x86_64/],
+  ])('refuses %s', async (_what, content, why) => {
+    const failure = await failureOf(() => unpack(content));
+    expect(failure.code).toBe('RUNFILE_UNUSABLE');
+    expect(failure.message).toMatch(why);
+  });
+
+  it('notices that the archive was cut off', async () => {
+    const whole = runfileOf(ARCHIVE);
+    const failure = await failureOf(() => unpack(whole.subarray(0, whole.length - 20)));
+    expect(failure.code).toBe('RUNFILE_UNUSABLE');
+    expect(failure.seen).toContain('gzip could not unpack');
+  });
+
+  it.each<[string, { exitCode: number; stderr: string }, RegExp]>([
+    ['the program is missing', { exitCode: 127, stderr: 'sh: 1: /usr/bin/zstd: not found' }, /apt-get install zstd/],
+    ['the disk is full', { exitCode: 70, stderr: 'zstd: error 70: No space left on device' }, /Make room/],
+  ])('says what to do when %s', async (_what, answer, remedy) => {
+    const failure = await failureOf(() =>
+      unpack(runfileOf(ARCHIVE, { compression: 'zstd' }), async () => ({ stdout: '', ...answer })),
+    );
+    expect(failure.code).toBe('RUNFILE_UNUSABLE');
+    expect(failure.remedy).toMatch(remedy);
+  });
+});
+
+describe('checkOwnSum', () => {
+  const check = (content: Buffer) => {
+    const runfile = join(temporaryDirectory(), 'x.run');
+    writeFileSync(runfile, content);
+    return checkOwnSum(runfile);
+  };
+
+  it('is content with the right one', async () => {
+    await check(runfileOf(ARCHIVE));
+  });
+
+  it('notices a byte that changed', async () => {
+    const content = runfileOf(ARCHIVE);
+    content[content.length - 20] = (content[content.length - 20] ?? 0) ^ 1;
+    const failure = await failureOf(() => check(content));
+    expect(failure.code).toBe('RUNFILE_UNUSABLE');
+    expect(failure.message).toMatch(/its MD5 sum is [0-9a-f]{32}, it says [0-9a-f]{32}/);
+  });
+
+  it('refuses a runfile without one', async () => {
+    expect((await failureOf(() => check(runfileOf(ARCHIVE, { md5: 'none' })))).message).toContain('carries no MD5 sum');
+  });
+});
