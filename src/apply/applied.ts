@@ -1,9 +1,9 @@
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
 import { ActionError, messageOf } from '../errors.ts';
 import type { AppliedPart } from '../plan/approval.ts';
-import { giveToOwnerOf, makeStateDirectory, STATE_DIRECTORY } from '../system/state.ts';
+import { STATE_DIRECTORY, writeDurably } from '../system/state.ts';
 
 /** On the host's disk, beside the journal. */
 const DIRECTORY = join(STATE_DIRECTORY, 'applied');
@@ -12,14 +12,12 @@ const Record = z.record(z.string(), z.object({ digest: z.string(), run: z.string
 
 /** Which parts of an approved plan were applied on this host: an approval is good once. */
 export class AppliedPlan {
-  readonly #directory: string;
   readonly #path: string;
   readonly #parts: Map<number, AppliedPart>;
   /** Containers end side by side; the file is written by one after the other. */
   #writing: Promise<void> = Promise.resolve();
 
-  private constructor(directory: string, path: string, parts: Map<number, AppliedPart>) {
-    this.#directory = directory;
+  private constructor(path: string, parts: Map<number, AppliedPart>) {
     this.#path = path;
     this.#parts = parts;
   }
@@ -39,7 +37,7 @@ export class AppliedPlan {
         );
       }
     }
-    return new AppliedPlan(directory, path, new Map(Object.entries(parts).map(([ctid, part]) => [Number(ctid), part])));
+    return new AppliedPlan(path, new Map(Object.entries(parts).map(([ctid, part]) => [Number(ctid), part])));
   }
 
   /** By container. */
@@ -56,16 +54,9 @@ export class AppliedPlan {
   }
 
   async #write(ctid: number): Promise<void> {
-    const partial = `${this.#path}.partial`;
     try {
-      await makeStateDirectory(this.#directory);
-      await using file = await open(partial, 'w', 0o600);
-      await giveToOwnerOf(this.#directory, file);
-      await file.writeFile(`${JSON.stringify(Object.fromEntries(this.#parts))}\n`);
-      await file.sync();
-      await rename(partial, this.#path);
+      await writeDurably(this.#path, `${JSON.stringify(Object.fromEntries(this.#parts))}\n`);
     } catch (error) {
-      await rm(partial, { force: true }).catch(() => {});
       throw new ActionError(
         'JOURNAL_FAILED',
         `That the approved plan was applied to container ${ctid} could not be noted in ${this.#path}: ${messageOf(error)}.`,

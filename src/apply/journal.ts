@@ -1,8 +1,8 @@
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
 import { ActionError, messageOf } from '../errors.ts';
-import { giveToOwnerOf, makeStateDirectory, STATE_DIRECTORY } from '../system/state.ts';
+import { removeDurably, STATE_DIRECTORY, writeDurably } from '../system/state.ts';
 
 /** On the host's disk, where it outlives the run and a restart. */
 const DIRECTORY = join(STATE_DIRECTORY, 'journal');
@@ -36,11 +36,9 @@ export type JournalEntry = z.infer<typeof Entry>;
 
 /** The journal of one container. */
 export class Journal {
-  readonly #directory: string;
   readonly #path: string;
 
   constructor(ctid: number, directory = DIRECTORY) {
-    this.#directory = directory;
     this.#path = join(directory, `${ctid}.json`);
   }
 
@@ -64,17 +62,9 @@ export class Journal {
 
   /** Replaces the entry; when this returns it is on the disk. @throws ActionError JOURNAL_FAILED */
   async write(entry: JournalEntry): Promise<void> {
-    const partial = `${this.#path}.partial`;
     try {
-      await makeStateDirectory(this.#directory);
-      await using file = await open(partial, 'w', 0o600);
-      await giveToOwnerOf(this.#directory, file);
-      await file.writeFile(`${JSON.stringify(entry)}\n`);
-      await file.sync();
-      await rename(partial, this.#path);
-      await syncDirectory(this.#directory);
+      await writeDurably(this.#path, `${JSON.stringify(entry)}\n`);
     } catch (error) {
-      await rm(partial, { force: true });
       throw new ActionError(
         'JOURNAL_FAILED',
         `The journal ${this.#path} could not be written: ${messageOf(error)}.`,
@@ -83,14 +73,7 @@ export class Journal {
     }
   }
 
-  async remove(): Promise<void> {
-    await rm(this.#path, { force: true });
-    await syncDirectory(this.#directory);
+  remove(): Promise<void> {
+    return removeDurably(this.#path);
   }
-}
-
-/** A rename is on the disk when its directory is (rename(2), fsync(2)). */
-async function syncDirectory(path: string): Promise<void> {
-  await using directory = await open(path, 'r');
-  await directory.sync();
 }

@@ -1,3 +1,4 @@
+import type { FailureCode } from '../errors.ts';
 import type { Pct } from '../proxmox/pct.ts';
 import type { ApplyContext } from './context.ts';
 
@@ -7,7 +8,10 @@ const SHUTDOWN_SECONDS = 120;
 /** Seconds that pct may need beyond that. */
 const MARGIN_SECONDS = 60;
 
-/** Seconds for a start: after a snapshot on ext4 the kernel alone waits about 45 (docs/facts.md, P9). */
+/**
+ * Seconds for a start: on an ext4 volume that was snapshotted while it ran, the kernel alone waits about 45 for the volume's
+ * multiple mount protection (docs/facts.md, P9).
+ */
 const START_SECONDS = 180;
 
 /**
@@ -25,10 +29,12 @@ export async function restart({ ctid, pct }: ApplyContext): Promise<void> {
   await startContainer(pct, ctid);
 }
 
-/** Starts a container. @throws ActionError RESTART_FAILED */
-export function startContainer(pct: Pct, ctid: number): Promise<void> {
-  return pct.manage('RESTART_FAILED', ['start', String(ctid)], {
-    timeoutSeconds: START_SECONDS,
-    remedy: `See why it doesn't start: pct start ${ctid} --debug.`,
-  });
+/** Starts a container. @throws ActionError RESTART_FAILED, or what the start belongs to */
+export function startContainer(
+  pct: Pct,
+  ctid: number,
+  code: FailureCode = 'RESTART_FAILED',
+  remedy = `See why it doesn't start: pct start ${ctid} --debug.`,
+): Promise<void> {
+  return pct.manage(code, ['start', String(ctid)], { timeoutSeconds: START_SECONDS, remedy });
 }

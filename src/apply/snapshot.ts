@@ -1,13 +1,8 @@
 import type { Pct } from '../proxmox/pct.ts';
+import { startContainer } from './restart.ts';
 
 /** Seconds for one pct call that works on volumes. */
 const VOLUME_SECONDS = 300;
-
-/**
- * Seconds for the start after a rollback: on an ext4 volume that was snapshotted while it ran, the kernel waits about 45
- * for the volume's multiple mount protection (docs/facts.md, P9).
- */
-const START_SECONDS = 180;
 
 /** Takes a snapshot. @throws ActionError SNAPSHOT_FAILED */
 export function takeSnapshot(pct: Pct, ctid: number, name: string, run: string): Promise<void> {
@@ -36,7 +31,7 @@ export function dropSnapshot(pct: Pct, ctid: number, name: string, incomplete = 
 export async function rollBack(pct: Pct, ctid: number, name: string): Promise<void> {
   const remedy = `See what stands in the way, then: pct rollback ${ctid} ${name} --start 1 && pct delsnapshot ${ctid} ${name}.`;
   await pct.manage('ROLLBACK_FAILED', ['rollback', String(ctid), name], { timeoutSeconds: VOLUME_SECONDS, remedy });
-  await pct.manage('ROLLBACK_FAILED', ['start', String(ctid)], { timeoutSeconds: START_SECONDS, remedy });
+  await startContainer(pct, ctid, 'ROLLBACK_FAILED', remedy);
 }
 
 /** Takes away a lock that a died pct of ours left on the container. @throws ActionError ROLLBACK_FAILED */

@@ -1,6 +1,7 @@
 import type { ContainerFacts, GuestDeviceNode, GuestFacts, HostFacts } from '../facts/facts.ts';
+import { UVM } from '../system/device-nodes.ts';
 import type { Cause } from './cause.ts';
-import { missingNodes, ownNodes, staleNode, UVM } from './device-nodes.ts';
+import { missingNodes, ownNodes, staleNode } from './device-nodes.ts';
 
 /** How a GPU showed that it can't be used in a container. */
 export type GpuSymptom =

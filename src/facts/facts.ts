@@ -132,8 +132,6 @@ const GuestFacts = z.object({
     version: z.string(),
     name: z.string(),
   }),
-  /** `uname -m`. */
-  machine: z.string(),
   /** `dpkg --print-architecture`, or null without dpkg. */
   dpkgArchitecture: z.nullable(z.string()),
   /** Free space by directory. */
@@ -242,8 +240,6 @@ export interface RunfileFacts {
   sha256: string | null;
   /** Bytes; null: the server doesn't tell. */
   size: number | null;
-  /** It is in the tool cache already. */
-  cached: boolean;
 }
 
 export interface RepositoryFacts {

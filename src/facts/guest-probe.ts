@@ -28,7 +28,6 @@ command_output() {
 }
 
 if [ -r /etc/os-release ]; then text_file os-release /etc/os-release; else text_file os-release /usr/lib/os-release; fi
-record machine "$(uname -m)"
 command -v dpkg-query > /dev/null 2>&1 || { record end; exit 0; }
 record dpkg-architecture "$(dpkg --print-architecture)"
 record dpkg-audit "$(dpkg --audit 2>&1 | head -c 4096 | encoded)"

@@ -62,7 +62,6 @@ export function parseProbe(text: string): GuestFacts | null {
       version: release.get('VERSION_ID') ?? '',
       name: release.get('PRETTY_NAME') ?? release.get('ID') ?? 'unknown',
     },
-    machine: first('machine')?.[0] ?? 'unknown',
     dpkgArchitecture: first('dpkg-architecture')?.[0] ?? null,
     dpkgAudit: decoded(first('dpkg-audit')?.[0]).trim(),
     space: all('space').map(([path = '', free = '', fileSystem = '', mountPoint = '']): DirectorySpace => {

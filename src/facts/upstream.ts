@@ -1,5 +1,4 @@
 import type { Desired } from '../desired/desired.ts';
-import type { UpstreamNeeds } from '../plan/plan.ts';
 import { readRepository } from '../repository/read.ts';
 import type { Repository, RepositoryName } from '../repository/repositories.ts';
 import type { RunfileCache } from '../runfile/cache.ts';
@@ -9,6 +8,12 @@ import type { Http } from '../system/http.ts';
 import type { Architecture } from '../version/architecture.ts';
 import type { DriverVersion } from '../version/driver.ts';
 import type { RepositoryFacts, RunfileFacts, UpstreamFacts } from './facts.ts';
+
+/** What must be looked up to plan for a container. */
+export interface UpstreamNeeds {
+  driver: DriverVersion | null;
+  repositories: Repository[];
+}
 
 /** Looks things up on NVIDIA's servers, each once per run however many containers need it. */
 export class Upstream {

@@ -1,7 +1,7 @@
 import type { ContainerWish, Desired } from '../desired/desired.ts';
-import { gpuMinor, UVM } from '../diagnosis/device-nodes.ts';
 import { ActionError } from '../errors.ts';
 import type { ContainerFacts, GuestFacts, HostDeviceNode, HostFacts } from '../facts/facts.ts';
+import { gpuMinor, UVM } from '../system/device-nodes.ts';
 import type { PassthroughEntry, PlanWarning } from './actions.ts';
 
 const CONTROL = '/dev/nvidiactl';

@@ -8,6 +8,7 @@ import type {
   RepositoryPackage,
   UpstreamFacts,
 } from '../facts/facts.ts';
+import type { UpstreamNeeds } from '../facts/upstream.ts';
 import { isDriverPackage, PIN_PATH, PIN_TEXT, SOURCES_PATH, sourcesText } from '../repository/apt-files.ts';
 import type { SourceConflict } from '../repository/apt-sources.ts';
 import { totalSize, withDependencies } from '../repository/package-index.ts';
@@ -42,12 +43,6 @@ function assess(desired: Desired, host: HostFacts, container: ContainerFacts): S
   checkDeviceNodes(host, container, guestAfterRestart(ready.guest, host, passthrough));
   const repositories = wantedRepositories(desired, ready.distribution, host.architecture);
   return { ...ready, driver, passthrough, repositories, gaps: findGaps(desired, ready.guest, driver, repositories) };
-}
-
-/** What must be looked up on the web to plan for a container. */
-export interface UpstreamNeeds {
-  driver: DriverVersion | null;
-  repositories: Repository[];
 }
 
 /**

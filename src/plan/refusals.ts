@@ -3,10 +3,10 @@ import { diagnose } from '../diagnosis/cause.ts';
 import { NODE_CAUSES } from '../diagnosis/gpu.ts';
 import { ActionError } from '../errors.ts';
 import type { ContainerFacts, GuestFacts, HostFacts } from '../facts/facts.ts';
+import { type Distribution, distributionOf, SUPPORTED_TEXT } from '../repository/distribution.ts';
 import { cudaText } from '../version/cuda.ts';
 import { type DriverVersion, versionInFileName } from '../version/driver.ts';
 import { compatibility } from './compatibility.ts';
-import { type Distribution, distributionOf, SUPPORTED_TEXT } from './distribution.ts';
 
 /**
  * The host's driver, after everything that can be refused by looking at the host alone.

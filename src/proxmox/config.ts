@@ -1,5 +1,5 @@
-import { gpuMinor } from '../diagnosis/device-nodes.ts';
 import type { Passthrough } from '../facts/facts.ts';
+import { gpuMinor } from '../system/device-nodes.ts';
 
 /** The section of changes that wait for a start, which comes before the snapshots'. */
 const PENDING = 'pve:pending';

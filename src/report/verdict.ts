@@ -1,5 +1,5 @@
 import { durationText } from '../system/text.ts';
-import { paragraph, text } from './html.ts';
+import { code, paragraph, text } from './html.ts';
 import { type ContainerStatus, firstFailure, type RunResult } from './result.ts';
 import { STATUS_WORDS } from './words.ts';
 
@@ -33,7 +33,7 @@ function counts({ containers }: RunResult): string {
     .join(', ');
 }
 
-/** What the verdict is about: driver, toolkit, host, time. */
+/** What the verdict is about: driver, toolkit, host, time; the plan on a line of its own. */
 export function circumstances({ host, cudaVersion, mode, planDigest, seconds }: RunResult): string {
   const parts = [
     ...(mode === null ? [] : [`mode <b>${text(mode)}</b>`]),
@@ -41,7 +41,7 @@ export function circumstances({ host, cudaVersion, mode, planDigest, seconds }: 
     host?.driver ? `driver <b>${text(host.driver.version)}</b>` : 'no driver loaded',
     cudaVersion === null ? 'no CUDA toolkit' : `CUDA <b>${text(cudaVersion)}</b>`,
     durationText(seconds),
-    ...(planDigest === null ? [] : [`<br>plan <code>${text(planDigest)}</code>`]),
   ];
-  return host === null ? '' : paragraph(parts.join(' · '));
+  const plan = planDigest === null ? '' : `<br>plan ${code(planDigest)}`;
+  return host === null ? '' : paragraph(`${parts.join(' · ')}${plan}`);
 }

@@ -1,6 +1,6 @@
 import type { Desired, RepositoryWish } from '../desired/desired.ts';
-import { type Distribution, NVIDIA_CONTAINER_KEY } from '../plan/distribution.ts';
 import { type Architecture, cudaRepositoryArchitecture, debianArchitecture } from '../version/architecture.ts';
+import { type Distribution, NVIDIA_CONTAINER_KEY } from './distribution.ts';
 
 export type RepositoryName = 'cuda' | 'nvidia-container';
 

@@ -33,7 +33,7 @@ export async function locateRunfile(
   // What is cached was checked when it came, so its own checksum will do unless the user names one or another address.
   const url = addresses.find((address) => shownUrl(address) === cached?.url);
   if (cached !== null && url !== undefined && (wish.sha256 ?? cached.sha256) === cached.sha256) {
-    return { version, url, sha256: cached.sha256, size: cached.size, cached: true };
+    return { version, url, sha256: cached.sha256, size: cached.size };
   }
   for (const url of addresses) {
     const size = await http.head(url, 'DOWNLOAD_FAILED');
@@ -46,7 +46,7 @@ export async function locateRunfile(
         'Give the checksum as "runfile-sha256", or accept the runfile\'s own check with "runfile-integrity: self-check".',
       );
     }
-    return { version, url, sha256, size, cached: cached !== null && sha256 === cached.sha256 };
+    return { version, url, sha256, size };
   }
   throw new ActionError(
     'RUNFILE_NOT_FOUND',

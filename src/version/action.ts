@@ -1,2 +1,2 @@
 /** This action's version, as package.json and the release's tag have it. */
-export const ACTION_VERSION = '0.1.0';
+export const ACTION_VERSION = '1.0.0';

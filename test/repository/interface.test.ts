@@ -62,3 +62,31 @@ test('docs/facts.md has every paragraph that comments name', async () => {
   expect(named.length).toBeGreaterThan(10);
   expect(facts).toEqual(expect.arrayContaining(named));
 });
+
+describe('src/', () => {
+  /** The stages in CONTRIBUTING.md's tour, in its order. */
+  const stages = async () => {
+    const [, tour = ''] = (await text('CONTRIBUTING.md')).split('## A tour of src/');
+    const folders = [...tour.matchAll(/^\| `([a-z]+)\/`/gm)].flatMap(([, folder]) => folder ?? []);
+    return folders.slice(0, folders.indexOf('report') + 1);
+  };
+
+  test('has stages that take from those before them, and what serves them knows types of theirs alone', async () => {
+    const order = await stages();
+    expect(order).toHaveLength(7);
+    const against: string[] = [];
+    for (const path of await readdir(join(ROOT, 'src'), { recursive: true })) {
+      const [folder = '', name] = path.split('/');
+      if (name === undefined || !name.endsWith('.ts')) continue;
+      const imports = (await text(join('src', path))).matchAll(
+        /^import (type )?([^;]*?) from '\.\.\/([a-z]+)\/[^']*';/gm,
+      );
+      for (const [statement, type, names = '', from = ''] of imports) {
+        const onlyTypes = type !== undefined || !/(?:^|[{,])\s*(?!type )[\w*]/.test(names);
+        const allowed = order.includes(folder) ? order.indexOf(from) <= order.indexOf(folder) : onlyTypes;
+        if (order.includes(from) && !allowed) against.push(`${path}: ${statement}`);
+      }
+    }
+    expect(against).toEqual([]);
+  });
+});

@@ -269,7 +269,7 @@ describe('run, from a facts file', () => {
     expect(result.status).toBe('observed');
     expect(facts?.containers).toMatchObject([
       { ctid: 901, running: false, guest: null },
-      { ctid: 902, running: true, guest: { machine: 'x86_64' } },
+      { ctid: 902, running: true, guest: { dpkgArchitecture: 'amd64' } },
     ]);
     expect(selected).toEqual([]);
   });

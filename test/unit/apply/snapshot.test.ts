@@ -70,7 +70,10 @@ describe('pct commands', () => {
 
   it('do not start what could not be rolled back, and say so when it does not start', async () => {
     const made = host({}, { exitCode: 255, stderr: "startup for container '901' failed\n" });
-    expect((await failureOf(() => rollBack(made.pct, 901, 'x'))).details).toContain('startup for container');
+    const failure = await failureOf(() => rollBack(made.pct, 901, 'x'));
+    expect(failure.code).toBe('ROLLBACK_FAILED');
+    expect(failure.remedy).toContain('pct rollback 901 x');
+    expect(failure.details).toContain('startup for container');
   });
 
   it('wait for another pct that holds the configuration', async () => {

@@ -77,7 +77,6 @@ describe('parseProbe', () => {
   it('makes facts of the last record alone', () => {
     expect(parseProbe(END)).toMatchObject({
       distribution: { id: 'unknown', version: '', name: 'unknown' },
-      machine: 'unknown',
       dpkgArchitecture: null,
       aptPin: null,
       certificates: false,
@@ -171,7 +170,11 @@ describe('observeGuest', () => {
   });
 
   it('says what the shell said when the probe breaks off', async () => {
-    const host = new FakeHost(() => ({ exitCode: 2, stdout: 'machine\tx86_64\n', stderr: 'sh: 9: base64: not found' }));
+    const host = new FakeHost(() => ({
+      exitCode: 2,
+      stdout: 'dpkg-architecture\tamd64\n',
+      stderr: 'sh: 9: base64: not found',
+    }));
     const failure = await failureOf(() => observeGuest(pctOf(host.run), 901, 'aarch64', null));
     expect(failure.code).toBe('PROBE_FAILED');
     expect(failure.message).toContain('901');

@@ -55,7 +55,7 @@ describe('Upstream', () => {
     const { upstream: web, asked } = upstream();
     const needs = { driver: DRIVER, repositories: [{ ...REPOSITORY, keys: [...REPOSITORY.keys] }] };
     const first = await web.observe(needs, desired().runfile, 'x86_64');
-    expect(first.runfile).toMatchObject({ version: DRIVER, sha256: 'ab'.repeat(32), size: 7, cached: false });
+    expect(first.runfile).toMatchObject({ version: DRIVER, sha256: 'ab'.repeat(32), size: 7 });
     expect(first.cuda).toBeNull();
     expect(first.nvidiaContainer).toMatchObject({ fingerprints: [FINGERPRINT], packages: [{ version: '1.17.8-1' }] });
     const count = asked.length;

@@ -183,7 +183,6 @@ export function guestFacts(changes: Partial<GuestFacts> = {}): GuestFacts {
   });
   return {
     distribution: { id: 'debian', version: '12', name: 'Debian GNU/Linux 12 (bookworm)' },
-    machine: 'x86_64',
     dpkgArchitecture: 'amd64',
     dpkgAudit: '',
     space: ['/', '/usr', '/var/tmp', '/root', '/opt'].map(space),
@@ -260,7 +259,6 @@ export function runfileFacts(changes: Partial<RunfileFacts> = {}): RunfileFacts 
     url: `https://us.download.nvidia.com/XFree86/Linux-x86_64/${DRIVER}/NVIDIA-Linux-x86_64-${DRIVER}.run`,
     sha256: 'ab'.repeat(32),
     size: 398_016_015,
-    cached: false,
     ...changes,
   };
 }

@@ -15,7 +15,6 @@ export function probeRecords(guest: GuestFacts, keyrings: Record<string, Buffer>
   const mounts = new Map(guest.space.map((space) => [space.mountPoint, space]));
   return [
     record('os-release', '/etc/os-release', encoded(release)),
-    record('machine', guest.machine),
     ...(guest.dpkgArchitecture === null ? [] : [record('dpkg-architecture', guest.dpkgArchitecture)]),
     record('dpkg-audit', encoded(guest.dpkgAudit)),
     ...guest.space.map(({ path, freeBytes, fileSystem, mountPoint }) =>

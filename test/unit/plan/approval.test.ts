@@ -3,12 +3,10 @@ import type { ContainerPlan } from '../../../src/plan/actions.ts';
 import { type AppliedPart, type Approval, checkApproval, compareWithApproval } from '../../../src/plan/approval.ts';
 import type { Plan } from '../../../src/plan/file.ts';
 import { containerDigest, planDigest } from '../../../src/plan/identity.ts';
-import { makePlan } from '../../../src/plan/plan.ts';
-import { bareGuest, containerFacts, desired, facts } from '../helpers/facts.ts';
 import { failureOf } from '../helpers/failure.ts';
+import { BARE_PART, identified } from '../helpers/plans.ts';
 import { containerPlan } from '../helpers/results.ts';
 
-const PART = makePlan(desired(), facts({ container: containerFacts({}, bareGuest()) }));
 const NONE = new Map<number, AppliedPart>();
 const NOW = new Date('2026-11-23T12:00:00Z');
 const HERE = { action: '0.1.0', node: 'pve1', ctids: [901, 902], now: NOW };
@@ -16,21 +14,10 @@ const HERE = { action: '0.1.0', node: 'pve1', ctids: [901, 902], now: NOW };
 function planOf(changes: Partial<Plan> = {}): Plan {
   const plan: Plan = {
     kind: 'plan',
-    schema: '1.0',
-    action: '0.1.0',
+    ...identified(),
     createdAt: '2026-11-20T12:00:00Z',
     expiresAt: '2026-11-27T12:00:00Z',
     digest: '',
-    host: { node: 'pve1', architecture: 'x86_64', driver: '580.159.04' },
-    wish: {
-      cuda: '12.8',
-      cudaPackages: ['cuda-toolkit'],
-      nvidiaContainer: 'library',
-      verify: 'toolkit',
-      rollback: 'auto',
-    },
-    // Two copies: a test may change one alone.
-    containers: [structuredClone(PART), structuredClone({ ...PART, ctid: 902 })],
     ...changes,
   };
   return { ...plan, digest: changes.digest ?? planDigest(plan) };
@@ -113,11 +100,15 @@ describe('compareWithApproval', () => {
     expect(failure.remedy).toContain('plan.json');
   });
 
-  const done = (): AppliedPart => ({ digest: containerDigest(PART), run: 'https://x/1', at: '2026-11-22T00:00:00Z' });
+  const done = (): AppliedPart => ({
+    digest: containerDigest(BARE_PART),
+    run: 'https://x/1',
+    at: '2026-11-22T00:00:00Z',
+  });
   const converged = containerPlan({ found: { distribution: 'debian 12', userSpace: '580.159.04' } });
 
   it.each(['plan', 'digest'] as const)('goes on where a rollout stopped half way, knowing the %s', (kind) => {
-    const now = planOf({ containers: [converged, { ...PART, ctid: 902 }] });
+    const now = planOf({ containers: [converged, { ...BARE_PART, ctid: 902 }] });
     const approval = approvalOf(planOf());
     const given: Approval = kind === 'plan' ? approval : { kind, digest: approval.digest };
     expect(() => compareWithApproval(given, now, new Map([[901, done()]]))).not.toThrow();

@@ -37,6 +37,12 @@ describe('circumstances', () => {
     );
   });
 
+  it('has the plan on a line of its own', () => {
+    expect(circumstances(runResult({ planDigest: 'sha256:ab' }))).toContain(
+      ' · 2.5 s<br>plan <code>sha256:ab</code></p>',
+    );
+  });
+
   it('says what there is not', () => {
     const host = hostFacts({ driver: null, proxmoxVersion: null });
     expect(circumstances(runResult({ host, cudaVersion: null }))).toContain(

@@ -78,7 +78,6 @@ describe('locateRunfile', () => {
       url: XFREE86,
       sha256: SHA256,
       size: BYTES.length,
-      cached: false,
     });
     expect(asked).toEqual([`HEAD ${XFREE86}`, `GET ${XFREE86}.sha256sum`]);
   });
@@ -131,18 +130,17 @@ describe('locateRunfile', () => {
       url: XFREE86,
       sha256: SHA256,
       size: BYTES.length,
-      cached: true,
     });
-    expect(await locate({}, { sha256: SHA256 })).toMatchObject({ cached: true });
+    expect(await locate({}, { sha256: SHA256 })).toMatchObject({ url: XFREE86, sha256: SHA256 });
     expect(asked).toEqual([]);
   });
 
   it('looks again where the user wants another checksum or address than the cache has', async () => {
     await obtain({ [XFREE86]: BYTES });
-    expect(await locate({ [XFREE86]: BYTES }, { sha256: OTHER })).toMatchObject({ sha256: OTHER, cached: false });
+    expect(await locate({ [XFREE86]: BYTES }, { sha256: OTHER })).toMatchObject({ sha256: OTHER });
     const address = { kind: 'template', url: `https://mirror.example/${NAME}`, source: 'x' } as const;
     const files = { [address.url]: BYTES, [`${address.url}.sha256sum`]: SHA256 };
-    expect(await locate(files, { address })).toMatchObject({ url: address.url, cached: true });
+    expect(await locate(files, { address })).toMatchObject({ url: address.url, sha256: SHA256 });
   });
 });
 
@@ -323,7 +321,7 @@ it('the cache keeps no password or query of an address, and knows it again witho
   expect(readFileSync(join(dirname(path), 'runfile.json'), 'utf8')).not.toContain('s3cret');
   asked = [];
   const address = { kind: 'template', url, source: 'x' } as const;
-  expect(await locate({}, { address })).toMatchObject({ url, cached: true });
+  expect(await locate({}, { address })).toMatchObject({ url, sha256: SHA256 });
   expect(asked).toEqual([]);
 });
 

@@ -1,8 +1,25 @@
-import { chmodSync, chownSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { open } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { firstUnusable, giveToOwnerOf, makeStateDirectory } from '../../../src/system/state.ts';
+import {
+  firstUnusable,
+  giveToOwnerOf,
+  makeStateDirectory,
+  removeDurably,
+  writeDurably,
+} from '../../../src/system/state.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
 /** A directory that, where these tests run as root, belongs to somebody else. */
@@ -33,6 +50,41 @@ describe('state shared by root and a user', () => {
     await using file = await open(join(directory, 'file'), 'w');
     await giveToOwnerOf(directory, file);
     expect((await file.stat()).uid).toBe(uid);
+  });
+});
+
+describe('a file that is written durably', () => {
+  it("is there at once, for the directory's owner alone, with nothing beside it", async () => {
+    const { directory, uid } = directoryOfTheRunner();
+    const path = join(directory, 'not/made/yet/901.json');
+    await writeDurably(path, 'one');
+    await writeDurably(path, 'two');
+    expect(readFileSync(path, 'utf8')).toBe('two');
+    expect(statSync(path)).toMatchObject({ uid, gid: uid });
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(readdirSync(dirname(path))).toEqual(['901.json']);
+    await removeDurably(path);
+    await removeDurably(path);
+    expect(readdirSync(dirname(path))).toEqual([]);
+  });
+
+  it('takes the place of what an interrupted run left half written', async () => {
+    const path = join(temporaryDirectory(), '901.json');
+    writeFileSync(`${path}.partial`, 'longer than what is written now');
+    await writeDurably(path, 'whole');
+    expect(readFileSync(path, 'utf8')).toBe('whole');
+    expect(existsSync(`${path}.partial`)).toBe(false);
+  });
+
+  it('leaves nothing half written when it fails, and throws why it did', async () => {
+    const directory = temporaryDirectory();
+    const path = join(directory, '901.json');
+    mkdirSync(path);
+    await expect(writeDurably(path, 'one')).rejects.toMatchObject({ code: 'EISDIR' });
+    expect(readdirSync(directory)).toEqual(['901.json']);
+    rmSync(directory, { recursive: true });
+    writeFileSync(directory, 'a file where the directory was');
+    await expect(writeDurably(path, 'one')).rejects.toMatchObject({ code: 'EEXIST' });
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { distributionOf, SUPPORTED_TEXT } from '../../../src/plan/distribution.ts';
+import { distributionOf, SUPPORTED_TEXT } from '../../../src/repository/distribution.ts';
 import { guestFacts } from '../helpers/facts.ts';
 
 const find = (id: string, version: string) => distributionOf(guestFacts({ distribution: { id, version, name: '' } }));
