@@ -24,7 +24,7 @@ import { guestAfterRestart, type PassthroughGap, passthroughGap, passthroughWarn
 import { checkContainer, checkDeviceNodes, checkHost, type ReadyContainer } from './refusals.ts';
 import { checkSpace, compilerNeeds, driverNeeds, toolkitNeeds, workingDirectory } from './space.ts';
 
-/** Below this a real runfile's unpacking was seen to be killed (docs/facts.md, A8). */
+/** Below this installations of a real runfile were seen to be killed (docs/facts.md, A8). */
 const LITTLE_MEMORY_MIB = 2048;
 
 /** What is already known before anything was looked up on the web. */
@@ -301,7 +301,7 @@ function warnings(
     if (container.memoryMib < LITTLE_MEMORY_MIB) {
       found.push({
         code: 'LITTLE_MEMORY',
-        message: `Container ${container.ctid} has ${container.memoryMib} MiB of memory; unpacking a runfile was seen to need ${LITTLE_MEMORY_MIB} MiB.`,
+        message: `Container ${container.ctid} has ${container.memoryMib} MiB of memory; installations were seen to be killed for want of memory below ${LITTLE_MEMORY_MIB} MiB.`,
       });
     }
     if (upstream.runfile?.sha256 === null) {

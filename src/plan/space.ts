@@ -19,7 +19,7 @@ interface Need {
 }
 
 /**
- * The directory that a runfile is delivered to and unpacked in: executable, and not in memory.
+ * The directory that the driver's files are unpacked in: executable, and not in memory.
  *
  * @throws ActionError CONTAINER_TEMPORARY_DIRECTORY
  */
@@ -31,17 +31,17 @@ export function workingDirectory(ctid: number, guest: GuestFacts): string {
     throw new ActionError(
       'CONTAINER_TEMPORARY_DIRECTORY',
       `In container ${ctid}, none of ${WORKING_DIRECTORIES.join(', ')} allows programs to run (noexec) on a disk.`,
-      'The runfile unpacks and runs there: mount one of them without noexec.',
+      'The installer is unpacked and runs there: mount one of them without noexec.',
     );
   }
   return usable.path;
 }
 
-/** What the driver takes: the runfile and what it unpacks to, then the installed files. */
+/** What the driver takes: what its runfile unpacks to, then the installed files. */
 export function driverNeeds(runfile: RunfileFacts, directory: string): Need[] {
   const size = runfile.size ?? ASSUMED_RUNFILE;
   return [
-    { directory, bytes: size * (1 + UNPACKED_FACTOR), what: 'the runfile and its contents' },
+    { directory, bytes: size * UNPACKED_FACTOR, what: "the driver's files" },
     { directory: '/usr', bytes: size * UNPACKED_FACTOR, what: 'the installed driver' },
   ];
 }
