@@ -334,7 +334,8 @@ describe('what a plan refuses', () => {
     const space = bareGuest().space.map((entry) => ({ ...entry, freeBytes: 5 * GIB }));
     const failure = await failureOf(() => planFor(bareGuest({ space })));
     expect(failure.code).toBe('CONTAINER_SPACE');
-    for (const part of ["driver's files", 'installed driver', 'cuda-toolkit-12-8']) expect(failure.message).toContain(part);
+    for (const part of ["driver's files", 'installed driver', 'cuda-toolkit-12-8'])
+      expect(failure.message).toContain(part);
     expect(planFor(guestFacts({ space })).actions).toEqual([]);
   });
 
