@@ -42,7 +42,8 @@ try {
     about: [
       `${rounds} rounds; in each, the contenders one after the other, beginning with another one each time; ${cpus().length} processors.`,
       `\`pct\` is the lab's, with ${PCT_STARTUP_SECONDS} s of CPU before each call does anything, as the real one has. NVIDIA's servers are on the same machine, the runfile has 8 MB, the toolkit's packages some KB: what is measured is everything but transfer and unpacking.`,
-      '"first" begins with Debian 12 containers that have the prerequisites, and nothing downloaded. The action takes a snapshot before and checks what it delivers; bash and Ansible do neither.',
+      '"first" begins with Debian 12 containers that have the prerequisites, and nothing downloaded. The action takes a snapshot before, and compiles and runs a kernel afterwards; bash and Ansible do neither, nor does "no more than bash" (`rollback: never`, `verify: toolkit`).',
+      'The action works on two containers at once (`max-parallel`), Ansible on five (`forks`), the script on one.',
       ...(options.input.length > 0 ? [`Inputs of the action besides the defaults: ${options.input.join(', ')}.`] : []),
     ],
     cases: [await startUp()],
