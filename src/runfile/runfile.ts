@@ -101,7 +101,7 @@ export async function obtainArchive(
     const runfile =
       (await checkedFromCache(world.log, cache, wanted, architecture)) ??
       (await download(world, cache, wanted, architecture, secondsLeft));
-    return await unpack(world, cache, runfile, architecture, secondsLeft());
+    return await unpack(world, cache, runfile, architecture, secondsLeft);
   } finally {
     await lock.release();
   }
@@ -179,20 +179,22 @@ async function unpack(
   cache: RunfileCache,
   runfile: CachedRunfile,
   architecture: Architecture,
-  timeoutSeconds: number,
+  secondsLeft: () => number,
 ): Promise<CachedArchive> {
   const directory = await cache.workspace();
   try {
     const started = performance.now();
     const unpacked = join(directory, 'archive');
     const { path, version } = runfile;
-    const work = () => unpackArchive(run, path, { version, architecture }, unpacked, timeoutSeconds);
+    const work = () => unpackArchive(run, path, { version, architecture }, unpacked, secondsLeft());
     await untilCancelled(work, cancelled);
     const archive = await cache.storeArchive(runfile, unpacked, architecture);
     const seconds = (performance.now() - started) / 1000;
     log.info(`${runfile.name} is unpacked on this host: ${bytesText(archive.size)} in ${durationText(seconds)}.`);
     return archive;
   } catch (error) {
+    cancelled.throwIfAborted();
+    secondsLeft();
     throw (error as NodeJS.ErrnoException).code === 'ENOSPC' ? noRoom(runfile.path) : error;
   } finally {
     await rm(directory, { recursive: true, force: true });

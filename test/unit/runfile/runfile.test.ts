@@ -226,6 +226,27 @@ describe('obtainArchive', () => {
     expect([existsSync(path), existsSync(await cachedPath()), existsSync(other.path)]).toEqual([false, true, true]);
   });
 
+  it.each<[string, AbortSignal, string]>([
+    ['takes too long', new AbortController().signal, 'TIMEOUT'],
+    ['is cancelled', AbortSignal.abort(new ActionError('CANCELLED', 'x', '')), 'CANCELLED'],
+  ])('tells when the unpacking %s, and leaves nothing behind', async (_what, cancelled, code) => {
+    let unpacking = false;
+    const run = async () => {
+      unpacking = true;
+      return { exitCode: 124, stdout: '', stderr: '' };
+    };
+    const left = () => {
+      if (unpacking) throw new ActionError('TIMEOUT', 'It took too long.', '');
+      return 5;
+    };
+    await obtain({ [XFREE86]: BYTES });
+    rmSync(join(dirname(await cachedPath()), 'archive.json'));
+    const wanted = { version: DRIVER, url: XFREE86, sha256: SHA256 };
+    const done = () => obtainArchive({ ...world(web({})), run, cancelled }, cache, wanted, 'x86_64', left);
+    expect((await failureOf(done)).code).toBe(code);
+    expect(readdirSync(temporary)).toEqual([]);
+  });
+
   it('refuses a runfile of another version, and leaves nothing unpacked', async () => {
     const bytes = runfileOf(FILES, { version: '550.163.01' });
     const failure = await failureOf(() => obtain({ [XFREE86]: bytes }, null));
