@@ -45,18 +45,19 @@ const REFUSED = 'kept out: ';
 const SEARCHED = 1024 * 1024;
 
 /**
- * What apt runs before it changes anything: given the archives that it is about to install, a line each, it ends apt when a
- * driver package is among them, and names it. Stronger than a rehearsal, and costs nothing (apt.conf(5),
- * DPkg::Pre-Install-Pkgs). The regular expression holds no quote.
+ * What apt runs just before it changes anything. Given what it is about to do (after its configuration and an empty line, per
+ * package `NAME OLD < NEW FILE`), this ends it when a driver package is among what it would install, and names that. It knows more
+ * than a rehearsal would, and costs nothing. Source: apt.conf(5), DPkg::Pre-Install-Pkgs, version 2 of its interface.
  */
-const KEEP_DRIVERS_OUT = `if sed 's,.*/,,; s,_.*,,' | grep -Ex '${DRIVER_NAMES}' | sed 's/^/${REFUSED}/' | grep . >&2; then exit 1; fi`;
+const KEEP_DRIVERS_OUT = `sed -n '1,/^$/d; s,^\\([^ ]*\\) .* /.*,\\1,p' | grep -Ex '${DRIVER_NAMES}' | sed 's/^/${REFUSED}/' | (! grep . >&2)`;
 
-/** Arguments: `yes` to fetch the package lists first, the packages. */
+/** Arguments: `yes` to fetch the package lists first, {@link KEEP_DRIVERS_OUT}, the packages. */
 const INSTALL = `
 set -eu
-update=$1; shift
+update=$1 hook=$2; shift 2
 if [ "$update" = yes ]; then ${[...APT_GET, ...STATUS_OPTIONS].join(' ')} update; fi
-exec ${[...APT_GET, ...STATUS_OPTIONS].join(' ')} --no-install-recommends -o DPkg::Pre-Install-Pkgs::="${KEEP_DRIVERS_OUT}" install "$@"
+exec ${[...APT_GET, ...STATUS_OPTIONS].join(' ')} --no-install-recommends \
+  -o "DPkg::Pre-Install-Pkgs::=$hook" -o "DPkg::Tools::Options::${'$'}{hook%% *}::Version=2" install "$@"
 `;
 
 /**
@@ -75,7 +76,11 @@ export async function installPackages(
   const script = ['/bin/sh', '-c', INSTALL, 'proxmox-lxc-nvidia'];
   const purpose = `install ${wanted}`;
   const result = await untilMirrorIsInSync(context, (again) =>
-    aptGet(context, [...script, update || again ? 'yes' : 'no', ...packages.map(packageText)], purpose),
+    aptGet(
+      context,
+      [...script, update || again ? 'yes' : 'no', KEEP_DRIVERS_OUT, ...packages.map(packageText)],
+      purpose,
+    ),
   );
   const drivers = [...result.stderr.matchAll(new RegExp(`^${REFUSED}(\\S+)$`, 'gm'))].map(([, name]) => name);
   if (result.exitCode !== 0 && drivers.length > 0) {

@@ -330,6 +330,20 @@ describe('why apt-get fails', () => {
   });
   afterAll(() => scenario?.upstream.setFaults([]));
 
+  /** A kmod that needs libcuda1, and preferences that come before this action's. */
+  const OWN_REPOSITORY = `
+mkdir /root/own && cd /root/own
+for name in kmod libcuda1; do
+  mkdir -p $name/DEBIAN
+  printf 'Package: %s\\nVersion: 99\\nArchitecture: all\\nMaintainer: x <x@lab.test>\\nDescription: x\\n' $name > $name/DEBIAN/control
+  if [ $name = kmod ]; then echo 'Depends: libcuda1' >> $name/DEBIAN/control; fi
+  dpkg-deb --build $name $name.deb
+  { cat $name/DEBIAN/control; printf 'Filename: ./%s.deb\\nSize: %s\\nSHA256: %s\\n\\n' $name $(stat -c %s $name.deb) $(sha256sum $name.deb | cut -d ' ' -f 1); } >> Packages
+done
+echo 'deb [trusted=yes] file:/root/own ./' > /etc/apt/sources.list.d/own.list
+printf 'Package: libcuda1\\nPin: release *\\nPin-Priority: 1001\\n' > /etc/apt/preferences.d/00own
+dpkg --purge --force-depends kmod`;
+
   const source = (line: string) => (container: Container) =>
     container.writeFile('/etc/apt/sources.list.d/own.list', `${line}\n`);
   /** Holds dpkg's lock, as unattended-upgrades does; apt waits for it a second only. */
@@ -423,6 +437,13 @@ describe('why apt-get fails', () => {
       { ...library, 'nvidia-container': 'toolkit' },
       'APT_DEPENDENCIES',
       /packages don't fit together/,
+    ],
+    [
+      'a package of another repository that would bring a driver, against the pin',
+      (container) => sh(container, OWN_REPOSITORY),
+      library,
+      'APT_DRIVER_PULLED',
+      /Installing kmod, libnvidia-container1=\S+ in container \d+ would bring driver packages: libcuda1\./,
     ],
   ])('%s', async (_what, state, inputs, code, words) => {
     const container = await scenario.container({ copyOf: prepared });

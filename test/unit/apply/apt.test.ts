@@ -40,7 +40,8 @@ describe('installPackages', () => {
     await installPackages(context, packages, update);
     const [call] = host.calls;
     if (call === undefined || host.calls.length !== 1) throw new Error('one call is expected');
-    expect(scriptOf(call).args).toEqual([argument, 'kmod', 'cuda-toolkit-12-8=12.8.1-1']);
+    const [updates, , ...rest] = scriptOf(call).args;
+    expect([updates, ...rest]).toEqual([argument, 'kmod', 'cuda-toolkit-12-8=12.8.1-1']);
     expect([call.ctid, call.seconds, call.stdinFile]).toEqual([901, 3600, undefined]);
   });
 
@@ -70,33 +71,40 @@ describe('installPackages', () => {
 });
 
 describe('its script in a real shell', () => {
-  /** Runs it with an apt-get that prints its arguments, and hands archives to the hook as the real one does. */
-  async function run(update: 'yes' | 'no', archives: readonly string[]) {
+  /** Runs it with an apt-get that prints its arguments, and tells the hook what it is about to do as the real one does. */
+  async function run(update: 'yes' | 'no', steps: readonly string[]) {
     const { context, host } = applyContext(() => ({}));
     await installPackages(context, [], false);
-    const { script } = scriptOf(host.calls[0] ?? { argv: [] });
+    const { script, args } = scriptOf(host.calls[0] ?? { argv: [] });
     const directory = temporaryDirectory();
+    writeFileSync(join(directory, 'steps'), ['VERSION 2', 'APT::Architecture=amd64', '', ...steps, ''].join('\n'));
     const apt = `#!/bin/sh
 for word; do printf '<%s>' "$word"; case $word in DPkg::Pre-Install-Pkgs::=*) hook=\${word#*=} ;; esac; done
 echo
-if [ -n "\${hook-}" ]; then printf '%s\\n' ${archives.join(' ')} | sh -c "$hook" || exit 100; fi
+if [ -n "\${hook-}" ]; then sh -c "$hook" < ${directory}/steps || exit 100; fi
 `;
     writeFileSync(join(directory, 'apt-get'), apt, { mode: 0o755 });
     const path = `PATH=${directory}:/usr/bin:/bin`;
-    const argv = ['/usr/bin/env', path, '/bin/sh', '-c', script, 'sh', update, 'kmod', 'a=1'] as const;
+    const argv = ['/usr/bin/env', path, '/bin/sh', '-c', script, 'sh', update, args[1] ?? '', 'kmod', 'a=1'] as const;
     const { stdout, ...result } = await runCommand(argv, { timeoutSeconds: 20 });
     return { ...result, commands: stdout.split('\n').filter(Boolean) };
   }
-  const archives = (...names: string[]) => names.map((name) => `/var/cache/apt/archives/${name}_1.0-1_amd64.deb`);
+  const installs = (...names: string[]) => names.map((name) => `${name} - < 1.0-1 /var/cache/apt/archives/${name}.deb`);
   const options = [...APT_GET.slice(3), ...STATUS_OPTIONS].map((word) => `<${word}>`).join('');
 
   it('fetches the lists where asked, then installs nothing recommended', async () => {
-    const harmless = archives('libnvidia-container1', 'nvidia-container-toolkit', 'cuda-nvcc-12-8', 'kmod');
+    const harmless = [
+      ...installs('libnvidia-container1', 'nvidia-container-toolkit', 'cuda-nvcc-12-8', 'kmod'),
+      'libcuda1 1.0-1 > - **REMOVE**',
+      'nvidia-smi - < 1.0-1 **CONFIGURE**',
+    ];
     const { exitCode, stderr, commands } = await run('yes', harmless);
     expect([exitCode, stderr]).toEqual([0, '']);
     expect(commands).toEqual([
       `${options}<update>`,
-      expect.stringMatching(/<--no-install-recommends><-o><DPkg::Pre-Install-Pkgs::=.*><install><kmod><a=1>$/),
+      expect.stringMatching(
+        /<--no-install-recommends><-o><DPkg::Pre-Install-Pkgs::=.*><-o><DPkg::Tools::Options::sed::Version=2><install><kmod><a=1>$/,
+      ),
     ]);
     expect((await run('no', harmless)).commands).toHaveLength(1);
   });
@@ -104,7 +112,7 @@ if [ -n "\${hook-}" ]; then printf '%s\\n' ${archives.join(' ')} | sh -c "$hook"
   it.each([['libcuda1'], ['nvidia-driver-580'], ['cuda-drivers'], ['libnvidia-compute-580'], ['cuda-drivers-580']])(
     'lets apt install nothing when %s would come with it, and names it',
     async (driver) => {
-      const { exitCode, stderr } = await run('no', archives('kmod', driver, 'libnvidia-container1'));
+      const { exitCode, stderr } = await run('no', installs('kmod', driver, 'libnvidia-container1'));
       expect([exitCode, stderr]).toEqual([100, `kept out: ${driver}\n`]);
     },
   );
