@@ -36,8 +36,7 @@ test('README.md has no block of commands that is not run here', () => {
     ['Try it', 2],
     ['On a real host, from zero', 5],
   ]);
-  expect(README.match(/^```sh$/gm)).toHaveLength(7);
-  expect(README).not.toMatch(/^```(?:bash|shell|console)/m);
+  expect(README.match(/```(?:sh|bash|shell|console)\b/g)).toHaveLength(7);
 });
 
 describe('Try it', () => {
@@ -151,7 +150,7 @@ describe('On a real host, from zero', () => {
     const { nvidia } = parse(workflow).jobs;
     expect(nvidia['runs-on']).toEqual(['self-hosted', 'proxmox']);
     const [{ with: inputs }] = nvidia.steps;
-    expect(inputs.containers).toMatch(/\b901\b/);
+    expect(String(inputs.containers)).toBe('901');
     const result = await scenario.run({ ...inputs, containers: `${container.ctid}` }, { user: 'runner', exitCode: 0 });
     expect(result.outputs['result']).toBe('changed');
     expect(await libraryVersions(container)).toEqual([DRIVER]);
@@ -167,7 +166,7 @@ describe('On a real host, from zero', () => {
 /** What a command that got out of the host's overlays would change. */
 async function machineState(): Promise<unknown> {
   const files = ['passwd', 'shadow', 'group', 'login.defs'].map((name) => readFile(`/etc/${name}`, 'utf8'));
-  const folders = ['/home', '/etc/sudoers.d', '/root'].map((path) => readdir(path));
+  const folders = ['/home', '/etc/sudoers.d'].map((path) => readdir(path));
   const installed = ['/usr/bin/sudo', '/var/lib/dpkg/info/sudo.list'].map(async (path) => (await stat(path)).ctimeMs);
   return Promise.all([...files, ...folders, ...installed]);
 }

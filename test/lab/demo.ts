@@ -39,7 +39,7 @@ async function demo(): Promise<number> {
   };
   const wishes = { containers: String(container.ctid), ...keys };
 
-  heading(`Container ${container.ctid} gets the user space of the host's driver ${OLD}`);
+  heading(`Container ${container.ctid} gets the user space of the host's driver ${OLD} (half a minute, unseen)`);
   const first = await runAction(host, { inputs: { ...wishes, 'cuda-version': 'none' } });
   say(`  ${first.outputs['result']} in ${(first.durationMs / 1000).toFixed(1)} s`);
   if (first.exitCode !== 0) {
