@@ -1,6 +1,7 @@
 /**
  * `npm run demo`: a container whose host got another driver, brought up to date by the bundled action.
- * With `-- --keep`, or on a terminal, the lab stays up at the end until Enter or Ctrl-C.
+ * With `-- --keep`, or on a terminal, the lab stays up at the end until Enter or Ctrl-C. With `-- --connect` it takes place
+ * in the lab that is up already.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
@@ -18,7 +19,9 @@ const say = (text: string) => console.log(text);
 const heading = (text: string) => say(`\n── ${text} ${'─'.repeat(Math.max(0, 90 - text.length))}`);
 
 heading('The lab comes up (the first time it makes base systems, which takes some minutes)');
-const lab = await Lab.up({ log: (line) => say(`  ${line}`), bases: [['debian12', 'minimal']] });
+const lab = process.argv.includes('--connect')
+  ? await Lab.connect()
+  : await Lab.up({ log: (line) => say(`  ${line}`), bases: [['debian12', 'minimal']] });
 try {
   process.exitCode = await demo();
 } finally {
@@ -36,7 +39,7 @@ async function demo(): Promise<number> {
   };
   const wishes = { containers: String(container.ctid), ...keys };
 
-  heading(`Container ${container.ctid} gets the user space of the host's driver ${OLD}`);
+  heading(`Container ${container.ctid} gets the user space of the host's driver ${OLD} (half a minute, unseen)`);
   const first = await runAction(host, { inputs: { ...wishes, 'cuda-version': 'none' } });
   say(`  ${first.outputs['result']} in ${(first.durationMs / 1000).toFixed(1)} s`);
   if (first.exitCode !== 0) {

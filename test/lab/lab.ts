@@ -42,6 +42,7 @@ export class Lab {
   static async up(options: LabOptions = {}): Promise<Lab> {
     const log = options.log ?? (() => {});
     refuseRealProxmox();
+    log('packages');
     await installPackages();
     const release = await takeLock(LOCK, { what: process.argv.slice(1).join(' '), timeoutSeconds: 20 * 60, log });
     try {

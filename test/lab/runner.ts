@@ -87,7 +87,7 @@ export async function runAction(host: Host, options: RunOptions = {}): Promise<A
     await writeFile(join(workspace, path), text);
   }
   await writeFile(join(step, 'event.json'), '{}');
-  if (options.user === 'runner') await runOk(['chown', '-R', '1500:1500', step, toolCache, home]);
+  if (options.user === 'runner') await runOk(host.enter(['chown', '-R', 'runner:', step, toolCache, home]));
 
   const environment = {
     ...runnerEnvironment(step, temp, workspace, toolCache, home),
