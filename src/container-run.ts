@@ -18,8 +18,8 @@ import { makePlan, remainingGaps, upstreamNeeds } from './plan/plan.ts';
 import { takeContainerLock } from './proxmox/lock.ts';
 import { observeContainer } from './proxmox/node.ts';
 import type { Pct } from './proxmox/pct.ts';
-import type { ContainerResult, ContainerStatus, Software } from './report/result.ts';
-import type { RunfileCache } from './runfile/cache.ts';
+import type { ContainerResult, ContainerStatus, Obtained, Software } from './report/result.ts';
+import type { CachedArchive, RunfileCache } from './runfile/cache.ts';
 import { obtainArchive } from './runfile/runfile.ts';
 import type { FileLock } from './system/lock.ts';
 import { verifyProof } from './verify/cuda-proof.ts';
@@ -54,6 +54,7 @@ export class ContainerRun {
   #after: GuestFacts | null = null;
   #plan: ContainerPlan | null = null;
   #applied = false;
+  #obtained: Obtained | null = null;
   #rolledBack = false;
   #lock: FileLock | null = null;
   readonly #journal: Journal;
@@ -151,12 +152,14 @@ export class ContainerRun {
       this.#applied = true;
       const plan = this.#plan;
       if (plan.actions.length === 0) return;
+      const secondsLeft = timeLimit(setting);
+      const archive = await this.#obtainArchive(setting, plan, secondsLeft);
       await using proxy = await ProxyFile.write(setting.desired.containerProxy, world.temporary);
       const protection = new Protection(world, pct, this.#journal, plan);
       try {
         await protection.around(
           async (record) => {
-            await applyPlan(plan, this.#context(setting, proxy), this.#actions, record);
+            await applyPlan(plan, applyContext(setting, proxy, archive, secondsLeft), this.#actions, record);
             await record('verify');
             this.#container = await observeContainer(world.files, plan.ctid);
             this.#after = await world.log.group(`Container ${plan.ctid}: verify`, () => this.#observeGuest());
@@ -171,6 +174,28 @@ export class ContainerRun {
         throw error;
       }
     });
+  }
+
+  /** Before anything is touched: a download that fails sends no container back to its snapshot. */
+  async #obtainArchive(
+    { world, cache, host }: Setting,
+    { ctid, actions }: ContainerPlan,
+    secondsLeft: () => number,
+  ): Promise<CachedArchive | null> {
+    const install = actions.find((action) => action.kind === 'install-driver');
+    if (install === undefined) return null;
+    const wanted = { version: install.version, ...install.runfile };
+    const started = performance.now();
+    let failed = true;
+    try {
+      const archive = await world.log.group(`Container ${ctid}: obtain driver ${install.version}`, () =>
+        obtainArchive(world, cache, wanted, host.architecture, secondsLeft),
+      );
+      failed = false;
+      return archive;
+    } finally {
+      this.#obtained = { startedAt: started / 1000, seconds: (performance.now() - started) / 1000, failed };
+    }
   }
 
   /** A container that was rolled back must be what it was. */
@@ -259,6 +284,7 @@ export class ContainerRun {
       after: software(this.#after),
       plan: this.#plan,
       rolledBack: this.#rolledBack,
+      obtained: this.#obtained,
       actions: this.#actions,
       verifications: this.#verifications,
       findings: this.#findings,
@@ -319,31 +345,40 @@ export class ContainerRun {
       this.#seconds += (performance.now() - started) / 1000;
     }
   }
+}
 
-  #context({ wish, desired, host, world, pct, cache }: Setting, proxy: ProxyFile): ApplyContext {
-    const end = performance.now() + desired.timeoutMinutes * 60_000;
-    const secondsLeft = () => {
-      const seconds = Math.ceil((end - performance.now()) / 1000);
-      if (seconds > 0) return seconds;
-      throw new ActionError(
-        'TIMEOUT',
-        `Container ${wish.ctid} took longer than ${desired.timeoutMinutes} minutes.`,
-        'See where the time went in the summary; raise "timeout-minutes" if it was merely slow.',
-      );
-    };
-    return {
-      ctid: wish.ctid,
-      pct,
-      log: world.log,
-      proxy,
-      secondsLeft,
-      wait: async (seconds) => {
-        await setTimeout(seconds * 1000, undefined, { signal: world.cancelled }).catch(() => {});
-        world.cancelled.throwIfAborted();
-      },
-      obtainArchive: (runfile) => obtainArchive(world, cache, runfile, host.architecture, secondsLeft),
-    };
-  }
+/** Seconds left of a container's time, from now on. @throws ActionError TIMEOUT, in the function returned, when none are left */
+function timeLimit({ wish, desired }: Setting): () => number {
+  const end = performance.now() + desired.timeoutMinutes * 60_000;
+  return () => {
+    const seconds = Math.ceil((end - performance.now()) / 1000);
+    if (seconds > 0) return seconds;
+    throw new ActionError(
+      'TIMEOUT',
+      `Container ${wish.ctid} took longer than ${desired.timeoutMinutes} minutes.`,
+      'See where the time went in the summary; raise "timeout-minutes" if it was merely slow.',
+    );
+  };
+}
+
+function applyContext(
+  { wish, world, pct }: Setting,
+  proxy: ProxyFile,
+  archive: CachedArchive | null,
+  secondsLeft: () => number,
+): ApplyContext {
+  return {
+    ctid: wish.ctid,
+    pct,
+    log: world.log,
+    proxy,
+    archive,
+    secondsLeft,
+    wait: async (seconds) => {
+      await setTimeout(seconds * 1000, undefined, { signal: world.cancelled }).catch(() => {});
+      world.cancelled.throwIfAborted();
+    },
+  };
 }
 
 /** Directory of the wanted toolkit; null: none is wanted. */

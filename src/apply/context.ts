@@ -1,6 +1,5 @@
 import type { Pct } from '../proxmox/pct.ts';
 import type { CachedArchive } from '../runfile/cache.ts';
-import type { WantedRunfile } from '../runfile/runfile.ts';
 import type { Log } from '../system/log.ts';
 import type { ProxyFile } from './container-proxy.ts';
 
@@ -15,6 +14,6 @@ export interface ApplyContext {
   secondsLeft(): number;
   /** Waits before another try; ends with the run's cancellation. @throws what it was cancelled with */
   wait(seconds: number): Promise<void>;
-  /** The driver's files on this host, checked and unpacked. @throws ActionError */
-  obtainArchive(runfile: WantedRunfile): Promise<CachedArchive>;
+  /** The driver's files on this host, checked and unpacked; null: the plan needs none. */
+  archive: CachedArchive | null;
 }

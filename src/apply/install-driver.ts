@@ -60,15 +60,15 @@ const MOST_DETAILS = 60;
  * Neither exit code 0 nor the installer's log is proof (docs/facts.md, A10): what counts is that both libraries resolve to
  * exactly this version and that no file of another version is left.
  *
- * @throws ActionError DELIVERY_FAILED, INSTALLER_…, CONTAINER_SPACE, and what obtaining the files throws
+ * @throws ActionError DELIVERY_FAILED, INSTALLER_…, CONTAINER_SPACE
  */
 export async function installDriver(
   context: ApplyContext,
   action: Extract<Action, { kind: 'install-driver' }>,
 ): Promise<void> {
-  const { ctid, pct, log, secondsLeft } = context;
+  const { ctid, pct, log, archive, secondsLeft } = context;
+  if (archive === null) throw new Error("the plan needs the driver's files, which were not obtained");
   const directory = workingPath(action);
-  const archive = await context.obtainArchive({ version: action.version, ...action.runfile });
   log.info(`Unpacking ${archive.name} (${bytesText(archive.size)}) in ${directory} of container ${ctid}.`);
   log.info(`Running nvidia-installer with ${action.flags.join(' ')}`);
   const result = await pct.script(ctid, INSTALL, [directory, ...action.flags], {

@@ -24,7 +24,7 @@ const NVML = 'nvidia-smi(1), nvml.h';
 const CUDA = 'cuda.h';
 
 const PASS_NODES =
-  'Pass the nodes through (pct set CTID -dev0 /dev/nvidia0 -dev1 /dev/nvidiactl -dev2 /dev/nvidia-uvm …) and restart the container; or "passthrough: configure".';
+  'Pass the nodes through (pct set CTID -dev0 /dev/nvidia0,mode=0666 -dev1 /dev/nvidiactl,mode=0666 -dev2 /dev/nvidia-uvm,mode=0666 …) and restart the container; or "passthrough: configure".';
 
 const smi = ({ symptom }: GpuEvidence, ...exitCodes: number[]): boolean =>
   symptom.kind === 'nvidia-smi' && exitCodes.includes(symptom.exitCode);
@@ -79,7 +79,7 @@ export const NODE_CAUSES: readonly Cause<GpuEvidence>[] = [
     symptom: 'nvidia-smi 255 "Unknown Error", CUDA 100; CUDA 999 when it is nvidia-uvm alone',
     cause: 'the device cgroup denies a GPU node',
     remedy:
-      'Pass the node by devN, which allows it as well (pct set CTID -devN /dev/nvidia…), instead of raw lxc lines, and restart the container.',
+      'Pass the node by devN, which allows it as well (pct set CTID -devN /dev/nvidia…,mode=0666), instead of raw lxc lines, and restart the container.',
     source: `${RECORDINGS} (905, 906, 915); NVIDIA/nvidia-container-toolkit issue 251`,
     shows: (evidence) =>
       denied(evidence, 'EPERM', 'the device cgroup') || (smi(evidence, 255) && smiSays(evidence, /Unknown Error/)),
@@ -123,7 +123,7 @@ export const NODE_CAUSES: readonly Cause<GpuEvidence>[] = [
     symptom: 'nvidia-smi works, CUDA 999',
     cause: 'the container has no /dev/nvidia-uvm',
     remedy:
-      'Pass it through (pct set CTID -devN /dev/nvidia-uvm) and restart the container; or "passthrough: configure".',
+      'Pass it through (pct set CTID -devN /dev/nvidia-uvm,mode=0666) and restart the container; or "passthrough: configure".',
     source: `${RECORDINGS} (913)`,
     shows: (evidence) =>
       // As above, a privileged container's driver makes the node.

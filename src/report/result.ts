@@ -21,6 +21,14 @@ export interface Software {
   toolkits: string[];
 }
 
+/** How long obtaining the driver's files took: downloading, unpacking, or only checking what is cached. */
+export interface Obtained {
+  /** When it began, in seconds since this process did. */
+  startedAt: number;
+  seconds: number;
+  failed: boolean;
+}
+
 /** Everything a report tells of one container. Text from inside it is untrusted. */
 export interface ContainerResult {
   ctid: number;
@@ -31,6 +39,8 @@ export interface ContainerResult {
   plan: ContainerPlan | null;
   /** It failed and is back at the snapshot taken before the first change. */
   rolledBack: boolean;
+  /** Before the first change; null: the plan needs no driver's files. */
+  obtained: Obtained | null;
   actions: ActionRecord[];
   verifications: Verification[];
   findings: Finding[];

@@ -30,6 +30,8 @@ export const Report = z.object({
       after: z.nullable(Software),
       plan: z.nullable(ContainerPlan),
       rolledBack: z.boolean(),
+      /** The driver's files, obtained before the first change. */
+      obtained: z.nullable(z.object({ seconds, failed: z.boolean() })),
       actions: z.array(
         z.object({
           action: z.looseObject({ kind: z.string(), reason: z.string() }),

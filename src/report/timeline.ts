@@ -7,8 +7,17 @@ import type { ContainerResult, RunResult } from './result.ts';
 /** Containers that are shown, the slowest: beyond it nobody reads a chart, and GitHub draws at most 50,000 characters. */
 const MOST = 20;
 
-/** What chart and table call a step, in the order of a plan. A chart holds nothing but these words and container names. */
-const LABELS = ['repositories', 'packages', 'remove packages', 'driver', 'toolkit', 'passthrough', 'restart'] as const;
+/** What chart and table call a step, in their order. A chart holds nothing but these words and container names. */
+const LABELS = [
+  'driver files',
+  'repositories',
+  'packages',
+  'remove packages',
+  'driver',
+  'toolkit',
+  'passthrough',
+  'restart',
+] as const;
 
 function label(action: Action): (typeof LABELS)[number] {
   switch (action.kind) {
@@ -42,12 +51,16 @@ interface Worked extends Pick<ContainerResult, 'ctid' | 'hostname' | 'seconds'> 
 /** Where the time went: a chart of all steps with a table of the same. Nothing when nothing was begun. */
 export function timeline({ containers }: RunResult): string {
   const worked: Worked[] = containers
-    .map(({ ctid, hostname, seconds, actions }) => ({ ctid, hostname, seconds, steps: actions.flatMap(begun) }))
+    .map((container) => ({ ...container, steps: stepsOf(container) }))
     .filter(({ steps }) => steps.length > 0);
   if (worked.length === 0) return '';
   const slowest = worked.toSorted((a, b) => b.seconds - a.seconds).slice(0, MOST);
   const shown = worked.filter((container) => slowest.includes(container));
   return blocks(['### Where the time went', chart(shown), times(shown)]);
+}
+
+function stepsOf({ obtained, actions }: ContainerResult): Step[] {
+  return [...(obtained === null ? [] : [{ label: 'driver files' as const, ...obtained }]), ...actions.flatMap(begun)];
 }
 
 function begun({ action, status, startedAt, seconds }: ActionRecord): Step[] {

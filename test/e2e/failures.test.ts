@@ -32,7 +32,8 @@ describe('the runfile', () => {
     const other = await scenario.container();
     const second = await scenario.run({ ...wrong, containers: `${other.ctid}` }, { exitCode: 1 });
     expect(second.outputs['failure-reason']).toBe('RUNFILE_CHECKSUM_MISMATCH');
-    expect(second.pctCalls.filter(({ argv }) => argv.some((word) => word.includes('nvidia-installer')))).toEqual([]);
+    // The observation: the container isn't touched, so there is nothing to roll back.
+    expect(second.pctCalls).toHaveLength(1);
     expect(await libraryVersions(other)).toEqual([]);
     expect(await leftovers(other)).toBe('');
   });
@@ -62,7 +63,7 @@ describe('the runfile', () => {
     }
   });
 
-  test('of another version behind the address is refused before the container is touched by it', async () => {
+  test('of another version behind the address is refused before the container is touched', async () => {
     const container = await scenario.container();
     const location = 'https://us.download.nvidia.com/XFree86/Linux-x86_64/580.142/NVIDIA-Linux-x86_64-580.142.run';
     await scenario.upstream.setFaults([{ path: '/other/550.163.01.run', action: { kind: 'redirect', location } }]);
@@ -76,7 +77,7 @@ describe('the runfile', () => {
     );
     expect(outputs['failure-reason']).toBe('RUNFILE_UNUSABLE');
     expect(summary).toContain('is of driver 580.142 for x86_64, wanted is 550.163.01 for x86_64');
-    expect(pctCalls.filter(({ argv }) => argv.some((word) => word.includes('nvidia-installer')))).toEqual([]);
+    expect(pctCalls).toHaveLength(1); // the observation
     expect(await leftovers(container)).toBe('');
   });
 

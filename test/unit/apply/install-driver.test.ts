@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { installDriver } from '../../../src/apply/install-driver.ts';
-import { ActionError } from '../../../src/errors.ts';
+import type { ActionError } from '../../../src/errors.ts';
 import type { GuestFacts } from '../../../src/facts/facts.ts';
 import type { Action } from '../../../src/plan/actions.ts';
 import { runCommand } from '../../../src/system/command.ts';
@@ -54,14 +54,6 @@ describe('a smooth installation', () => {
     expect(log.lines.join('\n')).toContain('1.5 GiB');
     expect(log.lines.join('\n')).toContain('--silent --no-kernel-module');
     expect(log.lines.filter((line) => line.startsWith('foreign'))).toEqual(['foreign 901 WARNING: No X.']);
-  });
-
-  it("touches nothing when the driver's files can not be had", async () => {
-    const { context, host } = applyContext(() => ({}));
-    const missing = new ActionError('RUNFILE_CHECKSUM_MISMATCH', 'It differs.', '');
-    const done = installDriver({ ...context, obtainArchive: () => Promise.reject(missing) }, ACTION);
-    expect(await failureOf(() => done)).toBe(missing);
-    expect(host.calls).toEqual([]);
   });
 });
 

@@ -28,7 +28,7 @@ export function applyContext(answer: (call: GuestCall, index: number) => Answer 
     proxy: DIRECT,
     secondsLeft: () => 3600,
     wait: async (seconds) => void waits.push(seconds),
-    obtainArchive: async () => ARCHIVE,
+    archive: ARCHIVE,
   };
   return { context, host, log, waits };
 }

@@ -24,6 +24,7 @@ export function containerResult(changes: Partial<ContainerResult> = {}): Contain
     after: { driver: DRIVER, toolkits: ['12.8'] },
     plan: containerPlan(),
     rolledBack: false,
+    obtained: null,
     actions: [],
     verifications: [
       { level: 'L1', title: 'user space equals the kernel module', status: 'pass', seen: 'both are equal' },

@@ -111,14 +111,16 @@ function container(ctid: number, hostname: string, changes: Partial<ContainerRes
   });
 }
 
-function changed(ctid: number, hostname: string, startedAt: number): ContainerResult {
+/** @param obtaining seconds that the driver's files took: the first container downloads them, others wait for that */
+function changed(ctid: number, hostname: string, startedAt: number, obtaining: number): ContainerResult {
   return container(ctid, hostname, {
     status: 'changed',
     before: { driver: OLD, toolkits: ['12.6'] },
     after: { driver: DRIVER, toolkits: ['12.6', '12.8'] },
     plan: plan(ctid, ACTIONS),
-    actions: records(startedAt),
-    seconds: 252.3,
+    obtained: { startedAt, seconds: obtaining, failed: false },
+    actions: records(startedAt + obtaining),
+    seconds: 252.3 + obtaining,
   });
 }
 
@@ -140,19 +142,19 @@ export const SAMPLES = {
     ...HOST,
     status: 'changed',
     containers: [
-      changed(901, 'ollama', 2.1),
-      changed(902, 'comfyui', 2.2),
-      changed(903, 'vllm', 254.6),
+      changed(901, 'ollama', 2.1, 34.7),
+      changed(902, 'comfyui', 2.2, 34.6),
+      changed(903, 'vllm', 289.3, 0.1),
       container(904, 'jupyter'),
     ],
-    seconds: 508.4,
+    seconds: 543.1,
   }),
 
   failed: runResult({
     ...HOST,
     status: 'failed',
     containers: [
-      changed(901, 'ollama', 2.1),
+      changed(901, 'ollama', 2.1, 34.7),
       container(902, 'comfyui'),
       container(903, 'vllm', {
         status: 'failed',
@@ -160,7 +162,8 @@ export const SAMPLES = {
         before: { driver: OLD, toolkits: ['12.6'] },
         after: { driver: OLD, toolkits: ['12.6'] },
         plan: plan(903, ACTIONS),
-        actions: records(254.6, 'done', 'done', 'failed', 'not-started'),
+        obtained: { startedAt: 289.3, seconds: 0.1, failed: false },
+        actions: records(289.4, 'done', 'done', 'failed', 'not-started'),
         verifications: [],
         gpus: [],
         nvcc: '',
@@ -179,7 +182,7 @@ export const SAMPLES = {
         nvidiaSmi: '',
       }),
     ],
-    seconds: 351.9,
+    seconds: 386.6,
   }),
 
   plan: runResult({

@@ -22,7 +22,7 @@ describe('containersTable', () => {
       ['host <b>pve1</b>', '', `<b>${DRIVER}</b> (open kernel module)`, '', '', '', '', '', '', ''],
       [
         ...['<b>901</b> ollama', '✅ changed', `550.163.01 → <b>${DRIVER}</b>`, '12.6 → <b>12.6, 12.8</b>'],
-        ...['✅', '✅', '✅', '✅', '✅', '4 min 12 s'],
+        ...['✅', '✅', '✅', '✅', '✅', '4 min 47 s'],
       ],
       ['<b>902</b> comfyui', '✅ in order', DRIVER, '12.8', '✅', '✅', '✅', '✅', '✅', '0.7 s'],
       ['<b>903</b> vllm', '❌ failed, rolled back', '⚠️ 550.163.01', '12.6', '–', '–', '–', '–', '–', '1 min 36 s'],
@@ -129,19 +129,21 @@ describe('timeline', () => {
       '  dateFormat x',
       '  axisFormat %s s',
       '  section 901 ollama',
-      '  repositories 6.3 s :done, 2100, 8400',
-      '  packages 19.1 s :done, 8400, 27500',
-      '  driver 48.6 s :done, 27500, 76100',
-      '  toolkit 2 min 51 s :done, 76100, 247500',
+      '  driver files 34.7 s :done, 2100, 36800',
+      '  repositories 6.3 s :done, 36800, 43100',
+      '  packages 19.1 s :done, 43100, 62200',
+      '  driver 48.6 s :done, 62200, 110800',
+      '  toolkit 2 min 51 s :done, 110800, 282200',
       '  section 903 vllm',
-      '  repositories 6.3 s :done, 254600, 260900',
-      '  packages 19.1 s :done, 260900, 280000',
-      '  driver 48.6 s :crit, 280000, 328600',
+      '  driver files 0.1 s :done, 289300, 289400',
+      '  repositories 6.3 s :done, 289400, 295700',
+      '  packages 19.1 s :done, 295700, 314800',
+      '  driver 48.6 s :crit, 314800, 363400',
     ]);
     expect(rows(text)).toEqual([
-      ['Container', 'repositories', 'packages', 'driver', 'toolkit', 'everything else', 'Sum'],
-      ['<b>901</b> ollama', '6.3 s', '19.1 s', '48.6 s', '2 min 51 s', '6.9 s', '<b>4 min 12 s</b>'],
-      ['<b>903</b> vllm', '6.3 s', '19.1 s', '❌ 48.6 s', '–', '22.2 s', '<b>1 min 36 s</b>'],
+      ['Container', 'driver files', 'repositories', 'packages', 'driver', 'toolkit', 'everything else', 'Sum'],
+      ['<b>901</b> ollama', '34.7 s', '6.3 s', '19.1 s', '48.6 s', '2 min 51 s', '6.9 s', '<b>4 min 47 s</b>'],
+      ['<b>903</b> vllm', '0.1 s', '6.3 s', '19.1 s', '❌ 48.6 s', '–', '22.1 s', '<b>1 min 36 s</b>'],
     ]);
   });
 
