@@ -19,7 +19,7 @@ const APT: Action = {
 };
 const PREREQUISITES: Action = {
   kind: 'install-packages',
-  reason: 'missing: kmod, gnupg, build-essential, libnvidia-container1',
+  reason: 'not installed: kmod, gnupg, build-essential, libnvidia-container1',
   purpose: 'prerequisites',
   packages: [{ name: 'kmod', version: null }],
   dependencies: [],
@@ -28,7 +28,7 @@ const PREREQUISITES: Action = {
 };
 const DRIVER_ACTION: Action = {
   kind: 'install-driver',
-  reason: `user space ${OLD} ≠ host ${DRIVER}`,
+  reason: `user space ${OLD} ≠ host driver ${DRIVER}`,
   version: DRIVER as DriverVersion,
   runfile: { url: 'https://us.download.nvidia.com/x.run', sha256: 'a'.repeat(64), size: 398_016_015 },
   directory: '/var/tmp',
@@ -36,11 +36,11 @@ const DRIVER_ACTION: Action = {
 };
 const TOOLKIT: Action = {
   kind: 'install-packages',
-  reason: 'toolkit 12.8 is missing',
+  reason: 'not installed: cuda-toolkit-12-8',
   purpose: 'toolkit',
   packages: [{ name: 'cuda-toolkit-12-8', version: '12.8.1-1' }],
   dependencies: [],
-  size: null,
+  size: { download: 3_310_000_000, installed: 6_840_000_000 },
   update: false,
 };
 const ACTIONS = [APT, PREREQUISITES, DRIVER_ACTION, TOOLKIT];
@@ -195,7 +195,15 @@ export const SAMPLES = {
         status: 'planned',
         before: { driver: OLD, toolkits: ['12.6'] },
         after: { driver: OLD, toolkits: ['12.6'] },
-        plan: plan(901, ACTIONS),
+        plan: plan(901, ACTIONS, {
+          warnings: [
+            {
+              code: 'LITTLE_MEMORY',
+              message:
+                'Container 901 has 1024 MiB of memory; installations were seen to be killed for want of memory below 2048 MiB.',
+            },
+          ],
+        }),
         verifications: [],
         gpus: [],
         nvcc: '',
@@ -208,12 +216,6 @@ export const SAMPLES = {
         after: { driver: DRIVER, toolkits: [] },
         plan: plan(903, [TOOLKIT], {
           safety: { kind: 'none', why: 'storage local has no snapshots of containers' },
-          warnings: [
-            {
-              code: 'LITTLE_MEMORY',
-              message: 'Container 903 has 1024 MiB of memory; unpacking a runfile was seen to need 2048 MiB.',
-            },
-          ],
         }),
         verifications: [],
         gpus: [],

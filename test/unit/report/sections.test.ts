@@ -175,8 +175,8 @@ describe('details', () => {
     );
     expect(rows(html)).toContainEqual([
       '✅',
-      'install cuda-toolkit-12-8=12.8.1-1',
-      'toolkit 12.8 is missing',
+      'install cuda-toolkit-12-8=12.8.1-1 (3.1 GiB to download, 6.4 GiB on disk)',
+      'not installed: cuda-toolkit-12-8',
       '2 min 51 s',
     ]);
     expect(rows(html)).toContainEqual(['✅', 'L2 nvidia-smi sees the GPUs', '1 GPU, as meant']);

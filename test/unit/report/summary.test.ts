@@ -32,7 +32,7 @@ describe('the order', () => {
     expect(open).toContain('<h3>Container 901 ollama</h3>');
     expect(open).toContain('<td>install the user space of driver 580.159.04</td><td>user space 550.163.01 ≠ host');
     expect(open).toContain('there is no snapshot to go back to: storage local has no snapshots');
-    expect(open).toContain('⚠️ Container 903 has 1024 MiB of memory');
+    expect(open).toContain('⚠️ Container 901 has 1024 MiB of memory');
   });
 
   it('is complete for a run that ended at its inputs', () => {
