@@ -74,7 +74,10 @@ function action(name: string, host: Host, inputs: Readonly<Record<string, string
     name,
     host,
     run: (containers) => counted(host, () => measure(start, containers)),
-    forgetDownloads: () => rm(join(toolCache, 'nvidia-runfile'), { recursive: true, force: true }),
+    forgetDownloads: async () => {
+      await rm(join(toolCache, 'nvidia-runfile'), { recursive: true, force: true });
+      await rm(host.path('/var/lib/proxmox-lxc-nvidia/archive'), { recursive: true, force: true });
+    },
   };
 }
 

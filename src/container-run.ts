@@ -19,7 +19,8 @@ import { takeContainerLock } from './proxmox/lock.ts';
 import { observeContainer } from './proxmox/node.ts';
 import type { Pct } from './proxmox/pct.ts';
 import type { ContainerResult, ContainerStatus, Obtained, Software } from './report/result.ts';
-import type { CachedArchive, RunfileCache } from './runfile/cache.ts';
+import type { Archive, ArchiveStore } from './runfile/archive-store.ts';
+import type { RunfileCache } from './runfile/cache.ts';
 import { obtainArchive } from './runfile/runfile.ts';
 import type { FileLock } from './system/lock.ts';
 import { verifyProof } from './verify/cuda-proof.ts';
@@ -41,6 +42,7 @@ interface Setting {
   world: World;
   pct: Pct;
   cache: RunfileCache;
+  archives: ArchiveStore;
   upstream: Upstream;
 }
 
@@ -153,7 +155,7 @@ export class ContainerRun {
       const plan = this.#plan;
       if (plan.actions.length === 0) return;
       const secondsLeft = timeLimit(setting);
-      const archive = await this.#obtainArchive(setting, plan, secondsLeft);
+      await using archive = await this.#obtainArchive(setting, plan, secondsLeft);
       await using proxy = await ProxyFile.write(setting.desired.containerProxy, world.temporary);
       const protection = new Protection(world, pct, this.#journal, plan);
       try {
@@ -178,10 +180,10 @@ export class ContainerRun {
 
   /** Before anything is touched: a download that fails sends no container back to its snapshot. */
   async #obtainArchive(
-    { world, cache, host }: Setting,
+    { world, cache, archives, host }: Setting,
     { ctid, actions }: ContainerPlan,
     secondsLeft: () => number,
-  ): Promise<CachedArchive | null> {
+  ): Promise<Archive | null> {
     const install = actions.find((action) => action.kind === 'install-driver');
     if (install === undefined) return null;
     const wanted = { version: install.version, ...install.runfile };
@@ -189,7 +191,7 @@ export class ContainerRun {
     let failed = true;
     try {
       const archive = await world.log.group(`Container ${ctid}: obtain driver ${install.version}`, () =>
-        obtainArchive(world, cache, wanted, host.architecture, secondsLeft),
+        obtainArchive(world, { cache, archives }, wanted, host.architecture, secondsLeft),
       );
       failed = false;
       return archive;
@@ -364,7 +366,7 @@ function timeLimit({ wish, desired }: Setting): () => number {
 function applyContext(
   { wish, world, pct }: Setting,
   proxy: ProxyFile,
-  archive: CachedArchive | null,
+  archive: Archive | null,
   secondsLeft: () => number,
 ): ApplyContext {
   return {

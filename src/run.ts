@@ -16,6 +16,7 @@ import { checkHost } from './plan/refusals.ts';
 import { listContainers } from './proxmox/node.ts';
 import { Pct } from './proxmox/pct.ts';
 import type { ContainerStatus, RunResult } from './report/result.ts';
+import { ArchiveStore } from './runfile/archive-store.ts';
 import { RunfileCache } from './runfile/cache.ts';
 import { ContainerLogs } from './system/container-log.ts';
 import { sideBySide } from './system/side-by-side.ts';
@@ -232,11 +233,12 @@ function containerRuns(
 ): ContainerRun[] {
   const pct = new Pct(world.runAsRoot, world.cancelled);
   const cache = new RunfileCache(world.temporary);
+  const archives = new ArchiveStore();
   const upstream = new Upstream(world.http, world.run, cache, world.temporary);
   return containers.map(({ ctid, known }) => {
     const wish = { ctid, gpus: desired.gpus[String(ctid)] ?? null };
     const own = { ...world, log: logs.forContainer() };
-    return new ContainerRun({ known, wish, desired, host, driver, world: own, pct, cache, upstream });
+    return new ContainerRun({ known, wish, desired, host, driver, world: own, pct, cache, archives, upstream });
   });
 }
 

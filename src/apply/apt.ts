@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { APT_CAUSES, OUT_OF_SYNC } from '../diagnosis/apt.ts';
 import { diagnose } from '../diagnosis/cause.ts';
 import { ActionError } from '../errors.ts';
@@ -38,20 +39,33 @@ export const APT_GET = [
 /** Waits between tries while a mirror is synchronised, in seconds. */
 const MIRROR_WAITS = [5, 20, 60];
 
-/** What a line begins with that names a driver package which apt was about to install. */
-const REFUSED = 'kept out: ';
+/** Driver packages that a message names; one is enough to know. */
+const MOST_NAMED = 10;
 
 /** Characters of output, from its end, in which the cause of a failure is looked for. */
 const SEARCHED = 1024 * 1024;
 
 /**
- * What apt runs just before it changes anything. Given what it is about to do (after its configuration and an empty line, per
- * package `NAME OLD < NEW FILE`), this ends it when a driver package is among what it would install, and names that. It knows more
- * than a rehearsal would, and costs nothing. Source: apt.conf(5), DPkg::Pre-Install-Pkgs, version 2 of its interface.
+ * What apt runs just before it changes anything. Given what it is about to do (`VERSION 2`, its configuration, an empty line, then
+ * per package `NAME OLD < NEW FILE`), this ends it when a driver package is among what it would install, and names that; also
+ * when it is given anything else. It knows more than a rehearsal would. Source: apt.conf(5), DPkg::Pre-Install-Pkgs, version 2
+ * of its interface.
+ *
+ * @param word what a line begins with that names a driver package: one that no package's script can know
  */
-const KEEP_DRIVERS_OUT = `sed -n '1,/^$/d; s,^\\([^ ]*\\) .* /.*,\\1,p' | grep -Ex '${DRIVER_NAMES}' | sed 's/^/${REFUSED}/' | (! grep . >&2)`;
+function keepDriversOut(word: string): string {
+  return `sh -euc '${[
+    'input=$(cat)',
+    'case $input in "VERSION 2"*) ;; *) echo "apt told something else than its plan" >&2; exit 1 ;; esac',
+    'code=0',
+    `names=$(printf "%s\\n" "$input" | sed -n "1,/^\\$/d; s,^\\([^ ]*\\) .* /.*,\\1,p" | grep -Ex "${DRIVER_NAMES}") || code=$?`,
+    'if [ "$code" -gt 1 ]; then exit 1; fi',
+    `for name in $names; do echo "${word} $name" >&2; done`,
+    '[ -z "$names" ]',
+  ].join('; ')}'`;
+}
 
-/** Arguments: `yes` to fetch the package lists first, {@link KEEP_DRIVERS_OUT}, the packages. */
+/** Arguments: `yes` to fetch the package lists first, {@link keepDriversOut}, the packages. */
 const INSTALL = `
 set -eu
 update=$1 hook=$2; shift 2
@@ -73,24 +87,29 @@ export async function installPackages(
   update: boolean,
 ): Promise<void> {
   const wanted = packages.map(packageText).join(', ');
-  const script = ['/bin/sh', '-c', INSTALL, 'proxmox-lxc-nvidia'];
   const purpose = `install ${wanted}`;
+  const word = randomUUID();
+  const script = ['/bin/sh', '-c', INSTALL, 'proxmox-lxc-nvidia'];
   const result = await untilMirrorIsInSync(context, (again) =>
     aptGet(
       context,
-      [...script, update || again ? 'yes' : 'no', KEEP_DRIVERS_OUT, ...packages.map(packageText)],
+      [...script, update || again ? 'yes' : 'no', keepDriversOut(word), ...packages.map(packageText)],
       purpose,
     ),
   );
-  const drivers = [...result.stderr.matchAll(new RegExp(`^${REFUSED}(\\S+)$`, 'gm'))].map(([, name]) => name);
-  if (result.exitCode !== 0 && drivers.length > 0) {
-    throw new ActionError(
-      'APT_DRIVER_PULLED',
-      `Installing ${wanted} in container ${context.ctid} would bring driver packages: ${drivers.join(', ')}.`,
-      'Nothing was installed. See what in the container allows them: apt-cache policy, /etc/apt/preferences.d.',
-    );
-  }
-  if (result.exitCode !== 0) throw aptFailure(context.ctid, purpose, result);
+  if (result.exitCode === 0) return;
+  const drivers = result.stderr
+    .split('\n')
+    .flatMap((line) => (line.startsWith(`${word} `) ? line.slice(word.length + 1) : []));
+  if (drivers.length === 0) throw aptFailure(context.ctid, purpose, result);
+  // What was downloaded for nothing: with a toolkit it is gigabytes.
+  await aptGet(context, [...APT_GET, 'clean'], 'remove what was downloaded').catch(() => {});
+  const named = drivers.slice(0, MOST_NAMED).join(', ') + (drivers.length > MOST_NAMED ? ', …' : '');
+  throw new ActionError(
+    'APT_DRIVER_PULLED',
+    `Installing ${wanted} in container ${context.ctid} would bring driver packages: ${named}.`,
+    'Nothing was installed. See what in the container allows them: apt-cache policy, /etc/apt/preferences.d.',
+  );
 }
 
 /** Removes packages with their configuration. @throws ActionError APT_… */

@@ -1,5 +1,5 @@
 import type { Pct } from '../proxmox/pct.ts';
-import type { CachedArchive } from '../runfile/cache.ts';
+import type { Archive } from '../runfile/archive-store.ts';
 import type { Log } from '../system/log.ts';
 import type { ProxyFile } from './container-proxy.ts';
 
@@ -15,5 +15,5 @@ export interface ApplyContext {
   /** Waits before another try; ends with the run's cancellation. @throws what it was cancelled with */
   wait(seconds: number): Promise<void>;
   /** The driver's files on this host, checked and unpacked; null: the plan needs none. */
-  archive: CachedArchive | null;
+  archive: Archive | null;
 }

@@ -7,8 +7,8 @@ import { RECORD, USER_SPACE_RECORDS } from '../facts/user-space-records.ts';
 import type { Action } from '../plan/actions.ts';
 import { userSpaceText, userSpaceVersion } from '../plan/gaps.ts';
 import type { GuestResult } from '../proxmox/pct.ts';
-import type { CachedArchive } from '../runfile/cache.ts';
-import { bytesText, lastLines, printable } from '../system/text.ts';
+import type { Archive } from '../runfile/archive-store.ts';
+import { bytesText, lastLines, NO_SPACE, printable } from '../system/text.ts';
 import type { ApplyContext } from './context.ts';
 
 /**
@@ -23,7 +23,7 @@ set -eu
 # Read-only: whatever comes below, nothing else is ever removed.
 readonly working=$1; shift
 ${RECORD}
-trap 'rm -rf -- "$working" || :' EXIT
+trap 'cd / && rm -rf -- "$working" || echo "WARNING: $working could not be removed" >&2' EXIT
 # dash runs no EXIT trap when a signal ends it, which is how time limits and cancelling come.
 trap 'exit 129' HUP
 trap 'exit 130' INT
@@ -33,6 +33,8 @@ rm -rf -- "$working"
 mkdir -- "$working"
 cd -- "$working"
 tar -x --no-same-owner -f -
+# An archive can have an entry for this directory, with another mode.
+chmod 700 .
 echo unpacked
 umask 022
 # It is always the same file, which also holds what an earlier run left.
@@ -54,8 +56,8 @@ const MOST_DETAILS = 60;
  * Delivers the driver's files into the container, runs NVIDIA's installer there and proves that it did what it should, in one
  * call of pct.
  *
- * The container's tar reads the file of this host itself, whose checksum was just compared, and tells when that ends too early
- * or can't be written; a checksum of what it wrote would be another read of the same memory.
+ * The container's tar reads the very file of this host whose checksum was compared, not a copy of it, and tells what it can't
+ * write; a checksum of what it wrote would be another read of the same memory.
  *
  * Neither exit code 0 nor the installer's log is proof (docs/facts.md, A10): what counts is that both libraries resolve to
  * exactly this version and that no file of another version is left.
@@ -69,7 +71,7 @@ export async function installDriver(
   const { ctid, pct, log, archive, secondsLeft } = context;
   if (archive === null) throw new Error("the plan needs the driver's files, which were not obtained");
   const directory = workingPath(action);
-  log.info(`Unpacking ${archive.name} (${bytesText(archive.size)}) in ${directory} of container ${ctid}.`);
+  log.info(`Unpacking driver ${action.version} (${bytesText(archive.size)}) in ${directory} of container ${ctid}.`);
   log.info(`Running nvidia-installer with ${action.flags.join(' ')}`);
   const result = await pct.script(ctid, INSTALL, [directory, ...action.flags], {
     purpose: "running NVIDIA's installer",
@@ -90,18 +92,20 @@ export function workingPath(action: Extract<Action, { kind: 'install-driver' }>)
   return `${action.directory}/proxmox-lxc-nvidia`;
 }
 
-function deliveryFailure(ctid: number, archive: CachedArchive, { exitCode, stderr }: GuestResult): ActionError {
-  if (stderr.includes('No space left on device')) {
+function deliveryFailure(ctid: number, archive: Archive, { exitCode, stderr }: GuestResult): ActionError {
+  if (NO_SPACE.test(stderr)) {
     return new ActionError(
       'CONTAINER_SPACE',
       `Container ${ctid} has no room for the driver's files of ${bytesText(archive.size)}.`,
       'Enlarge its disk (pct resize) and run this again.',
     );
   }
+  // Too little memory, a read-only file system: as for the installer itself.
+  const found = diagnose(INSTALLER_CAUSES, { exitCode, output: stderr }, ctid);
   return new ActionError(
-    'DELIVERY_FAILED',
-    `The driver's files could not be unpacked in container ${ctid} (exit code ${exitCode}).`,
-    "Nothing was installed. Run this again; if it stays so, check the container's disk.",
+    found?.code ?? 'DELIVERY_FAILED',
+    `The driver's files could not be unpacked in container ${ctid} (exit code ${exitCode})${found === null ? '' : `: ${found.cause}`}.`,
+    found?.remedy ?? "Nothing was installed. Run this again; if it stays so, check the container's disk.",
     lastLines(stderr, 10),
   );
 }
@@ -116,6 +120,7 @@ function checkUserSpace(ctid: number, version: string, found: UserSpace): void {
     found.libraries
       .filter((library) => library.version !== version)
       .map(({ path }) => path)
+      .slice(0, MOST_DETAILS)
       .join('\n'),
   );
 }

@@ -18,7 +18,7 @@ const Entry = z.object({
   since: z.string(),
   /** The snapshot to go back to, from before it is made until it is dropped; null: there is none. */
   snapshot: z.nullable(z.string()),
-  /** Directory in the container that the runfile goes to, or null. */
+  /** Directory in the container that the driver's files are unpacked in, or null. */
   directory: z.nullable(z.string()),
   /** `devN` entries that the plan adds to its configuration. */
   passthrough: z._default(z.array(z.object({ key: z.string(), path: z.string() })), []),

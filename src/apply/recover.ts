@@ -4,7 +4,7 @@ import { observeContainer } from '../proxmox/node.ts';
 import type { Pct } from '../proxmox/pct.ts';
 import type { HostFiles } from '../system/files.ts';
 import type { Log } from '../system/log.ts';
-import { lastLines } from '../system/text.ts';
+import { lastLines, NO_SPACE } from '../system/text.ts';
 import { APT_GET } from './apt.ts';
 import type { Journal, JournalEntry } from './journal.ts';
 import { orphansOf } from './orphans.ts';
@@ -131,7 +131,7 @@ async function repair(pct: Pct, ctid: number, directory: string | null, running:
     onLine: (line) => log.foreign(String(ctid), line),
   });
   if (exitCode === 0) return;
-  if (/No space left on device/.test(stdout + stderr)) {
+  if (NO_SPACE.test(stdout + stderr)) {
     throw new ActionError(
       'CONTAINER_SPACE',
       `Container ${ctid} has no room to finish what was left half done.`,

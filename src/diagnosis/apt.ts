@@ -1,3 +1,4 @@
+import { NO_SPACE } from '../system/text.ts';
 import type { Cause } from './cause.ts';
 
 /** What apt-get and dpkg printed, stdout and stderr together. */
@@ -17,11 +18,11 @@ export const OUT_OF_SYNC = 'APT_OUT_OF_SYNC';
 export const APT_CAUSES: readonly Cause<Output>[] = [
   {
     code: 'CONTAINER_SPACE',
-    symptom: "`No space left on device`, `You don't have enough free space`",
+    symptom: "`No space left on device`, `Disk quota exceeded`, `You don't have enough free space`",
     cause: "the container's disk is full",
     remedy: 'Enlarge it (pct resize CTID rootfs +10G) and run this again.',
     source: 'seen',
-    shows: says(/No space left on device|You don't have enough free space/),
+    shows: (output) => NO_SPACE.test(output) || /You don't have enough free space/.test(output),
   },
   {
     code: 'APT_SIGNATURE',

@@ -1,3 +1,4 @@
+import { NO_SPACE } from '../system/text.ts';
 import type { Cause } from './cause.ts';
 
 /** How NVIDIA's installer ended. */
@@ -23,11 +24,11 @@ export const INSTALLER_CAUSES: readonly Cause<InstallerEvidence>[] = [
   },
   {
     code: 'INSTALLER_NO_SPACE',
-    symptom: '`No space left on device`',
+    symptom: '`No space left on device`, `Disk quota exceeded`',
     cause: 'the disk is full',
     remedy: "Enlarge the container's disk (pct resize CTID rootfs +10G) and run this again.",
     source: 'docs/facts.md, A10',
-    shows: says(/No space left on device/),
+    shows: says(NO_SPACE),
   },
   {
     code: 'INSTALLER_FAILED',

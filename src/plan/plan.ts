@@ -307,7 +307,7 @@ function warnings(
     if (upstream.runfile?.sha256 === null) {
       found.push({
         code: 'NO_CHECKSUM',
-        message: `Nobody publishes a checksum of ${shownUrl(upstream.runfile.url)}: only the runfile's own check is made, as "runfile-integrity: self-check" asks.`,
+        message: `Nobody publishes a checksum of ${shownUrl(upstream.runfile.url)}: only the MD5 sum that it carries is compared, as "runfile-integrity: self-check" asks.`,
       });
     }
   }

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
+import { open, stat, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { ActionError } from '../errors.ts';
 import type { RunCommand } from '../system/command.ts';
-import { lastLines } from '../system/text.ts';
+import { bytesText, lastLines, NO_SPACE } from '../system/text.ts';
 import type { Architecture } from '../version/architecture.ts';
 import type { DriverVersion } from '../version/driver.ts';
 
@@ -42,51 +43,71 @@ interface Stub {
   decompressor: (typeof DECOMPRESSORS)[number];
 }
 
+/** How many times its size a runfile's archive may have (docs/facts.md, A8). */
+const UNPACKED_FACTOR = 4;
+
+/**
+ * Looks whether a file is the runfile that is wanted, as far as its stub says.
+ *
+ * @param source where it came from, for the message
+ * @throws ActionError RUNFILE_UNUSABLE
+ */
+export async function checkRunfile(
+  runfile: string,
+  source: string,
+  wanted: { version: DriverVersion; architecture: Architecture },
+): Promise<void> {
+  const stub = await readStub(runfile, source);
+  const version = stub.version ?? wanted.version;
+  const architecture = stub.architecture ?? wanted.architecture;
+  if (version === wanted.version && architecture === wanted.architecture) return;
+  throw unusable(
+    source,
+    `it is of driver ${version} for ${architecture}, wanted is ${wanted.version} for ${wanted.architecture}`,
+  );
+}
+
+/** @throws ActionError RUNFILE_UNUSABLE when a directory has too little room for what a runfile of that size holds */
+export async function checkRoom(directory: string, size: number): Promise<void> {
+  const { bavail, bsize } = await statfs(directory);
+  if (bavail * bsize < size * UNPACKED_FACTOR) throw noRoom(directory, size);
+}
+
+/** The archive in a runfile is damaged, whatever its checksum: nothing can be made of it. */
+export class DamagedArchive extends ActionError {}
+
 /**
  * Decompresses a runfile's archive into a new file.
  *
  * @param run runs a program of this host
- * @param wanted what the runfile must say that it is
- * @throws ActionError RUNFILE_UNUSABLE
+ * @throws ActionError RUNFILE_UNUSABLE, as {@link DamagedArchive} where another copy could help
  */
 export async function unpackArchive(
   run: RunCommand,
   runfile: string,
-  wanted: { version: DriverVersion; architecture: Architecture },
   archive: string,
   timeoutSeconds: number,
 ): Promise<void> {
-  const { offset, decompressor, ...stub } = await readStub(runfile);
-  const { version, architecture } = wanted;
-  if ((stub.version ?? version) !== version || (stub.architecture ?? architecture) !== architecture) {
-    throw unusable(
-      runfile,
-      `it is of driver ${stub.version ?? 'unknown'} for ${stub.architecture ?? 'unknown'}, wanted is ${version} for ${architecture}`,
-    );
-  }
+  const { offset, decompressor } = await readStub(runfile, runfile);
   const { program, debianPackage } = decompressor;
   const { exitCode, stderr } = await run(
     ['/bin/sh', '-c', DECOMPRESS, 'sh', runfile, String(offset + 1), program, archive],
     { timeoutSeconds },
   );
   if (exitCode === 0) return;
-  if (stderr.includes('No space left on device')) throw noRoom(runfile);
-  throw new ActionError(
-    'RUNFILE_UNUSABLE',
-    `${program} could not unpack ${runfile} on this host (exit code ${exitCode}).`,
-    exitCode === 127
-      ? `Install it: apt-get install ${debianPackage}.`
-      : 'Remove the runfile from the tool cache and run this again.',
-    lastLines(stderr, 10),
-  );
+  if (NO_SPACE.test(stderr)) throw noRoom(dirname(archive), (await stat(runfile)).size);
+  const seen = `${program} could not unpack ${runfile} on this host (exit code ${exitCode}).`;
+  const details = lastLines(stderr, 10);
+  throw exitCode === 127
+    ? new ActionError('RUNFILE_UNUSABLE', seen, `Install it: apt-get install ${debianPackage}.`, details)
+    : new DamagedArchive('RUNFILE_UNUSABLE', seen, 'It is thrown away: run this again.', details);
 }
 
-/** This host's disk is full. */
-export function noRoom(runfile: string): ActionError {
+function noRoom(directory: string, size: number): ActionError {
   return new ActionError(
     'RUNFILE_UNUSABLE',
-    `This host has no room to unpack ${runfile}.`,
-    'Make room for some 2 GB where RUNNER_TOOL_CACHE and RUNNER_TEMP are, then run this again.',
+    `This host has no room in ${directory} to unpack a runfile of ${bytesText(size)}.`,
+    `Make room for some ${bytesText(size * UNPACKED_FACTOR)} there, then run this again.`,
   );
 }
 
@@ -95,31 +116,31 @@ export function noRoom(runfile: string): ActionError {
  *
  * @throws ActionError RUNFILE_UNUSABLE
  */
-export async function checkOwnSum(runfile: string): Promise<void> {
-  const { md5, summedFrom } = await readStub(runfile);
-  if (md5 === null) throw unusable(runfile, 'it carries no MD5 sum of itself');
+export async function checkOwnSum(runfile: string, source: string): Promise<void> {
+  const { md5, summedFrom } = await readStub(runfile, source);
+  if (md5 === null) throw unusable(source, 'it carries no MD5 sum of itself');
   await using file = await open(runfile, 'r');
   const hash = createHash('md5');
   for await (const chunk of file.createReadStream({ start: summedFrom, highWaterMark: 1024 * 1024 }))
     hash.update(chunk);
   const found = hash.digest('hex');
-  if (found !== md5) throw unusable(runfile, `its MD5 sum is ${found}, it says ${md5}`);
+  if (found !== md5) throw unusable(source, `its MD5 sum is ${found}, it says ${md5}`);
 }
 
 /** @throws ActionError RUNFILE_UNUSABLE */
-async function readStub(runfile: string): Promise<Stub> {
+async function readStub(runfile: string, source: string): Promise<Stub> {
   await using file = await open(runfile, 'r');
   const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
   const head = buffer.subarray(0, bytesRead);
-  if (!head.subarray(0, 2).equals(Buffer.from('#!'))) throw unusable(runfile, 'it is no script');
+  if (!head.subarray(0, 2).equals(Buffer.from('#!'))) throw unusable(source, 'it is no script');
   const text = head.toString('latin1');
   const value = (name: string) => new RegExp(`^${name}="?([^"\\n]*)"?$`, 'm').exec(text)?.[1] ?? null;
   const line = Number(value('skip'));
   const offset = line > 1 ? startOfLine(head, line) : null;
-  if (offset === null) throw unusable(runfile, 'its stub does not say where the archive begins');
+  if (offset === null) throw unusable(source, 'its stub does not say where the archive begins');
   const magic = head.subarray(offset, offset + 8).toString('hex');
   const decompressor = DECOMPRESSORS.find((candidate) => magic.startsWith(candidate.magic));
-  if (decompressor === undefined) throw unusable(runfile, `its archive begins with ${magic || 'nothing'}`);
+  if (decompressor === undefined) throw unusable(source, `its archive begins with ${magic || 'nothing'}`);
   const md5 = value('MD5');
   return {
     offset,
@@ -142,10 +163,10 @@ function startOfLine(head: Buffer, line: number): number | null {
   return start;
 }
 
-function unusable(runfile: string, why: string): ActionError {
+function unusable(source: string, why: string): ActionError {
   return new ActionError(
     'RUNFILE_UNUSABLE',
-    `${runfile} is not the runfile that is wanted: ${why}.`,
+    `${source} is not the runfile that is wanted: ${why}.`,
     'Nothing was delivered. Check what the address in "runfile-url" (or the mirror) gives.',
   );
 }

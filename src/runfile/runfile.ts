@@ -1,11 +1,11 @@
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Desired } from '../desired/desired.ts';
 import { ActionError } from '../errors.ts';
 import type { RunfileFacts } from '../facts/facts.ts';
 import { untilCancelled } from '../system/cancellation.ts';
 import type { Http } from '../system/http.ts';
-import { type FileLock, ownerNow } from '../system/lock.ts';
+import { type LockOptions, ownerNow } from '../system/lock.ts';
 import type { Log } from '../system/log.ts';
 import { Pace } from '../system/progress.ts';
 import { bytesText, durationText, shownUrl } from '../system/text.ts';
@@ -13,8 +13,9 @@ import type { Architecture } from '../version/architecture.ts';
 import type { DriverVersion } from '../version/driver.ts';
 import type { World } from '../world.ts';
 import { parseSha256Sum, runfileAddresses, runfileName } from './address.ts';
-import { checkOwnSum, noRoom, unpackArchive } from './archive.ts';
-import type { CachedArchive, CachedRunfile, RunfileCache } from './cache.ts';
+import { checkOwnSum, checkRoom, checkRunfile, DamagedArchive, unpackArchive } from './archive.ts';
+import type { Archive, ArchiveStore } from './archive-store.ts';
+import type { CachedRunfile, RunfileCache } from './cache.ts';
 
 /**
  * Finds out where a version's runfile is and what its checksum is, without downloading it.
@@ -78,57 +79,59 @@ export interface WantedRunfile {
   sha256: string | null;
 }
 
+/** What obtaining needs of the outside world. */
+type ObtainWorld = Pick<World, 'http' | 'log' | 'run' | 'runName' | 'cancelled'>;
+
 /**
- * The driver's files on this host, checked and unpacked for every container: from the cache when their bytes are right, else
- * from the runfile there, else downloaded. What has a wrong checksum is thrown away. Another run that is obtaining the same
- * version is waited for.
+ * The driver's files on this host, checked and unpacked for every container: those unpacked last when they are of this runfile
+ * and their bytes are right; else from the runfile in the cache, else downloaded. What has a wrong checksum is thrown away.
+ * Another run that is obtaining a driver is waited for.
  *
  * @param secondsLeft for all of it; throws when none are left
  * @throws ActionError RUNFILE_CHECKSUM_MISMATCH, RUNFILE_UNUSABLE, DOWNLOAD_FAILED, TIMEOUT
  */
 export async function obtainArchive(
   world: ObtainWorld,
-  cache: RunfileCache,
+  { cache, archives }: { cache: RunfileCache; archives: ArchiveStore },
   wanted: WantedRunfile,
   architecture: Architecture,
   secondsLeft: () => number,
-): Promise<CachedArchive> {
-  const lock = await lockCache(world, cache, wanted.version, architecture, secondsLeft());
-  try {
-    const cached = await wantedInCache(cache, wanted, architecture);
-    const archive = cached === null ? null : await checkedArchive(world.log, cache, cached);
-    if (archive !== null) return archive;
-    const runfile =
-      (await checkedFromCache(world.log, cache, wanted, architecture)) ??
-      (await download(world, cache, wanted, architecture, secondsLeft));
-    return await unpack(world, cache, runfile, architecture, secondsLeft);
-  } finally {
-    await lock.release();
+): Promise<Archive> {
+  const { version } = wanted;
+  const { log } = world;
+  // Two, because other hosts may share the cache, and must share its lock.
+  await using _archives = await archives.lock(lockOptions(world, version, secondsLeft()));
+  await using _cache = await cache.lock(version, architecture, lockOptions(world, version, secondsLeft()));
+  const sha256 = wanted.sha256 ?? (await wantedInCache(cache, wanted, architecture))?.sha256;
+  const archive = sha256 === undefined ? 'none' : await archives.open(sha256);
+  if (typeof archive !== 'string') {
+    log.info(`Driver ${version} is unpacked on this host already (${bytesText(archive.size)}, checksum right).`);
+    return archive;
   }
+  if (archive === 'changed') log.info(`What was unpacked of driver ${version} has changed: it is made anew.`);
+  const runfile =
+    (await checkedFromCache(log, cache, wanted, architecture)) ??
+    (await download(world, cache, wanted, architecture, secondsLeft));
+  return await unpack(world, cache, archives, runfile, architecture, secondsLeft);
 }
 
-/** What obtaining needs of the outside world. */
-type ObtainWorld = Pick<World, 'http' | 'log' | 'run' | 'runName' | 'cancelled'>;
-
-function lockCache(
-  { log, runName, cancelled }: Pick<World, 'log' | 'runName' | 'cancelled'>,
-  cache: RunfileCache,
+function lockOptions(
+  { log, runName, cancelled }: ObtainWorld,
   version: DriverVersion,
-  architecture: Architecture,
   waitSeconds: number,
-): Promise<FileLock> {
-  return cache.lock(version, architecture, {
+): LockOptions {
+  return {
     owner: ownerNow(runName),
     waitSeconds,
     cancelled,
-    onWait: (holder) => log.info(`The runfile of ${version} is being obtained by ${holder}: waiting.`),
+    onWait: (holder) => log.info(`A driver's runfile is being obtained by ${holder}: waiting.`),
     busy: (holder) =>
       new ActionError(
         'TIMEOUT',
-        `The runfile of ${version} is being obtained by ${holder}, for longer than ${durationText(waitSeconds)}.`,
+        `The runfile of ${version} could not be obtained: ${holder} is obtaining one, for longer than ${durationText(waitSeconds)}.`,
         'Wait for that run, or cancel it; raise "timeout-minutes" if the download is merely slow.',
       ),
-  });
+  };
 }
 
 /** The cached runfile, if it says that it is the wanted one. Its bytes aren't looked at. */
@@ -141,17 +144,6 @@ async function wantedInCache(
   // Without a published checksum only a copy from the same address is what was asked for.
   const same = sha256 === null ? cached?.url === shownUrl(url) : cached?.sha256 === sha256;
   return same ? cached : null;
-}
-
-async function checkedArchive(log: Log, cache: RunfileCache, runfile: CachedRunfile): Promise<CachedArchive | null> {
-  const archive = await cache.findArchive(runfile);
-  if (archive === null) return null;
-  if ((await cache.sha256(archive)) === archive.sha256) {
-    log.info(`Driver ${runfile.version} comes unpacked from the cache (${bytesText(archive.size)}, checksum right).`);
-    return archive;
-  }
-  log.info(`The unpacked archive of ${runfile.version} in the cache doesn't have its checksum: it is made anew.`);
-  return null;
 }
 
 async function checkedFromCache(
@@ -173,31 +165,32 @@ async function checkedFromCache(
   return null;
 }
 
-/** Decompresses a runfile's archive into the cache. */
+/** Decompresses a runfile's archive. A runfile with which that can't be done is thrown away. */
 async function unpack(
   { run, log, cancelled }: ObtainWorld,
   cache: RunfileCache,
+  archives: ArchiveStore,
   runfile: CachedRunfile,
   architecture: Architecture,
   secondsLeft: () => number,
-): Promise<CachedArchive> {
-  const directory = await cache.workspace();
+): Promise<Archive> {
+  const { path, version, sha256, size } = runfile;
   try {
     const started = performance.now();
-    const unpacked = join(directory, 'archive');
-    const { path, version } = runfile;
-    const work = () => unpackArchive(run, path, { version, architecture }, unpacked, secondsLeft());
+    const target = await archives.prepare();
+    await checkRoom(dirname(target), size);
+    const work = () => unpackArchive(run, path, target, secondsLeft());
     await untilCancelled(work, cancelled);
-    const archive = await cache.storeArchive(runfile, unpacked, architecture);
+    const archive = await archives.store(sha256);
     const seconds = (performance.now() - started) / 1000;
     log.info(`${runfile.name} is unpacked on this host: ${bytesText(archive.size)} in ${durationText(seconds)}.`);
     return archive;
   } catch (error) {
+    await archives.discard();
     cancelled.throwIfAborted();
     secondsLeft();
-    throw (error as NodeJS.ErrnoException).code === 'ENOSPC' ? noRoom(runfile.path) : error;
-  } finally {
-    await rm(directory, { recursive: true, force: true });
+    if (error instanceof DamagedArchive) await cache.remove(version, architecture);
+    throw error;
   }
 }
 
@@ -224,7 +217,8 @@ async function download(
         "Nothing was delivered. Compare the checksum with NVIDIA's .sha256sum; a proxy may have changed the file.",
       );
     }
-    if (expected === null) await checkOwnSum(partial);
+    await checkRunfile(partial, shownUrl(url), { version, architecture });
+    if (expected === null) await checkOwnSum(partial, shownUrl(url));
     const manifest = { version, url: shownUrl(url), name: runfileName(version, architecture), sha256, size };
     return await cache.store(partial, directory, architecture, manifest);
   } finally {

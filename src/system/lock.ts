@@ -65,6 +65,10 @@ export class FileLock {
   async release(): Promise<void> {
     await this.#file.close();
   }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release();
+  }
 }
 
 /** This process as the holder of a lock from now on. */

@@ -1,3 +1,6 @@
+/** How programs say that a disk is full: ENOSPC, and EDQUOT where a file system has a quota (ZFS). */
+export const NO_SPACE = /No space left on device|Disk quota exceeded/;
+
 /** Longest line of foreign text that is kept, in UTF-16 units. */
 const LINE_LIMIT = 2000;
 

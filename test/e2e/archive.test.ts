@@ -19,14 +19,13 @@ test.each(['zstd', 'xz'] as const)('a runfile whose archive is compressed by %s'
   ];
   const files = Buffer.from(Array.from({ length: 3_000_000 }, (_, index) => (index * 31 + (index >> 7)) % 256));
   const runfile = runfileOf(files, { compression });
-  const wanted = { version: '580.159.04', architecture: 'x86_64' } as const;
 
   await writeFile(whole, runfile);
-  await unpackArchive(runCommand, whole, wanted, archive, 20);
+  await unpackArchive(runCommand, whole, archive, 20);
   expect((await readFile(archive)).equals(files)).toBe(true);
 
   await writeFile(cut, runfile.subarray(0, runfile.length - 20));
-  await expect(unpackArchive(runCommand, cut, wanted, archive, 20)).rejects.toMatchObject({
+  await expect(unpackArchive(runCommand, cut, archive, 20)).rejects.toMatchObject({
     code: 'RUNFILE_UNUSABLE',
     seen: expect.stringContaining(`/usr/bin/${compression} could not unpack`),
   });

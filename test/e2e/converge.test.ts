@@ -126,7 +126,7 @@ describe('one container on its way with its host', () => {
     const second = await scenario.container({ base: 'debian12', variant: 'prepared' });
     await scenario.upstream.clearRequests();
     const { stdout } = await scenario.run({ ...inputs, containers: `${second.ctid}` });
-    expect(stdout).toContain('comes unpacked from the cache');
+    expect(stdout).toContain('is unpacked on this host already');
     const downloads = (await scenario.upstream.requests()).filter(
       ({ host, path }) => host === 'us.download.nvidia.com' && path.endsWith('580.142.run'),
     );

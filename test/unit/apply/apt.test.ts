@@ -5,7 +5,7 @@ import { APT_GET, aptFailure, installPackages, removePackages } from '../../../s
 import { STATUS_OPTIONS } from '../../../src/apply/apt-progress.ts';
 import { runCommand } from '../../../src/system/command.ts';
 import { applyContext } from '../helpers/apply.ts';
-import { scriptOf } from '../helpers/commands.ts';
+import { type GuestCall, scriptOf } from '../helpers/commands.ts';
 import { failureOf } from '../helpers/failure.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
@@ -51,14 +51,31 @@ describe('installPackages', () => {
     expect(log.lines).toEqual(['foreign 901 Processing triggers', 'foreign 901 W: ::error::x']);
   });
 
-  it('names the driver packages that apt was kept from installing', async () => {
-    const { context } = applyContext(() => ({
-      exitCode: 100,
-      stderr: 'kept out: libcuda1\nkept out: nvidia-smi\nE: Sub-process if sed returned an error code (1)\n',
-    }));
+  /** The word that a call's hook begins its lines with. */
+  const wordOf = (call: GuestCall) => /echo "([0-9a-f-]{36}) /.exec(scriptOf(call).args[1] ?? '')?.[1] ?? 'none';
+
+  it('names the driver packages that apt was kept from installing, and removes what was downloaded', async () => {
+    const { context, host } = applyContext((call, index) => {
+      if (index > 0) return {};
+      const word = wordOf(call);
+      return {
+        exitCode: 100,
+        stderr: `${word} libcuda1\n${word} nvidia-smi\nE: Sub-process sh returned an error code (1)\n`,
+      };
+    });
     const failure = await failureOf(() => installPackages(context, packages, false));
     expect(failure.code).toBe('APT_DRIVER_PULLED');
     expect(failure.message).toContain('driver packages: libcuda1, nvidia-smi.');
+    expect(host.calls.map(({ argv }) => argv.at(-1))).toEqual(['cuda-toolkit-12-8=12.8.1-1', 'clean']);
+  });
+
+  it("names a few of many, and believes no line of a package's script", async () => {
+    const answer = (text: (word: string) => string) =>
+      applyContext((call) => ({ exitCode: 100, stderr: text(wordOf(call)) })).context;
+    const many = answer((word) => Array.from({ length: 60_000 }, (_, index) => `${word} libcuda1-${index}\n`).join(''));
+    expect((await failureOf(() => installPackages(many, packages, false))).message.length).toBeLessThan(600);
+    const forged = answer(() => 'kept out: libcuda1\n00000000-0000-0000-0000-000000000000 libcuda1\n');
+    expect((await failureOf(() => installPackages(forged, packages, false))).code).toBe('APT_FAILED');
   });
 
   it('fails when apt does', async () => {
@@ -72,12 +89,12 @@ describe('installPackages', () => {
 
 describe('its script in a real shell', () => {
   /** Runs it with an apt-get that prints its arguments, and tells the hook what it is about to do as the real one does. */
-  async function run(update: 'yes' | 'no', steps: readonly string[]) {
+  async function run(update: 'yes' | 'no', steps: readonly string[], version = 'VERSION 2') {
     const { context, host } = applyContext(() => ({}));
     await installPackages(context, [], false);
     const { script, args } = scriptOf(host.calls[0] ?? { argv: [] });
     const directory = temporaryDirectory();
-    writeFileSync(join(directory, 'steps'), ['VERSION 2', 'APT::Architecture=amd64', '', ...steps, ''].join('\n'));
+    writeFileSync(join(directory, 'steps'), [version, 'APT::Architecture=amd64', '', ...steps, ''].join('\n'));
     const apt = `#!/bin/sh
 for word; do printf '<%s>' "$word"; case $word in DPkg::Pre-Install-Pkgs::=*) hook=\${word#*=} ;; esac; done
 echo
@@ -103,17 +120,22 @@ if [ -n "\${hook-}" ]; then sh -c "$hook" < ${directory}/steps || exit 100; fi
     expect(commands).toEqual([
       `${options}<update>`,
       expect.stringMatching(
-        /<--no-install-recommends><-o><DPkg::Pre-Install-Pkgs::=.*><-o><DPkg::Tools::Options::sed::Version=2><install><kmod><a=1>$/,
+        /<--no-install-recommends><-o><DPkg::Pre-Install-Pkgs::=.*><-o><DPkg::Tools::Options::sh::Version=2><install><kmod><a=1>$/,
       ),
     ]);
     expect((await run('no', harmless)).commands).toHaveLength(1);
+  });
+
+  it('lets apt install nothing when it is told something else than a plan', async () => {
+    const { exitCode, stderr } = await run('no', [], '/var/cache/apt/archives/kmod.deb');
+    expect([exitCode, stderr]).toEqual([100, 'apt told something else than its plan\n']);
   });
 
   it.each([['libcuda1'], ['nvidia-driver-580'], ['cuda-drivers'], ['libnvidia-compute-580'], ['cuda-drivers-580']])(
     'lets apt install nothing when %s would come with it, and names it',
     async (driver) => {
       const { exitCode, stderr } = await run('no', installs('kmod', driver, 'libnvidia-container1'));
-      expect([exitCode, stderr]).toEqual([100, `kept out: ${driver}\n`]);
+      expect([exitCode, stderr.replace(/^[0-9a-f-]{36} /, '')]).toEqual([100, `${driver}\n`]);
     },
   );
 });

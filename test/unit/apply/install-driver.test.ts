@@ -61,6 +61,9 @@ describe('a failed delivery', () => {
   it.each<[string, Answer, string, string]>([
     ['an archive that ends too early', { exitCode: 2, stderr: 'tar: Unexpected EOF' }, 'DELIVERY_FAILED', 'code 2'],
     ['a full disk', { exitCode: 2, stderr: 'tar: x: No space left on device' }, 'CONTAINER_SPACE', '1.5 GiB'],
+    ['a quota', { exitCode: 2, stderr: 'tar: x: Disk quota exceeded' }, 'CONTAINER_SPACE', '1.5 GiB'],
+    ['too little memory', { exitCode: 137 }, 'INSTALLER_KILLED', '2 GiB of memory'],
+    ['a read-only disk', { exitCode: 2, stderr: 'tar: x: Read-only file system' }, 'INSTALLER_FAILED', 'findmnt'],
   ])('%s', async (_what, answer, code, named) => {
     const found = await failure(answer);
     expect(found.code).toBe(code);
@@ -159,7 +162,8 @@ describe('its script in a real shell', () => {
     const tree = temporaryDirectory();
     writeFileSync(join(tree, 'nvidia-installer'), `#!/bin/sh\n${installer}`, { mode: 0o755 });
     const tar = archive ?? join(root, 'archive.tar');
-    if (archive === undefined) execFileSync('tar', ['-cf', tar, '-C', tree, '.']);
+    // As NVIDIA's, without an entry for the directory itself.
+    if (archive === undefined) execFileSync('tar', ['-cf', tar, '-C', tree, 'nvidia-installer']);
     // The one thing of this machine that the script touches is a log that isn't there.
     expect(existsSync('/var/log/nvidia-installer.log')).toBe(false);
     return runCommand(['/bin/sh', '-c', script, 'sh', directory, '--silent', '--a=b c'], {
@@ -193,7 +197,7 @@ describe('its script in a real shell', () => {
   it('does not run what was not unpacked whole', async () => {
     await run('exit 0\n');
     const cut = join(root, 'cut.tar');
-    writeFileSync(cut, readFileSync(join(root, 'archive.tar')).subarray(0, 1100));
+    writeFileSync(cut, readFileSync(join(root, 'archive.tar')).subarray(0, 700));
     const { exitCode, stdout, stderr } = await run('', cut);
     expect([exitCode, stdout]).toEqual([2, '']);
     expect(stderr).toContain('Unexpected EOF');

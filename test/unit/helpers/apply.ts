@@ -1,16 +1,14 @@
 import { ProxyFile } from '../../../src/apply/container-proxy.ts';
 import type { ApplyContext } from '../../../src/apply/context.ts';
-import type { CachedArchive } from '../../../src/runfile/cache.ts';
+import type { Archive } from '../../../src/runfile/archive-store.ts';
 import { type Answer, FakeHost, type GuestCall } from './commands.ts';
-import { DRIVER } from './facts.ts';
 import { RecordingLog } from './log.ts';
 import { pctOf } from './pct.ts';
 
-export const ARCHIVE: CachedArchive = {
-  name: `NVIDIA-Linux-x86_64-${DRIVER}.run`,
-  sha256: 'ab'.repeat(32),
+export const ARCHIVE: Archive = {
   size: 1_559_204_864,
-  path: '/opt/hostedtoolcache/nvidia-runfile/x/archive.tar',
+  path: '/proc/4711/fd/21',
+  [Symbol.asyncDispose]: async () => {},
 };
 
 /** No proxy. */

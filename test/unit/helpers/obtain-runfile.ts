@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ArchiveStore } from '../../../src/runfile/archive-store.ts';
 import { RunfileCache } from '../../../src/runfile/cache.ts';
 import { obtainArchive } from '../../../src/runfile/runfile.ts';
 import { runCommand } from '../../../src/system/command.ts';
@@ -31,9 +32,16 @@ const world = {
   cancelled,
 };
 const cache = new RunfileCache(process.env['RUNNER_TEMP']);
+const archives = new ArchiveStore(join(directory, 'archive'));
 const before = transferred();
 for (let time = 0; time < Number(times); time++) {
-  await obtainArchive(world, cache, { version: '580.159.04', url, sha256 }, 'x86_64', () => 60);
+  await using _archive = await obtainArchive(
+    world,
+    { cache, archives },
+    { version: '580.159.04', url, sha256 },
+    'x86_64',
+    () => 60,
+  );
 }
 const after = transferred();
 // Not getrusage(2): its peak counts what the parent had before this program was loaded.

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { checkOwnSum, unpackArchive } from '../../../src/runfile/archive.ts';
+import { checkOwnSum, checkRoom, checkRunfile, DamagedArchive, unpackArchive } from '../../../src/runfile/archive.ts';
 import { runCommand } from '../../../src/system/command.ts';
 import { DRIVER } from '../helpers/facts.ts';
 import { failureOf } from '../helpers/failure.ts';
@@ -12,16 +12,28 @@ import { temporaryDirectory } from '../helpers/temporary.ts';
 const ARCHIVE = Buffer.from(Array.from({ length: 100_000 }, (_, index) => (index * 31 + (index >> 7)) % 256));
 const WANTED = { version: DRIVER, architecture: 'x86_64' } as const;
 
+/** A file with these bytes. */
+function file(content: Buffer): string {
+  const path = join(temporaryDirectory(), 'a file.run');
+  writeFileSync(path, content);
+  return path;
+}
+
 /** Unpacks a runfile of these bytes. */
 async function unpack(content: Buffer, run = runCommand) {
-  const directory = temporaryDirectory();
-  const [runfile, archive] = [join(directory, 'a file.run'), join(directory, 'an archive')];
-  writeFileSync(runfile, content);
-  await unpackArchive(run, runfile, WANTED, archive, 20);
+  const archive = join(temporaryDirectory(), 'an archive');
+  await unpackArchive(run, file(content), archive, 20);
   return readFileSync(archive);
 }
 
-describe('unpackArchive', () => {
+describe('checkRunfile', () => {
+  const check = (content: Buffer) => checkRunfile(file(content), 'https://x.example/x.run', WANTED);
+
+  it('is content with the right version and architecture, and with a stub that names neither', async () => {
+    await check(runfileOf(ARCHIVE));
+    await check(runfileOf(ARCHIVE, { version: null, architecture: null }));
+  });
+
   it.each<[string, Buffer, RegExp]>([
     ['a page of HTML', Buffer.from('<html>Log in</html>'), /it is no script/],
     ['nothing', Buffer.alloc(0), /it is no script/],
@@ -32,18 +44,35 @@ describe('unpackArchive', () => {
     [
       'another version',
       runfileOf(ARCHIVE, { version: '550.163.01' }),
-      /it is of driver 550\.163\.01 for x86_64, wanted is 580/,
+      /of driver 550\.163\.01 for x86_64, wanted is 580/,
     ],
     ['another architecture', runfileOf(ARCHIVE, { architecture: 'aarch64' }), /for aarch64, wanted is .* for x86_64/],
-  ])('refuses %s', async (_what, content, why) => {
-    const failure = await failureOf(() => unpack(content));
+  ])('refuses %s, naming where it came from', async (_what, content, why) => {
+    const failure = await failureOf(() => check(content));
     expect(failure.code).toBe('RUNFILE_UNUSABLE');
     expect(failure.message).toMatch(why);
+    expect(failure.message).toContain('https://x.example/x.run is not the runfile');
+  });
+});
+
+describe('checkRoom', () => {
+  it('refuses what four times its size has no room for', async () => {
+    await checkRoom(temporaryDirectory(), 1000);
+    const failure = await failureOf(() => checkRoom(temporaryDirectory(), 1e15));
+    expect(failure.code).toBe('RUNFILE_UNUSABLE');
+    expect(failure.remedy).toContain('Make room for some 3638.0 TiB');
+  });
+});
+
+describe('unpackArchive', () => {
+  it('cuts out and decompresses the archive, and runs nothing of the runfile', async () => {
+    expect(await unpack(runfileOf(ARCHIVE))).toEqual(ARCHIVE);
   });
 
   it('notices that the archive was cut off', async () => {
     const whole = runfileOf(ARCHIVE);
     const failure = await failureOf(() => unpack(whole.subarray(0, whole.length - 20)));
+    expect(failure).toBeInstanceOf(DamagedArchive);
     expect(failure.code).toBe('RUNFILE_UNUSABLE');
     expect(failure.seen).toContain('gzip could not unpack');
   });
@@ -51,21 +80,19 @@ describe('unpackArchive', () => {
   it.each<[string, { exitCode: number; stderr: string }, RegExp]>([
     ['the program is missing', { exitCode: 127, stderr: 'sh: 1: /usr/bin/zstd: not found' }, /apt-get install zstd/],
     ['the disk is full', { exitCode: 70, stderr: 'zstd: error 70: No space left on device' }, /Make room/],
+    ['a quota is used up', { exitCode: 70, stderr: 'zstd: error 70: Disk quota exceeded' }, /Make room/],
   ])('says what to do when %s', async (_what, answer, remedy) => {
     const failure = await failureOf(() =>
       unpack(runfileOf(ARCHIVE, { compression: 'zstd' }), async () => ({ stdout: '', ...answer })),
     );
     expect(failure.code).toBe('RUNFILE_UNUSABLE');
     expect(failure.remedy).toMatch(remedy);
+    expect(failure).not.toBeInstanceOf(DamagedArchive);
   });
 });
 
 describe('checkOwnSum', () => {
-  const check = (content: Buffer) => {
-    const runfile = join(temporaryDirectory(), 'x.run');
-    writeFileSync(runfile, content);
-    return checkOwnSum(runfile);
-  };
+  const check = (content: Buffer) => checkOwnSum(file(content), 'https://x.example/x.run');
 
   it('is content with the right one', async () => {
     await check(runfileOf(ARCHIVE));

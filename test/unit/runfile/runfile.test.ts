@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { ActionError } from '../../../src/errors.ts';
+import { ArchiveStore } from '../../../src/runfile/archive-store.ts';
 import { RunfileCache } from '../../../src/runfile/cache.ts';
-import { locateRunfile, obtainArchive } from '../../../src/runfile/runfile.ts';
+import { locateRunfile, obtainArchive, type WantedRunfile } from '../../../src/runfile/runfile.ts';
 import { runCommand } from '../../../src/system/command.ts';
 import type { Http } from '../../../src/system/http.ts';
 import { DRIVER, desired } from '../helpers/facts.ts';
@@ -24,6 +25,8 @@ const OTHER = 'cd'.repeat(32);
 
 let temporary: string;
 let cache: RunfileCache;
+let state: string;
+let archives: ArchiveStore;
 let log: RecordingLog;
 let asked: string[];
 
@@ -32,6 +35,8 @@ beforeEach(() => {
   temporary = temporaryDirectory();
   process.env['RUNNER_TEMP'] = temporary;
   cache = new RunfileCache(temporary);
+  state = temporaryDirectory();
+  archives = new ArchiveStore(state);
   log = new RecordingLog();
   asked = [];
 });
@@ -68,8 +73,13 @@ const world = (http: Http) => ({
 const wish = desired().runfile;
 const locate = (files: Record<string, Buffer | string>, changes: Partial<typeof wish> = {}) =>
   locateRunfile(web(files), cache, { ...wish, ...changes }, DRIVER, 'x86_64');
+async function obtained(world: Parameters<typeof obtainArchive>[0], wanted: WantedRunfile, secondsLeft = () => 5) {
+  const archive = await obtainArchive(world, { cache, archives }, wanted, 'x86_64', secondsLeft);
+  onTestFinished(() => archive[Symbol.asyncDispose]());
+  return archive;
+}
 const obtain = (files: Record<string, Buffer | string>, sha256: string | null = SHA256, url = XFREE86) =>
-  obtainArchive(world(web(files)), cache, { version: DRIVER, url, sha256 }, 'x86_64', () => 5);
+  obtained(world(web(files)), { version: DRIVER, url, sha256 });
 
 describe('locateRunfile', () => {
   it('finds runfile and checksum in the first tree', async () => {
@@ -151,24 +161,37 @@ function editJson(path: string, changes: object): void {
 /** Where the runfile lies in the cache. */
 const cachedPath = async () => (await cache.find(DRIVER, 'x86_64'))?.path ?? 'not cached';
 
+/** The archive's file. */
+const ARCHIVE = () => join(state, 'archive.tar');
+
 describe('obtainArchive', () => {
-  it('downloads into the cache, unpacks there and leaves nothing behind', async () => {
+  it('downloads into the cache, unpacks and leaves nothing else behind', async () => {
     const archive = await obtain({ [XFREE86]: BYTES });
-    const sha256 = createHash('sha256').update(FILES).digest('hex');
-    expect(archive).toMatchObject({ name: NAME, sha256, size: FILES.length });
+    expect(archive.size).toBe(FILES.length);
     expect(readFileSync(archive.path)).toEqual(FILES);
     expect(readFileSync(await cachedPath())).toEqual(BYTES);
-    expect(dirname(archive.path)).toBe(dirname(await cachedPath()));
     expect(readdirSync(temporary)).toEqual([]);
+    expect(readdirSync(state).sort()).toEqual(['archive.json', 'archive.tar', 'lock']);
   });
 
-  it('takes what is unpacked from the cache the second time, whatever became of the runfile', async () => {
-    const first = await obtain({ [XFREE86]: BYTES });
+  it('takes what is unpacked the second time, whatever became of the runfile', async () => {
+    await obtain({ [XFREE86]: BYTES });
     writeFileSync(await cachedPath(), 'broken');
     asked = [];
-    expect(await obtain({})).toEqual(first);
+    expect(readFileSync((await obtain({})).path)).toEqual(FILES);
     expect(asked).toEqual([]);
-    expect(log.lines.at(-1)).toContain('comes unpacked from the cache');
+    expect(log.lines.at(-1)).toContain('is unpacked on this host already');
+  });
+
+  it('holds the bytes that were checked, whatever becomes of the file', async () => {
+    const { path } = await obtain({ [XFREE86]: BYTES });
+    const other = Buffer.from('files of another driver');
+    const url = 'https://x.example/x.run';
+    await obtain({ [url]: runfileOf(other) }, null, url);
+    expect(readFileSync(path)).toEqual(FILES);
+    expect(readFileSync(ARCHIVE())).toEqual(other);
+    rmSync(ARCHIVE());
+    expect(readFileSync(path)).toEqual(FILES);
   });
 
   it.each<[string, (path: string) => void]>([
@@ -176,21 +199,20 @@ describe('obtainArchive', () => {
     ['is gone', (path) => rmSync(path)],
     ['was not finished', (path) => writeFileSync(join(dirname(path), 'archive.json'), '{"sha256":')],
     ['is of another runfile', (path) => editJson(join(dirname(path), 'archive.json'), { runfile: OTHER })],
+    ['was being made when its run was killed', (path) => renameSync(path, `${path}.partial`)],
   ])('unpacks the cached runfile again when its archive %s', async (_what, spoil) => {
-    const first = await obtain({ [XFREE86]: BYTES });
-    spoil(first.path);
-    // A run of its own: within one, what was checked and didn't change isn't read again.
-    cache = new RunfileCache(temporary);
+    await obtain({ [XFREE86]: BYTES });
+    spoil(ARCHIVE());
     asked = [];
-    expect(await obtain({})).toEqual(first);
-    expect(readFileSync(first.path)).toEqual(FILES);
+    expect(readFileSync((await obtain({})).path)).toEqual(FILES);
+    expect(readdirSync(state).sort()).toEqual(['archive.json', 'archive.tar', 'lock']);
     expect(asked).toEqual([]);
     expect(log.lines.join('\n')).toContain('The runfile of 580.159.04 comes from the cache');
   });
 
   it('throws a cached runfile away whose bytes changed, and downloads again', async () => {
-    const { path } = await obtain({ [XFREE86]: BYTES });
-    rmSync(path);
+    await obtain({ [XFREE86]: BYTES });
+    rmSync(ARCHIVE());
     writeFileSync(await cachedPath(), 'broken');
     expect(readFileSync((await obtain({ [XFREE86]: BYTES })).path)).toEqual(FILES);
     expect(readFileSync(await cachedPath())).toEqual(BYTES);
@@ -198,9 +220,11 @@ describe('obtainArchive', () => {
   });
 
   it('does so even where no checksum is published', async () => {
-    const { path } = await obtain({ [XFREE86]: BYTES }, null);
-    expect(await obtain({}, null)).toMatchObject({ path });
-    rmSync(path);
+    await obtain({ [XFREE86]: BYTES }, null);
+    asked = [];
+    expect(readFileSync((await obtain({}, null)).path)).toEqual(FILES);
+    expect(asked).toEqual([]);
+    rmSync(ARCHIVE());
     writeFileSync(await cachedPath(), 'broken');
     expect(readFileSync((await obtain({ [XFREE86]: BYTES }, null)).path)).toEqual(FILES);
   });
@@ -217,19 +241,34 @@ describe('obtainArchive', () => {
     expect(await obtain({ [XFREE86]: BYTES })).toMatchObject({ size: FILES.length });
   });
 
-  it('keeps the archive of the newest version only', async () => {
-    const { path } = await obtain({ [XFREE86]: BYTES });
-    const url = 'https://x.example/x.run';
-    const wanted = { version: '590.48.01', url, sha256: null };
-    const http = web({ [url]: runfileOf(FILES, { version: wanted.version }) });
-    const other = await obtainArchive(world(http), cache, wanted, 'x86_64', () => 5);
-    expect([existsSync(path), existsSync(await cachedPath()), existsSync(other.path)]).toEqual([false, true, true]);
+  it('takes no runfile of another version into the cache, and finds the right one once it is there', async () => {
+    const failure = await failureOf(() => obtain({ [XFREE86]: runfileOf(FILES, { version: '550.163.01' }) }, null));
+    expect(failure.code).toBe('RUNFILE_UNUSABLE');
+    expect(failure.message).toContain(XFREE86);
+    expect(await cache.find(DRIVER, 'x86_64')).toBeNull();
+    expect(readdirSync(temporary)).toEqual([]);
+    expect(readFileSync((await obtain({ [XFREE86]: BYTES }, null)).path)).toEqual(FILES);
   });
 
-  it.each<[string, AbortSignal, string]>([
-    ['takes too long', new AbortController().signal, 'TIMEOUT'],
-    ['is cancelled', AbortSignal.abort(new ActionError('CANCELLED', 'x', '')), 'CANCELLED'],
-  ])('tells when the unpacking %s, and leaves nothing behind', async (_what, cancelled, code) => {
+  it('throws a runfile away whose archive is damaged, and finds a better one once it is there', async () => {
+    const damaged = BYTES.subarray(0, BYTES.length - 20);
+    const sha256 = createHash('sha256').update(damaged).digest('hex');
+    const failure = await failureOf(() => obtain({ [XFREE86]: damaged }, sha256));
+    expect(failure.message).toContain('could not unpack');
+    expect(await cache.find(DRIVER, 'x86_64')).toBeNull();
+    expect(readdirSync(state)).toEqual(['lock']);
+    expect(readFileSync((await obtain({ [XFREE86]: BYTES })).path)).toEqual(FILES);
+  });
+
+  it('keeps a runfile that only this host could not unpack', async () => {
+    const run = async () => ({ exitCode: 127, stdout: '', stderr: 'sh: 1: /usr/bin/gzip: not found' });
+    const wanted = { version: DRIVER, url: XFREE86, sha256: SHA256 };
+    const failure = await failureOf(() => obtained({ ...world(web({ [XFREE86]: BYTES })), run }, wanted));
+    expect(failure.remedy).toContain('apt-get install gzip');
+    expect(readFileSync((await obtain({})).path)).toEqual(FILES);
+  });
+
+  it('tells when the unpacking takes too long, and leaves nothing behind', async () => {
     let unpacking = false;
     const run = async () => {
       unpacking = true;
@@ -239,20 +278,22 @@ describe('obtainArchive', () => {
       if (unpacking) throw new ActionError('TIMEOUT', 'It took too long.', '');
       return 5;
     };
-    await obtain({ [XFREE86]: BYTES });
-    rmSync(join(dirname(await cachedPath()), 'archive.json'));
     const wanted = { version: DRIVER, url: XFREE86, sha256: SHA256 };
-    const done = () => obtainArchive({ ...world(web({})), run, cancelled }, cache, wanted, 'x86_64', left);
-    expect((await failureOf(done)).code).toBe(code);
-    expect(readdirSync(temporary)).toEqual([]);
+    const done = () => obtained({ ...world(web({ [XFREE86]: BYTES })), run }, wanted, left);
+    expect((await failureOf(done)).code).toBe('TIMEOUT');
+    expect([readdirSync(temporary), readdirSync(state)]).toEqual([[], ['lock']]);
   });
 
-  it('refuses a runfile of another version, and leaves nothing unpacked', async () => {
-    const bytes = runfileOf(FILES, { version: '550.163.01' });
-    const failure = await failureOf(() => obtain({ [XFREE86]: bytes }, null));
-    expect(failure.code).toBe('RUNFILE_UNUSABLE');
-    expect(readdirSync(temporary)).toEqual([]);
-    expect(readdirSync(dirname(await cachedPath())).sort()).toEqual([NAME, 'runfile.json']);
+  it('waits for no unpacking when the run is cancelled', async () => {
+    const cancellation = new AbortController();
+    const run = () => {
+      cancellation.abort(new ActionError('CANCELLED', 'x', ''));
+      return new Promise<never>(() => {});
+    };
+    const wanted = { version: DRIVER, url: XFREE86, sha256: SHA256 };
+    const done = () => obtained({ ...world(web({ [XFREE86]: BYTES })), run, cancelled: cancellation.signal }, wanted);
+    expect((await failureOf(done)).code).toBe('CANCELLED');
+    expect([readdirSync(temporary), readdirSync(state)]).toEqual([[], ['lock']]);
   });
 
   it('takes nothing with a wrong checksum into the cache', async () => {
@@ -272,7 +313,7 @@ describe('obtainArchive', () => {
   ])('keeps the bytes of %s, which does not end in a runfile name', async (url) => {
     const archive = await obtain({ [url]: BYTES }, SHA256, url);
     expect(readFileSync(archive.path)).toEqual(FILES);
-    expect(archive.name).toMatch(/^[^\s/]+$/);
+    expect(await cachedPath()).toMatch(/\/[^\s/]+\.run$/);
     expect(readFileSync(await cachedPath())).toEqual(BYTES);
   });
 
@@ -286,7 +327,7 @@ describe('obtainArchive', () => {
       },
     };
     const wanted = { version: DRIVER, url: XFREE86, sha256: SHA256 };
-    await obtainArchive(world(stepwise), cache, wanted, 'x86_64', () => 5);
+    await obtained(world(stepwise), wanted);
     const shown = log.lines.filter((line) => line.includes('% of'));
     expect(shown).toHaveLength(10);
     expect(shown.at(-1)).toContain('100 % of 976.6 KiB');
@@ -295,7 +336,7 @@ describe('obtainArchive', () => {
 
 describe('runs side by side', () => {
   const side = (http: Http, secondsLeft: () => number) =>
-    obtainArchive(world(http), cache, { version: DRIVER, url: XFREE86, sha256: SHA256 }, 'x86_64', secondsLeft);
+    obtained(world(http), { version: DRIVER, url: XFREE86, sha256: SHA256 }, secondsLeft);
 
   it('download it once: the second one waits and takes it from the cache', async () => {
     const http = web({ [XFREE86]: BYTES });
@@ -307,7 +348,7 @@ describe('runs side by side', () => {
       },
     };
     const [first, second] = await Promise.all([side(slow, () => 5), side(slow, () => 5)]);
-    expect(second).toEqual(first);
+    expect([first, second].map(({ path }) => readFileSync(path))).toEqual([FILES, FILES]);
     expect(asked).toEqual([`DOWNLOAD ${XFREE86}`]);
     expect(log.lines.join('\n')).toContain('is being obtained by unit test (process');
   });
@@ -320,7 +361,7 @@ describe('runs side by side', () => {
     await new Promise((wait) => setTimeout(wait, 200));
     const failure = await failureOf(() => side(http, () => 0.1));
     expect(failure.code).toBe('TIMEOUT');
-    expect(failure.seen).toContain('by unit test');
+    expect(failure.seen).toContain('unit test (process');
     resolve();
     await first;
   });
@@ -338,8 +379,8 @@ describe('runs side by side', () => {
 
 it('the cache keeps no password or query of an address, and knows it again without', async () => {
   const url = `https://me:s3cret@mirror.example/${NAME}?signature=s3cret`;
-  const { path } = await obtain({ [url]: BYTES }, SHA256, url);
-  expect(readFileSync(join(dirname(path), 'runfile.json'), 'utf8')).not.toContain('s3cret');
+  await obtain({ [url]: BYTES }, SHA256, url);
+  expect(readFileSync(join(dirname(await cachedPath()), 'runfile.json'), 'utf8')).not.toContain('s3cret');
   asked = [];
   const address = { kind: 'template', url, source: 'x' } as const;
   expect(await locate({}, { address })).toMatchObject({ url, sha256: SHA256 });

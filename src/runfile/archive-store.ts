@@ -1,0 +1,91 @@
+import { open, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as z from 'zod/mini';
+import { FileLock, type LockOptions } from '../system/lock.ts';
+import { giveToOwnerOf, makeStateDirectory, STATE_DIRECTORY, writeDurably } from '../system/state.ts';
+import { Checksums, openIfThere } from './checksums.ts';
+import { readManifest } from './manifest.ts';
+
+/**
+ * On this host, beside the journal: not in the tool cache, which other hosts may share. What lies here came from a runfile whose
+ * checksum was compared on this host, and is believed to have.
+ */
+const DIRECTORY = join(STATE_DIRECTORY, 'archive');
+
+const Manifest = z.object({
+  /** sha256 of the runfile that it came from. */
+  runfile: z.string(),
+  sha256: z.string(),
+  /** Bytes. */
+  size: z.number(),
+});
+
+/** What a runfile holds, decompressed and open: a tar archive with NVIDIA's installer and the driver's files. */
+export interface Archive extends AsyncDisposable {
+  /** Leads to the bytes that were checked until this is disposed, whatever becomes of the file meanwhile. */
+  path: string;
+  /** Bytes. */
+  size: number;
+}
+
+/** The archive of the runfile that was unpacked last: a host has one driver, and an archive has some 1.5 GB. */
+export class ArchiveStore {
+  readonly #directory: string;
+  readonly #path: string;
+  readonly #manifest: string;
+  readonly #checksums = new Checksums();
+
+  constructor(directory = DIRECTORY) {
+    this.#directory = directory;
+    this.#path = join(directory, 'archive.tar');
+    this.#manifest = join(directory, 'archive.json');
+  }
+
+  /** Must be held for all that follows. */
+  lock(options: LockOptions): Promise<FileLock> {
+    return FileLock.take(join(this.#directory, 'lock'), options);
+  }
+
+  /** The archive of a runfile, checked. `none`: it isn't here; `changed`: its bytes are not what was unpacked. */
+  async open(runfile: string): Promise<Archive | 'none' | 'changed'> {
+    const manifest = await readManifest(this.#manifest, Manifest);
+    if (manifest?.runfile !== runfile) return 'none';
+    const { sha256, size } = manifest;
+    const file = await openIfThere(this.#path);
+    if (file === null) return 'none';
+    if ((await this.#checksums.of(file)) === sha256) {
+      return { path: `/proc/${process.pid}/fd/${file.fd}`, size, [Symbol.asyncDispose]: () => file.close() };
+    }
+    await file.close();
+    return 'changed';
+  }
+
+  /** Makes room, and says where the next archive is to be written. */
+  async prepare(): Promise<string> {
+    await makeStateDirectory(this.#directory);
+    await this.discard();
+    return this.#partial;
+  }
+
+  /** Takes what was written there as the archive of a runfile. */
+  async store(runfile: string): Promise<Archive> {
+    await using file = await open(this.#partial, 'r');
+    await giveToOwnerOf(this.#directory, file);
+    await rename(this.#partial, this.#path);
+    const { size } = await file.stat();
+    const manifest: z.infer<typeof Manifest> = { runfile, sha256: await this.#checksums.of(file), size };
+    await writeDurably(this.#manifest, `${JSON.stringify(manifest)}\n`);
+    const archive = await this.open(runfile);
+    if (typeof archive === 'string') throw new Error(`the archive that was just stored is ${archive}`);
+    return archive;
+  }
+
+  /** Removes what is here, whole or in part. */
+  async discard(): Promise<void> {
+    for (const path of [this.#manifest, this.#path, this.#partial]) await rm(path, { force: true });
+  }
+
+  get #partial(): string {
+    return `${this.#path}.partial`;
+  }
+}
