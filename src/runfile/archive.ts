@@ -146,7 +146,8 @@ async function readStub(runfile: string, source: string): Promise<Stub> {
     offset,
     summedFrom: startOfLine(head, FIRST_SUMMED_LINE) ?? 0,
     md5: md5 === NO_SUM ? null : md5,
-    version: value('version_string'),
+    // What follows the numbers names an edition, e.g. of vGPU.
+    version: /^\d{3}\.\d+(?:\.\d+)?/.exec(value('version_string') ?? '')?.[0] ?? null,
     architecture: value('TARGET_ARCH'),
     decompressor,
   };

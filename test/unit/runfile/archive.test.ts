@@ -32,6 +32,7 @@ describe('checkRunfile', () => {
   it('is content with the right version and architecture, and with a stub that names neither', async () => {
     await check(runfileOf(ARCHIVE));
     await check(runfileOf(ARCHIVE, { version: null, architecture: null }));
+    await check(runfileOf(ARCHIVE, { version: `${DRIVER}-grid` }));
   });
 
   it.each<[string, Buffer, RegExp]>([
