@@ -216,10 +216,10 @@ describe('between approval and application', () => {
 });
 
 describe('when a container fails', () => {
-  /** The runfile can't be delivered to it. */
-  const breakDelivery = (container: Container) =>
+  /** The driver can't be installed in it. */
+  const breakInstallation = (container: Container) =>
     two.host.setSwitches({
-      faults: [{ subcommand: 'exec', ctid: container.ctid, match: 'NVIDIA-Linux', exitCode: 255, stderr: 'broken' }],
+      faults: [{ subcommand: 'exec', ctid: container.ctid, match: '\\./nvidia-installer', exitCode: 255, stderr: 'broken' }],
     });
 
   test('the rest is not started; the same approval goes on once the cause is gone', async () => {
@@ -228,7 +228,7 @@ describe('when a container fails', () => {
     const of = (canary: string, rest: string) =>
       Object.fromEntries([[third.ctid, canary], ...others.map(({ ctid }) => [ctid, rest])]);
     const { text } = await planned(two, four);
-    await breakDelivery(third);
+    await breakInstallation(third);
     const stopped = await apply(two, text, { ...four, 'max-parallel': '1' }, 1);
     expect(statuses(stopped)).toEqual(of('failed', 'aborted'));
     for (const container of others) expect(await libraryVersions(container)).toEqual([]);
