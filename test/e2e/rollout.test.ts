@@ -219,7 +219,9 @@ describe('when a container fails', () => {
   /** The driver can't be installed in it. */
   const breakInstallation = (container: Container) =>
     two.host.setSwitches({
-      faults: [{ subcommand: 'exec', ctid: container.ctid, match: '\\./nvidia-installer', exitCode: 255, stderr: 'broken' }],
+      faults: [
+        { subcommand: 'exec', ctid: container.ctid, match: '\\./nvidia-installer', exitCode: 255, stderr: 'broken' },
+      ],
     });
 
   test('the rest is not started; the same approval goes on once the cause is gone', async () => {
