@@ -36,6 +36,9 @@ export const APT_GET = [
   'Dpkg::Options::=--force-confold',
 ];
 
+/** {@link APT_GET} with its progress told. */
+const SHOWN_APT_GET = [...APT_GET, ...STATUS_OPTIONS];
+
 /** Waits between tries while a mirror is synchronised, in seconds. */
 const MIRROR_WAITS = [5, 20, 60];
 
@@ -69,8 +72,8 @@ function keepDriversOut(word: string): string {
 const INSTALL = `
 set -eu
 update=$1 hook=$2; shift 2
-if [ "$update" = yes ]; then ${[...APT_GET, ...STATUS_OPTIONS].join(' ')} update; fi
-exec ${[...APT_GET, ...STATUS_OPTIONS].join(' ')} --no-install-recommends \
+if [ "$update" = yes ]; then ${SHOWN_APT_GET.join(' ')} update; fi
+exec ${SHOWN_APT_GET.join(' ')} --no-install-recommends \
   -o "DPkg::Pre-Install-Pkgs::=$hook" -o "DPkg::Tools::Options::${'$'}{hook%% *}::Version=2" install "$@"
 `;
 
@@ -115,7 +118,7 @@ export async function installPackages(
 /** Removes packages with their configuration. @throws ActionError APT_… */
 export async function removePackages(context: ApplyContext, packages: readonly string[]): Promise<void> {
   const purpose = `remove ${packages.join(', ')}`;
-  const result = await aptGet(context, [...APT_GET, ...STATUS_OPTIONS, 'purge', ...packages], purpose);
+  const result = await aptGet(context, [...SHOWN_APT_GET, 'purge', ...packages], purpose);
   if (result.exitCode !== 0) throw aptFailure(context.ctid, purpose, result);
 }
 

@@ -1,13 +1,11 @@
 import { ActionError } from '../errors.ts';
 import type { DirectorySpace, GuestFacts, RunfileFacts } from '../facts/facts.ts';
 import type { PackageSize } from '../repository/package-index.ts';
+import { UNPACKED_FACTOR } from '../runfile/archive.ts';
 import { bytesText } from '../system/text.ts';
 
 /** A runfile's size where the server doesn't tell: the largest published so far is about this. */
 const ASSUMED_RUNFILE = 450 * 1024 * 1024;
-
-/** Unpacked, a runfile of 398 MB is 1.5 GB; installed it is not more (docs/facts.md, A8). */
-const UNPACKED_FACTOR = 4;
 
 /** Directories to work in, best first. Never /tmp: on Debian 13 it lies in memory (docs/facts.md, A8). */
 const WORKING_DIRECTORIES = ['/var/tmp', '/root', '/opt'];

@@ -43,8 +43,10 @@ interface Stub {
   decompressor: (typeof DECOMPRESSORS)[number];
 }
 
-/** How many times its size a runfile's archive may have (docs/facts.md, A8). */
-const UNPACKED_FACTOR = 4;
+/**
+ * How many times its size a runfile may have unpacked: one of 398 MB is 1.5 GB; installed it is not more (docs/facts.md, A8).
+ */
+export const UNPACKED_FACTOR = 4;
 
 /**
  * Looks whether a file is the runfile that is wanted, as far as its stub says.

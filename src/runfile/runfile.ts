@@ -102,15 +102,16 @@ export async function obtainArchive(
   // Two, because other hosts may share the cache, and must share its lock.
   await using _archives = await archives.lock(lockOptions(world, version, secondsLeft()));
   await using _cache = await cache.lock(version, architecture, lockOptions(world, version, secondsLeft()));
-  const sha256 = wanted.sha256 ?? (await wantedInCache(cache, wanted, architecture))?.sha256;
-  const archive = sha256 === undefined ? 'none' : await archives.open(sha256);
+  const cached = await cache.find(version, architecture);
+  const sha256 = wanted.sha256 ?? (cached !== null && isWanted(cached, wanted) ? cached.sha256 : null);
+  const archive = sha256 === null ? 'none' : await archives.open(sha256);
   if (typeof archive !== 'string') {
     log.info(`Driver ${version} is unpacked on this host already (${bytesText(archive.size)}, checksum right).`);
     return archive;
   }
   if (archive === 'changed') log.info(`What was unpacked of driver ${version} has changed: it is made anew.`);
   const runfile =
-    (await checkedFromCache(log, cache, wanted, architecture)) ??
+    (await checkedFromCache(log, cache, cached, wanted, architecture)) ??
     (await download(world, cache, wanted, architecture, secondsLeft));
   return await unpack(world, cache, archives, runfile, architecture, secondsLeft);
 }
@@ -134,34 +135,28 @@ function lockOptions(
   };
 }
 
-/** The cached runfile, if it says that it is the wanted one. Its bytes aren't looked at. */
-async function wantedInCache(
-  cache: RunfileCache,
-  { version, url, sha256 }: WantedRunfile,
-  architecture: Architecture,
-): Promise<CachedRunfile | null> {
-  const cached = await cache.find(version, architecture);
+/** Whether a cached runfile says that it is the wanted one. Its bytes aren't looked at. */
+function isWanted(cached: CachedRunfile, { url, sha256 }: WantedRunfile): boolean {
   // Without a published checksum only a copy from the same address is what was asked for.
-  const same = sha256 === null ? cached?.url === shownUrl(url) : cached?.sha256 === sha256;
-  return same ? cached : null;
+  return sha256 === null ? cached.url === shownUrl(url) : cached.sha256 === sha256;
 }
 
+/** The cached runfile, if it is the wanted one and its bytes are right; else it is thrown away. */
 async function checkedFromCache(
   log: Log,
   cache: RunfileCache,
+  cached: CachedRunfile | null,
   wanted: WantedRunfile,
   architecture: Architecture,
 ): Promise<CachedRunfile | null> {
+  if (cached === null) return null;
   const { version } = wanted;
-  const cached = await wantedInCache(cache, wanted, architecture);
-  if (cached !== null && (await cache.sha256(cached)) === cached.sha256) {
+  if (isWanted(cached, wanted) && (await cache.sha256(cached)) === cached.sha256) {
     log.info(`The runfile of ${version} comes from the cache (${bytesText(cached.size)}, checksum right).`);
     return cached;
   }
-  if ((await cache.find(version, architecture)) !== null) {
-    log.info(`The cached runfile of ${version} doesn't have the wanted checksum: it is thrown away.`);
-    await cache.remove(version, architecture);
-  }
+  log.info(`The cached runfile of ${version} doesn't have the wanted checksum: it is thrown away.`);
+  await cache.remove(version, architecture);
   return null;
 }
 
