@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { basename } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { ActionError, type FailureCode } from '../errors.ts';
-import type { CommandOptions, RunCommand, Stream } from '../system/command.ts';
+import type { CommandOptions, InputFile, RunCommand, Stream } from '../system/command.ts';
 import { LastLines } from '../system/lines.ts';
 import { durationText, lastLines } from '../system/text.ts';
 import { END_PROCESSES, MARK } from './end-processes.ts';
@@ -47,8 +47,8 @@ export interface GuestOptions {
   purpose: string;
   /** The command is ended in the container after this many seconds. */
   timeoutSeconds: number;
-  /** A file of the host that the command reads as its standard input; else it reads end of file. */
-  stdinFile?: string;
+  /** A file of the host that is copied into the command's standard input; else it reads end of file. */
+  stdin?: InputFile;
   /** Called with each line that the command prints, up to a number no real one reaches. Untrusted text. */
   onLine?: (line: string, stream: Stream) => void;
   /** For clean-up: it runs even when the run was cancelled, and isn't ended by that. */
@@ -206,7 +206,7 @@ export class Pct {
         onLine(line, stream);
       },
     };
-    if (options.stdinFile !== undefined) hostOptions.stdinFile = options.stdinFile;
+    if (options.stdin !== undefined) hostOptions.stdin = options.stdin;
     const result = await this.#run(
       [
         '/usr/sbin/pct',
