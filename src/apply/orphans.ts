@@ -1,5 +1,5 @@
-import { MARK } from '../proxmox/end-processes.ts';
 import type { HostFiles } from '../system/files.ts';
+import { MARK } from '../system/guest-environment.ts';
 
 /** Calls of pct that change a container and aren't ended with the run that made them. */
 const MANAGING = ['snapshot', 'rollback', 'delsnapshot', 'start', 'unlock', 'set', 'shutdown'];

@@ -3,18 +3,10 @@ import { basename } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { ActionError, type FailureCode } from '../errors.ts';
 import type { CommandOptions, InputFile, RunCommand, Stream } from '../system/command.ts';
+import { GUEST_ENVIRONMENT, MARK } from '../system/guest-environment.ts';
 import { LastLines } from '../system/lines.ts';
 import { durationText, lastLines } from '../system/text.ts';
-import { END_PROCESSES, MARK } from './end-processes.ts';
-
-/** What every command in a container gets, and nothing else: neither the host's nor the runner's environment. */
-const ENVIRONMENT = [
-  'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-  'HOME=/root',
-  'LC_ALL=C.UTF-8',
-  'TERM=dumb',
-  'DEBIAN_FRONTEND=noninteractive',
-];
+import { END_PROCESSES } from './end-processes.ts';
 
 /**
  * Runs inside the container around every command: says that it began and how it ended, because the exit codes of pct,
@@ -215,7 +207,7 @@ export class Pct {
         '--',
         'env',
         '-i',
-        ...ENVIRONMENT,
+        ...GUEST_ENVIRONMENT,
         `${MARK}=${word}`,
         '/bin/sh',
         '-c',
@@ -294,7 +286,7 @@ function neverBegan(ctid: number, exitCode: number, stderr: string, limit: numbe
     return new ActionError(
       'HOST_NOT_ROOT',
       `sudo refused to run pct exec ${ctid}.`,
-      'What the user of the runner needs stands in docs/sudoers of this action.',
+      'The rules in /etc/sudoers.d/proxmox-lxc-nvidia may name the containers that can be worked on: see docs/sudoers of this action.',
       lastLines(stderr, 5),
     );
   }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { orphansOf } from '../../../src/apply/orphans.ts';
-import { MARK } from '../../../src/proxmox/end-processes.ts';
 import type { HostFiles } from '../../../src/system/files.ts';
+import { MARK } from '../../../src/system/guest-environment.ts';
 import { hostFilesOf } from '../helpers/host-files.ts';
 
 /** A host on which the given commands run, by process id. */
