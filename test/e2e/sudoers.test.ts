@@ -143,7 +143,7 @@ test('a container that the rules leave out fails alone', async () => {
     await install(sudoersFor({ user: 'runner', kind: 'fence', ctids: [named.ctid] }));
     const containers = `${left.ctid},${named.ctid}`;
     const result = await scenario.run({ ...inputs, containers }, { user: 'runner', exitCode: 1 });
-    expect(JSON.parse(result.outputs['containers'] ?? '')).toMatchObject({
+    expect(JSON.parse(result.outputs['containers'] ?? ''), result.stdout).toMatchObject({
       [left.ctid]: { status: 'failed' },
       [named.ctid]: { status: 'planned' },
     });
