@@ -9,7 +9,7 @@ import { observeHealth } from './facts/health.ts';
 import { observeHost } from './facts/host.ts';
 import { checkRights } from './facts/rights.ts';
 import { Upstream } from './facts/upstream.ts';
-import { type Approval, checkApproval, compareWithApproval } from './plan/approval.ts';
+import { type Approval, checkApproval, compareWithApproval, doneUnder } from './plan/approval.ts';
 import { type Plan, parsePlan } from './plan/file.ts';
 import { containerDigest, type Identified, planDigest } from './plan/identity.ts';
 import { checkHost } from './plan/refusals.ts';
@@ -156,8 +156,9 @@ function gate(approval: Approval, plan: Plan | null, applied: AppliedPlan, { log
       'See the failures of the containers, or make a new plan and have that approved.',
     );
   }
-  compareWithApproval(approval, plan, applied.parts);
-  const parts = [...applied.parts.values()];
+  const done = doneUnder(approval, applied.parts);
+  compareWithApproval(approval, plan, done);
+  const parts = [...done.values()];
   const [first] = parts;
   if (first !== undefined && plan.containers.every(({ actions }) => actions.length === 0)) {
     log.info(`The approved plan was applied already, by ${first.run} at ${first.at}: nothing to do.`);
