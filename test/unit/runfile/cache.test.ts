@@ -8,6 +8,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -149,8 +150,8 @@ describe('RunfileCache', () => {
   it.each<[string, (path: string) => void]>([
     ['a link', (path) => symlinkSync('/etc/hostname', path)],
     ['a directory', (path) => mkdirSync(path)],
-    ['a pipe, which nobody writes into', (path) => void execFileSync('mkfifo', [path])],
-    ['larger than any runfile', (path) => void execFileSync('truncate', ['-s', '3G', path])],
+    ['a pipe, which nobody writes into', (path) => void execFileSync('/usr/bin/mkfifo', [path])],
+    ['larger than any runfile', (path) => writeFileSync(path, '') ?? truncateSync(path, 3 * 1024 ** 3)],
   ])('copies nothing that is %s', async (_what, plant) => {
     const path = await store('580.142');
     rmSync(path);
