@@ -18,6 +18,7 @@ import { Pct } from './proxmox/pct.ts';
 import type { ContainerStatus, RunResult } from './report/result.ts';
 import { ArchiveStore } from './runfile/archive-store.ts';
 import { RunfileCache } from './runfile/cache.ts';
+import { KnownRunfiles } from './runfile/known-runfiles.ts';
 import { ContainerLogs } from './system/container-log.ts';
 import { sideBySide } from './system/side-by-side.ts';
 import { hostFindings } from './verify/findings.ts';
@@ -233,13 +234,16 @@ function containerRuns(
   logs: ContainerLogs,
 ): ContainerRun[] {
   const pct = new Pct(world.runAsRoot, world.cancelled);
-  const cache = new RunfileCache(world.temporary);
-  const archives = new ArchiveStore();
-  const upstream = new Upstream(world.http, world.run, cache, world.temporary);
+  const runfiles = {
+    cache: new RunfileCache(world.temporary),
+    known: new KnownRunfiles(),
+    archives: new ArchiveStore(),
+  };
+  const upstream = new Upstream(world, runfiles, world.temporary);
   return containers.map(({ ctid, known }) => {
     const wish = { ctid, gpus: desired.gpus[String(ctid)] ?? null };
     const own = { ...world, log: logs.forContainer() };
-    return new ContainerRun({ known, wish, desired, host, driver, world: own, pct, cache, archives, upstream });
+    return new ContainerRun({ known, wish, desired, host, driver, world: own, pct, runfiles, upstream });
   });
 }
 
