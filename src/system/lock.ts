@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { constants, existsSync, readFileSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import * as z from 'zod/mini';
 import { makeStateDirectory } from './state.ts';
 import { StateFile } from './state-file.ts';
@@ -130,7 +131,13 @@ async function noteOwner(note: string, owner: Owner): Promise<void> {
 
 /** Who has it, if the one who is noted still runs: a note stays when a run is killed, and another user's can't be read. */
 async function holderOf(note: string): Promise<string> {
-  const owner = await new StateFile(note, Owner).read().catch(() => null);
-  if (owner === null || owner.bootId !== bootId() || !existsSync(`/proc/${owner.pid}`)) return 'another process';
-  return `${owner.run} (process ${owner.pid}, since ${owner.since})`;
+  // Who has just taken it needs a moment to say so.
+  for (let attempt = 0; attempt < 5; attempt++) {
+    const owner = await new StateFile(note, Owner).read().catch(() => null);
+    if (owner !== null && owner.bootId === bootId() && existsSync(`/proc/${owner.pid}`)) {
+      return `${owner.run} (process ${owner.pid}, since ${owner.since})`;
+    }
+    await setTimeout(50);
+  }
+  return 'another process';
 }
