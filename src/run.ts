@@ -231,7 +231,7 @@ function containerRuns(
   driver: DriverVersion,
   logs: ContainerLogs,
 ): ContainerRun[] {
-  const pct = new Pct(world.runAsRoot, world.cancelled);
+  const pct = new Pct(world.runAsRoot, world.cancelled, Math.min(desired.maxParallel, containers.length));
   const cache = new RunfileCache(world.temporary);
   const archives = new ArchiveStore();
   const upstream = new Upstream(world.http, world.run, cache, world.temporary);

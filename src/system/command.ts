@@ -1,8 +1,6 @@
 import { exec } from '@actions/exec';
-import { LineSplitter } from './lines.ts';
-
-/** Output kept of one stream of a command; what comes after is read and dropped. */
-const KEPT_BYTES = 8 * 1024 * 1024;
+import { CONTAINER_LIMITS } from './limits.ts';
+import { FirstBytes, LineSplitter } from './lines.ts';
 
 /** What a command on the host gets. Nothing of the runner's environment: it holds tokens (docs/facts.md, P3). */
 const ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' };
@@ -20,7 +18,9 @@ export interface CommandOptions {
   timeoutSeconds: number;
   /** Standard input; without it the command reads end of file at once. */
   stdinFile?: string;
-  /** Called with each line as it comes, without its end. */
+  /** Bytes kept of each stream; what comes after is read and dropped. Without it, as many as the table of limits says. */
+  kept?: Readonly<Record<Stream, number>>;
+  /** Called with each line as it comes, without its end, cut to the longest that the table of limits allows. */
   onLine?: (line: string, stream: Stream) => void;
 }
 
@@ -60,15 +60,17 @@ async function runThrough(
   argv: readonly string[],
   options: CommandOptions,
 ): Promise<CommandResult> {
-  const kept: Record<Stream, Buffer[]> = { stdout: [], stderr: [] };
-  const size: Record<Stream, number> = { stdout: 0, stderr: 0 };
+  const { outputBytes } = CONTAINER_LIMITS;
+  const kept: Record<Stream, FirstBytes> = {
+    stdout: new FirstBytes(options.kept?.stdout ?? outputBytes),
+    stderr: new FirstBytes(options.kept?.stderr ?? outputBytes),
+  };
   const lines: Record<Stream, LineSplitter> = {
     stdout: new LineSplitter((line) => options.onLine?.(line, 'stdout')),
     stderr: new LineSplitter((line) => options.onLine?.(line, 'stderr')),
   };
   const listener = (stream: Stream) => (data: Buffer) => {
-    if (size[stream] < KEPT_BYTES) kept[stream].push(Buffer.from(data));
-    size[stream] += data.length;
+    kept[stream].add(data);
     lines[stream].write(data);
     makeOneBlankLine(data);
   };
@@ -88,11 +90,7 @@ async function runThrough(
   );
   lines.stdout.end();
   lines.stderr.end();
-  return {
-    exitCode,
-    stdout: Buffer.concat(kept.stdout).toString('utf8'),
-    stderr: Buffer.concat(kept.stderr).toString('utf8'),
-  };
+  return { exitCode, stdout: kept.stdout.text(), stderr: kept.stderr.text() };
 }
 
 /**

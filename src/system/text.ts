@@ -1,8 +1,10 @@
+import { CONTAINER_LIMITS } from './limits.ts';
+
 /** How programs say that a disk is full: ENOSPC, and EDQUOT where a file system has a quota (ZFS). */
 export const NO_SPACE = /No space left on device|Disk quota exceeded/;
 
-/** Longest line of foreign text that is kept, in UTF-16 units. */
-const LINE_LIMIT = 2000;
+/** Longest line of foreign text that is shown, in UTF-16 units. */
+const { lineLength: LINE_LIMIT } = CONTAINER_LIMITS;
 
 /** Control sequences of terminals (ECMA-48): colours and cursor, titles and links. Each ends at the next ESC at the latest. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what these are.
