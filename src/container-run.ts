@@ -41,6 +41,8 @@ interface Setting {
   driver: DriverVersion;
   world: World;
   pct: Pct;
+  /** What its inside may answer at most when it is observed. */
+  probeBytes: number;
   cache: RunfileCache;
   archives: ArchiveStore;
   upstream: Upstream;
@@ -314,9 +316,9 @@ export class ContainerRun {
   }
 
   #observeGuest(): Promise<GuestFacts> {
-    const { desired, host, pct, wish } = this.#setting;
+    const { desired, host, pct, wish, probeBytes } = this.#setting;
     const toolkit = desired.verify === 'cuda' ? toolkitPath(desired) : null;
-    return observeGuest(pct, wish.ctid, host.architecture, toolkit);
+    return observeGuest(pct, wish.ctid, host.architecture, toolkit, probeBytes);
   }
 
   /**

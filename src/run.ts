@@ -19,6 +19,7 @@ import type { ContainerStatus, RunResult } from './report/result.ts';
 import { ArchiveStore } from './runfile/archive-store.ts';
 import { RunfileCache } from './runfile/cache.ts';
 import { ContainerLogs } from './system/container-log.ts';
+import { CONTAINER_LIMITS, share } from './system/limits.ts';
 import { sideBySide } from './system/side-by-side.ts';
 import { hostFindings } from './verify/findings.ts';
 import { cudaText } from './version/cuda.ts';
@@ -232,13 +233,26 @@ function containerRuns(
   logs: ContainerLogs,
 ): ContainerRun[] {
   const pct = new Pct(world.runAsRoot, world.cancelled, Math.min(desired.maxParallel, containers.length));
+  const probeBytes = share(CONTAINER_LIMITS.probeBytes, CONTAINER_LIMITS.allProbeBytes, containers.length);
   const cache = new RunfileCache(world.temporary);
   const archives = new ArchiveStore();
   const upstream = new Upstream(world.http, world.run, cache, world.temporary);
   return containers.map(({ ctid, known }) => {
     const wish = { ctid, gpus: desired.gpus[String(ctid)] ?? null };
     const own = { ...world, log: logs.forContainer() };
-    return new ContainerRun({ known, wish, desired, host, driver, world: own, pct, cache, archives, upstream });
+    return new ContainerRun({
+      known,
+      wish,
+      desired,
+      host,
+      driver,
+      world: own,
+      pct,
+      probeBytes,
+      cache,
+      archives,
+      upstream,
+    });
   });
 }
 
