@@ -280,6 +280,7 @@ export class ContainerRun {
 
   result(): ContainerResult {
     const smi = this.#after?.nvidiaSmi;
+    const toolkit = this.#after === null ? undefined : wantedToolkit(this.#setting.desired, this.#after);
     return {
       ctid: this.#setting.wish.ctid,
       hostname: this.#container?.hostname ?? null,
@@ -294,7 +295,7 @@ export class ContainerRun {
       findings: this.#findings,
       gpus: smi?.query?.exitCode === 0 ? parseSmiQuery(smi.query.output) : [],
       nvidiaSmi: smi?.table?.output ?? '',
-      nvcc: this.#after === null ? '' : (wantedToolkit(this.#setting.desired, this.#after)?.nvcc.output ?? ''),
+      nvcc: toolkit?.nvcc.output ?? '',
       failure: this.#failure,
       seconds: this.#seconds,
     };

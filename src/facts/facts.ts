@@ -130,6 +130,9 @@ export const InstalledToolkit = z.object({
 });
 export type InstalledToolkit = z.infer<typeof InstalledToolkit>;
 
+/** Debian Policy, 11.1: a short name such as `amd64`. */
+export const DpkgArchitecture = z.string().check(z.regex(/^[a-z0-9][a-z0-9-]{0,31}$/));
+
 export const GuestLibrary = z.object({ path: word, version: driverVersion });
 
 export const GuestLink = z.object({ soname: word, target: z.nullable(word), version: z.nullable(driverVersion) });
@@ -146,7 +149,7 @@ export const GuestFacts = z.object({
     name: word,
   }),
   /** `dpkg --print-architecture`, or null without dpkg. */
-  dpkgArchitecture: z.nullable(word),
+  dpkgArchitecture: z.nullable(DpkgArchitecture),
   /** Free space by directory. */
   space: z.array(DirectorySpace).check(z.maxLength(few)),
   /** Files `libcuda.so.*` and `libnvidia-*.so.*` that carry a driver version in their names. */

@@ -10,6 +10,7 @@ import { CUDA_QUERY_PROGRAMS } from './cuda-query-programs.ts';
 import {
   CommandFact,
   DirectorySpace,
+  DpkgArchitecture,
   GuestDeviceNode,
   type GuestFacts,
   GuestFile,
@@ -121,7 +122,7 @@ export function parseProbe(probed: string): GuestFacts | null {
       version: word(release.get('VERSION_ID')) ?? '',
       name: word(release.get('PRETTY_NAME')) ?? id,
     },
-    dpkgArchitecture: word(first('dpkg-architecture')?.[0]) ?? null,
+    dpkgArchitecture: fitting(DpkgArchitecture, [first('dpkg-architecture')?.[0]])[0] ?? null,
     dpkgAudit: decoded(first('dpkg-audit')?.[0]).trim().slice(0, CONTAINER_LIMITS.commandOutput),
     space: fitting(
       DirectorySpace,

@@ -62,13 +62,19 @@ export const NETWORK_LIMITS = {
 
 /** What a report hands on. */
 export const REPORT_LIMITS = {
-  /** UTF-16 units of the outputs that hold text from containers. All outputs of a job may have 1 MiB, two bytes for each. */
+  /**
+   * UTF-16 units of each output that holds text from containers: 400 Ki together. All outputs of a job may have 1 MiB, in
+   * which GitHub counts two bytes for each unit (docs.github.com, "jobs.<job_id>.outputs").
+   */
   gpus: 96 * KiB,
   nvidiaSmi: 96 * KiB,
   nvcc: 48 * KiB,
   containers: 160 * KiB,
-  /** Of one container's share in each of them. */
+  /** Of what one command of one container printed, in an output. */
   oneContainer: 32 * KiB,
+  /** Of one sentence, and of the lines below it, of a failure. */
+  sentence: 4 * KiB,
+  details: 64 * KiB,
 } as const;
 
 /** What one of several may take: its own limit, or its share of one that holds for all of them together. */

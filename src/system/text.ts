@@ -76,9 +76,27 @@ export function percentDecoded(text: string): string {
 
 /** Foreign or own text as one line of a log that is no workflow command, whatever it holds, unless it begins so itself. */
 export function oneLine(text: string): string {
-  return printable(text)
-    .replace(/\s*\n\s*/g, ' ')
-    .replaceAll('##[', '## [');
+  return joinedLines(printable(text)).replaceAll('##[', '## [');
+}
+
+/** All lines in one, a blank between them instead of what blanks and line feeds there are. */
+export function joinedLines(text: string): string {
+  const [first = '', ...rest] = text.split('\n');
+  if (rest.length === 0) return first;
+  return [first.trimEnd(), ...rest.map((line) => line.trim()).filter((line) => line !== '')].join(' ');
+}
+
+/** A text without the given character at its end, however often it stands there. */
+export function withoutEnding(text: string, character: string): string {
+  let end = text.length;
+  while (end > 0 && text[end - 1] === character) end--;
+  return text.slice(0, end);
+}
+
+/** Names for a sentence, the first of them where there are many: `a, b and 254 more`. */
+export function namesText(names: readonly string[], most = 16): string {
+  const left = names.length - most;
+  return `${names.slice(0, most).join(', ')}${left > 0 ? ` and ${left} more` : ''}`;
 }
 
 /** Bytes for people: `398016015` → `379.6 MiB`. */
