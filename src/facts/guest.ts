@@ -32,7 +32,6 @@ const RECORDS = {
   'dpkg-architecture': 1,
   'dpkg-audit': 1,
   space: few,
-  mounts: 1,
   library: files,
   link: few,
   package: files,
@@ -49,6 +48,9 @@ const RECORDS = {
   end: 1,
 } as const;
 type RecordName = keyof typeof RECORDS;
+
+/** What a record counts for at least in the length of an answer: as a fact it takes more than its letters. */
+const RECORD_BYTES = 64;
 
 /** More fields than any record has. */
 const MOST_FIELDS = 8;
@@ -114,7 +116,6 @@ export function parseProbe(probed: string): GuestFacts | null {
   const first = (name: RecordName) => all(name)[0];
 
   const release = parseOsRelease(decoded(first('os-release')?.[1]));
-  const mounts = parseMounts(decoded(first('mounts')?.[0]));
   const id = word(release.get('ID')) ?? 'unknown';
   const facts: GuestFacts = {
     distribution: {
@@ -126,12 +127,12 @@ export function parseProbe(probed: string): GuestFacts | null {
     dpkgAudit: decoded(first('dpkg-audit')?.[0]).trim().slice(0, CONTAINER_LIMITS.commandOutput),
     space: fitting(
       DirectorySpace,
-      all('space').map(([path, free = '', fileSystem, mountPoint = '']) => ({
+      all('space').map(([path, free = '', fileSystem, mountPoint, options = '']) => ({
         path,
         freeBytes: wholeNumber(free, 10) * 1024,
         fileSystem,
         mountPoint,
-        executable: !(mounts.get(mountPoint) ?? []).includes('noexec'),
+        executable: !options.split(',').includes('noexec'),
       })),
     ),
     ...userSpaceOf(records),
@@ -181,8 +182,8 @@ export function parseProbe(probed: string): GuestFacts | null {
 
 /** What a probe's answer has too much of, in words; null: nothing. */
 function excessOf(probed: string, limit: number): string | null {
-  if (Buffer.byteLength(probed) > limit) return `more than ${bytesText(limit)}`;
-  const { excess } = recordsIn(probed);
+  const { excess, count } = recordsIn(probed);
+  if (Math.max(Buffer.byteLength(probed), count * RECORD_BYTES) > limit) return `more than ${bytesText(limit)}`;
   return excess === null ? null : `more than ${RECORDS[excess]} records "${excess}"`;
 }
 
@@ -213,8 +214,9 @@ function userSpaceOf(records: Records): UserSpace {
 type Records = Map<RecordName, string[][]>;
 
 /** Reads line by line: a container can send a million empty ones. @returns what there is more of than allowed, if anything */
-function recordsIn(text: string): { records: Records; excess: RecordName | null } {
+function recordsIn(text: string): { records: Records; count: number; excess: RecordName | null } {
   const records: Records = new Map();
+  let count = 0;
   let excess: RecordName | null = null;
   for (let start = 0, end = 0; start < text.length; start = end + 1) {
     end = text.indexOf('\n', start);
@@ -222,12 +224,13 @@ function recordsIn(text: string): { records: Records; excess: RecordName | null 
     if (end === start) continue;
     const [name = '', ...fields] = text.slice(start, end).split('\t', MOST_FIELDS);
     if (!isRecordName(name)) continue;
+    count++;
     const same = records.get(name) ?? [];
     if (same.length === 0) records.set(name, same);
     if (same.length < RECORDS[name]) same.push(fields);
     else excess ??= name;
   }
-  return { records, excess };
+  return { records, count, excess };
 }
 
 function isRecordName(name: string): name is RecordName {
@@ -278,16 +281,6 @@ function parseOsRelease(text: string): Map<string, string> {
     text.split('\n').flatMap((line) => {
       const match = /^([A-Z_]+)=(?:"([^"]*)"|'([^']*)'|(.*))$/.exec(line.trim());
       return match?.[1] === undefined ? [] : [[match[1], match[2] ?? match[3] ?? match[4] ?? ''] as const];
-    }),
-  );
-}
-
-/** /proc/self/mounts: mount point → options; of mounts over each other the last counts. */
-function parseMounts(text: string): Map<string, string[]> {
-  return new Map(
-    text.split('\n').flatMap((line) => {
-      const [, mountPoint, , options] = line.split(' ');
-      return mountPoint === undefined || options === undefined ? [] : [[mountPoint, options.split(',')] as const];
     }),
   );
 }

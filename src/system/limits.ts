@@ -18,7 +18,7 @@ export const CONTAINER_LIMITS = {
   /** Bytes of one command's standard output that are kept, and of its lines that are handed on. */
   outputBytes: 2 * MiB,
   /** The same of all containers that are worked on at one time, together. */
-  allOutputBytes: 48 * MiB,
+  allOutputBytes: 32 * MiB,
   /** UTF-16 units of what a command prints to standard error: the end is kept, which says what went wrong. */
   errorLength: 256 * KiB,
   /** UTF-16 units of log lines that wait until it is their container's turn, of all containers together. */
@@ -26,7 +26,7 @@ export const CONTAINER_LIMITS = {
   /** Bytes of the probe's whole answer: real ones have 30 KB. */
   probeBytes: 1 * MiB,
   /** The same of all containers of a run, together: it is kept until the report is made. */
-  allProbeBytes: 32 * MiB,
+  allProbeBytes: 16 * MiB,
   /** UTF-16 units of what one command inside printed, e.g. nvidia-smi; the probe itself cuts at as many bytes. */
   commandOutput: 64 * KiB,
   /** UTF-16 units of a path, a name or a version. */

@@ -90,7 +90,7 @@ const READERS: Record<string, (text: string) => unknown> = {
   parseProbe,
   'parseProbe: nothing else': (text) => parseProbe(`${text}\nend\n`),
   'parseProbe: os-release': probe((content) => `os-release\t/etc/os-release\t${content}`),
-  'parseProbe: mounts': probe((content) => `space\t/\t1\text4\t/\nmounts\t${content}`),
+  'parseProbe: options of a mount': (text) => parseProbe(`space\t/\t1\text4\t/\t${text}\nend\n`),
   'parseProbe: apt-source': probe((content) => `apt-source\t/etc/apt/sources.list\t${content}`),
   'parseProbe: toolkit': (text) => parseProbe(`toolkit\t/usr/local/cuda-${text}\t0\t\nend\n`),
   'parseProbe: library': (text) => parseProbe(`library\t/usr/lib/${text}\nend\n`),

@@ -283,7 +283,7 @@ describe('a command that prints without end', () => {
   it('is kept in its first bytes, and of its errors nothing but what is told and their end', async () => {
     const host = new FakeHost(() => ({}));
     await new Pct(host.run, new AbortController().signal, 64).exec(901, ['yes'], OPTIONS);
-    expect(host.raw[0]?.options.kept).toEqual({ stdout: (48 * 1024 ** 2) / 64, stderr: 0 });
+    expect(host.raw[0]?.options.kept).toEqual({ stdout: (32 * 1024 ** 2) / 64, stderr: 0 });
   });
 
   it('is remembered by the end of its errors', async () => {
