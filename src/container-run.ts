@@ -48,13 +48,20 @@ interface Setting {
   upstream: Upstream;
 }
 
+/** What is compared with afterwards: the rest of what was observed isn't kept as long. */
+type Installed = Pick<GuestFacts, 'packages' | 'libraries' | 'links' | 'toolkits'>;
+
+function installedIn({ packages, libraries, links, toolkits }: GuestFacts): Installed {
+  return { packages, libraries, links, toolkits };
+}
+
 /** One container on its way through the flow. The first failure ends it; what was found until then is kept. */
 export class ContainerRun {
   readonly #setting: Setting;
   readonly #actions: ActionRecord[] = [];
   #container: ContainerFacts | null = null;
   /** The inside before anything was done, and after it. */
-  #before: GuestFacts | null = null;
+  #before: Installed | null = null;
   #after: GuestFacts | null = null;
   #plan: ContainerPlan | null = null;
   #applied = false;
@@ -118,14 +125,15 @@ export class ContainerRun {
     return this.#step(async ({ known, wish: { ctid }, world }) => {
       if (known !== null) {
         this.#container = known;
-        this.#before = this.#after = known.guest;
+        this.#after = known.guest;
+        this.#before = known.guest && installedIn(known.guest);
         return;
       }
       const container = await observeContainer(world.files, ctid);
       const open = container.running && container.lock === null && !container.template;
-      this.#before = open ? await this.#observeGuest() : null;
-      this.#after = this.#before;
-      this.#container = { ...container, guest: this.#before };
+      this.#after = open ? await this.#observeGuest() : null;
+      this.#before = this.#after && installedIn(this.#after);
+      this.#container = { ...container, guest: this.#after };
     });
   }
 
@@ -204,7 +212,7 @@ export class ContainerRun {
 
   /** A container that was rolled back must be what it was. */
   #compareWithBefore({ wish, world }: Setting): void {
-    const software = (guest: GuestFacts | null) => [guest?.packages, guest?.libraries, guest?.links];
+    const software = (guest: Installed | null) => [guest?.packages, guest?.libraries, guest?.links];
     if (isDeepStrictEqual(software(this.#before), software(this.#after))) return;
     world.log.warning(
       `Container ${wish.ctid} was rolled back, but its packages or user space are not what they were.`,
@@ -391,7 +399,7 @@ function toolkitPath({ cuda }: Desired): string | null {
   return cuda.kind === 'none' ? null : `/usr/local/cuda-${cudaText(cuda.version)}`;
 }
 
-function software(guest: GuestFacts | null): Software | null {
+function software(guest: Installed | null): Software | null {
   if (guest === null) return null;
   return { driver: userSpaceText(guest), toolkits: guest.toolkits.map(({ version }) => version) };
 }
