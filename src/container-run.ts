@@ -40,8 +40,17 @@ interface Setting {
   driver: DriverVersion;
   world: World;
   pct: Pct;
+  /** What its inside may answer at most when it is observed. */
+  probeBytes: number;
   runfiles: RunfileStores & { archives: ArchiveStore };
   upstream: Upstream;
+}
+
+/** What is compared with afterwards: the rest of what was observed isn't kept as long. */
+type Installed = Pick<GuestFacts, 'packages' | 'libraries' | 'links' | 'toolkits'>;
+
+function installedIn({ packages, libraries, links, toolkits }: GuestFacts): Installed {
+  return { packages, libraries, links, toolkits };
 }
 
 /** One container on its way through the flow. The first failure ends it; what was found until then is kept. */
@@ -50,7 +59,7 @@ export class ContainerRun {
   readonly #actions: ActionRecord[] = [];
   #container: ContainerFacts | null = null;
   /** The inside before anything was done, and after it. */
-  #before: GuestFacts | null = null;
+  #before: Installed | null = null;
   #after: GuestFacts | null = null;
   #plan: ContainerPlan | null = null;
   #applied = false;
@@ -116,14 +125,15 @@ export class ContainerRun {
     return this.#step(async ({ known, wish: { ctid }, world }) => {
       if (known !== null) {
         this.#container = known;
-        this.#before = this.#after = known.guest;
+        this.#after = known.guest;
+        this.#before = known.guest && installedIn(known.guest);
         return;
       }
       const container = await observeContainer(world.files, ctid);
       const open = container.running && container.lock === null && !container.template;
-      this.#before = open ? await this.#observeGuest() : null;
-      this.#after = this.#before;
-      this.#container = { ...container, guest: this.#before };
+      this.#after = open ? await this.#observeGuest() : null;
+      this.#before = this.#after && installedIn(this.#after);
+      this.#container = { ...container, guest: this.#after };
     });
   }
 
@@ -202,7 +212,7 @@ export class ContainerRun {
 
   /** A container that was rolled back must be what it was. */
   #compareWithBefore({ wish, world }: Setting): void {
-    const software = (guest: GuestFacts | null) => [guest?.packages, guest?.libraries, guest?.links];
+    const software = (guest: Installed | null) => [guest?.packages, guest?.libraries, guest?.links];
     if (isDeepStrictEqual(software(this.#before), software(this.#after))) return;
     world.log.warning(
       `Container ${wish.ctid} was rolled back, but its packages or user space are not what they were.`,
@@ -278,6 +288,7 @@ export class ContainerRun {
 
   result(): ContainerResult {
     const smi = this.#after?.nvidiaSmi;
+    const toolkit = this.#after === null ? undefined : wantedToolkit(this.#setting.desired, this.#after);
     return {
       ctid: this.#setting.wish.ctid,
       hostname: this.#container?.hostname ?? null,
@@ -292,7 +303,7 @@ export class ContainerRun {
       findings: this.#findings,
       gpus: smi?.query?.exitCode === 0 ? parseSmiQuery(smi.query.output) : [],
       nvidiaSmi: smi?.table?.output ?? '',
-      nvcc: this.#after === null ? '' : (wantedToolkit(this.#setting.desired, this.#after)?.nvcc.output ?? ''),
+      nvcc: toolkit?.nvcc.output ?? '',
       failure: this.#failure,
       seconds: this.#seconds,
     };
@@ -314,9 +325,9 @@ export class ContainerRun {
   }
 
   #observeGuest(): Promise<GuestFacts> {
-    const { desired, host, pct, wish } = this.#setting;
+    const { desired, host, pct, wish, probeBytes } = this.#setting;
     const toolkit = desired.verify === 'cuda' ? toolkitPath(desired) : null;
-    return observeGuest(pct, wish.ctid, host.architecture, toolkit);
+    return observeGuest(pct, wish.ctid, host.architecture, toolkit, probeBytes);
   }
 
   /**
@@ -396,7 +407,7 @@ function toolkitPath({ cuda }: Desired): string | null {
   return cuda.kind === 'none' ? null : `/usr/local/cuda-${cudaText(cuda.version)}`;
 }
 
-function software(guest: GuestFacts | null): Software | null {
+function software(guest: Installed | null): Software | null {
   if (guest === null) return null;
   return { driver: userSpaceText(guest), toolkits: guest.toolkits.map(({ version }) => version) };
 }

@@ -21,6 +21,7 @@ import { ArchiveStore } from './runfile/archive-store.ts';
 import { RunfileCache } from './runfile/cache.ts';
 import { KnownRunfiles } from './runfile/known-runfiles.ts';
 import { ContainerLogs } from './system/container-log.ts';
+import { CONTAINER_LIMITS, share } from './system/limits.ts';
 import { sideBySide } from './system/side-by-side.ts';
 import { hostFindings } from './verify/findings.ts';
 import { cudaText } from './version/cuda.ts';
@@ -236,7 +237,8 @@ function containerRuns(
   driver: DriverVersion,
   logs: ContainerLogs,
 ): ContainerRun[] {
-  const pct = new Pct(world.runAsRoot, world.cancelled);
+  const pct = new Pct(world.runAsRoot, world.cancelled, Math.min(desired.maxParallel, containers.length));
+  const probeBytes = share(CONTAINER_LIMITS.probeBytes, CONTAINER_LIMITS.allProbeBytes, containers.length);
   const runfiles = {
     cache: new RunfileCache(world.temporary),
     known: new KnownRunfiles(join(world.state.directory('archive'), 'runfiles.json')),
@@ -246,7 +248,7 @@ function containerRuns(
   return containers.map(({ ctid, known }) => {
     const wish = { ctid, gpus: desired.gpus[String(ctid)] ?? null };
     const own = { ...world, log: logs.forContainer() };
-    return new ContainerRun({ known, wish, desired, host, driver, world: own, pct, runfiles, upstream });
+    return new ContainerRun({ known, wish, desired, host, driver, world: own, pct, probeBytes, runfiles, upstream });
   });
 }
 

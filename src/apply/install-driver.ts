@@ -129,12 +129,20 @@ function checkUserSpace(ctid: number, version: string, found: UserSpace): void {
  * The installer's errors, each with the lines it goes on in: a block ends at a blank line or where the next entry begins
  * (in the log there are no blank lines between entries). The last lines where there is none.
  */
-function installerErrors(output: string, log: string): string {
+export function installerErrors(output: string, log: string): string {
   const text = printable(`${output}\n\n${log}`);
-  const errors = text.match(/^ERROR: .*(?:\n(?!\s*$|->|WARNING:|ERROR:|nvidia-installer).*)*/gm) ?? [];
-  return errors.length > 0
-    ? [...new Set(errors)].join('\n').split('\n').slice(0, MOST_DETAILS).join('\n')
-    : lastLines(text, 20);
+  const errors = new Set<string>();
+  let block: string[] = [];
+  for (const line of [...text.split('\n'), '']) {
+    const begins = line.startsWith('ERROR: ');
+    if (begins || line.trim() === '' || /^(?:->|WARNING:|ERROR:|nvidia-installer)/.test(line)) {
+      if (block.length > 0) errors.add(block.join('\n'));
+      block = begins ? [line] : [];
+    } else if (block.length > 0) {
+      block.push(line);
+    }
+  }
+  return errors.size > 0 ? [...errors].join('\n').split('\n').slice(0, MOST_DETAILS).join('\n') : lastLines(text, 20);
 }
 
 /** What a failed installer means, with its own errors. */

@@ -1,10 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { exec } from '@actions/exec';
 import { ActionError } from '../errors.ts';
-import { LineSplitter } from './lines.ts';
-
-/** Output kept of one stream of a command; what comes after is read and dropped. */
-const KEPT_BYTES = 8 * 1024 * 1024;
+import { CONTAINER_LIMITS } from './limits.ts';
+import { FirstBytes, LineSplitter } from './lines.ts';
 
 /** What a command on the host gets. Nothing of the runner's environment: it holds tokens (docs/facts.md, P3). */
 const ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' };
@@ -59,7 +57,9 @@ export interface CommandOptions {
   timeoutSeconds: number;
   /** Copied into the command's standard input; without it the command reads end of file at once. */
   stdin?: InputFile;
-  /** Called with each line as it comes, without its end. */
+  /** Bytes kept of each stream; what comes after is read and dropped. Without it, as many as the table of limits says. */
+  kept?: Readonly<Record<Stream, number>>;
+  /** Called with each line as it comes, without its end, cut to the longest that the table of limits allows. */
   onLine?: (line: string, stream: Stream) => void;
 }
 
@@ -109,8 +109,11 @@ async function runThrough(
   const { path, size: bytes } = options.stdin ?? { path: '', size: 0 };
   /** What was read of standard input's file, when that wasn't all of it. */
   let unread: string | null = null;
-  const kept: Record<Stream, Buffer[]> = { stdout: [], stderr: [] };
-  const size: Record<Stream, number> = { stdout: 0, stderr: 0 };
+  const { outputBytes } = CONTAINER_LIMITS;
+  const kept: Record<Stream, FirstBytes> = {
+    stdout: new FirstBytes(options.kept?.stdout ?? outputBytes),
+    stderr: new FirstBytes(options.kept?.stderr ?? outputBytes),
+  };
   const lines: Record<Stream, LineSplitter> = {
     stdout: new LineSplitter((line) => options.onLine?.(line, 'stdout')),
     stderr: new LineSplitter((line) => {
@@ -119,8 +122,7 @@ async function runThrough(
     }),
   };
   const listener = (stream: Stream) => (data: Buffer) => {
-    if (size[stream] < KEPT_BYTES) kept[stream].push(Buffer.from(data));
-    size[stream] += data.length;
+    kept[stream].add(data);
     lines[stream].write(data);
     makeOneBlankLine(data);
   };
@@ -142,11 +144,7 @@ async function runThrough(
   lines.stdout.end();
   lines.stderr.end();
   if (unread !== null) throw notReadWhole(path, bytes, unread);
-  return {
-    exitCode,
-    stdout: Buffer.concat(kept.stdout).toString('utf8'),
-    stderr: Buffer.concat(kept.stderr).toString('utf8'),
-  };
+  return { exitCode, stdout: kept.stdout.text(), stderr: kept.stderr.text() };
 }
 
 function notReadWhole(path: string, size: number, unread: string): ActionError {
