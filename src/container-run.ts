@@ -22,6 +22,7 @@ import type { ContainerResult, ContainerStatus, Obtained, Software } from './rep
 import type { Archive, ArchiveStore } from './runfile/archive-store.ts';
 import { obtainArchive, type RunfileStores } from './runfile/runfile.ts';
 import type { FileLock } from './system/lock.ts';
+import { userArgument } from './system/state.ts';
 import { verifyProof } from './verify/cuda-proof.ts';
 import { parseCudaQuery } from './verify/cuda-query.ts';
 import type { Finding } from './verify/findings.ts';
@@ -138,8 +139,11 @@ export class ContainerRun {
   }
 
   makePlan(): Promise<void> {
-    return this.#step(async ({ desired, host, upstream, world: { log } }) => {
+    return this.#step(async ({ known, desired, host, upstream, world: { log, state } }) => {
       const container = this.#observed();
+      // With "apply" it was asked under the container's lock.
+      const other = known === null && desired.mode === 'plan' ? await state.leftByOther(container.ctid) : null;
+      if (other !== null) throw leftByOther(container.ctid, other);
       const needs = upstreamNeeds(desired, host, container);
       const facts = { host, container, upstream: await upstream.observe(needs, desired.runfile, host.architecture) };
       this.#plan = makePlan(desired, facts);
@@ -230,7 +234,12 @@ export class ContainerRun {
   /** Judges whether the container is still as wanted, without a plan. The failure of one that isn't is DRIFT. */
   checkDrift(): Promise<void> {
     return this.#step(async (setting) => {
-      const { wish, desired, host, driver } = setting;
+      const { wish, desired, host, driver, world } = setting;
+      const other = await world.state.leftByOther(wish.ctid);
+      if (other !== null) {
+        const { seen, remedy, code } = leftByOther(wish.ctid, other);
+        world.log.warning(`${seen} ${remedy}`, code);
+      }
       const gaps = remainingGaps(desired, host, this.#observed());
       if (gaps.length === 0) {
         await this.#prove(setting);
@@ -363,8 +372,8 @@ export class ContainerRun {
 function leftByOther(ctid: number, user: string): ActionError {
   return new ActionError(
     'CONTAINER_LEFT_BY_OTHER_USER',
-    `Container ${ctid} was left half done by a run of the user ${user}.`,
-    `What that user noted of it is read by no other: run this once more as ${user}, by its workflow or by hand (docs/local-run.md), which puts the container right first.`,
+    `A run of the user ${user} works on container ${ctid}, or was interrupted and left it half done.`,
+    `What that user noted of it is read by no other: when no run is at work, run this once more as that user (by its workflow or by hand, sudo -u ${userArgument(user)}: docs/local-run.md), which puts the container right first.`,
   );
 }
 
