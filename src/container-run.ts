@@ -105,8 +105,7 @@ export class ContainerRun {
         cancelled,
         onWait: (holder) => log.info(`Container ${ctid} is being worked on by ${holder}: waiting.`),
       });
-      const other = await world.state.leftByOther(ctid);
-      if (other !== null) throw leftByOther(ctid, other);
+      await refuseLeftByOther(world, ctid);
       const entry = await this.#journal.read();
       if (entry === null) return;
       log.info(`${entry.run} was interrupted at "${entry.step}" in container ${ctid}, begun ${entry.since}.`);
@@ -139,11 +138,11 @@ export class ContainerRun {
   }
 
   makePlan(): Promise<void> {
-    return this.#step(async ({ known, desired, host, upstream, world: { log, state } }) => {
+    return this.#step(async ({ known, desired, host, upstream, world }) => {
       const container = this.#observed();
-      // With "apply" it was asked under the container's lock.
-      const other = known === null && desired.mode === 'plan' ? await state.leftByOther(container.ctid) : null;
-      if (other !== null) throw leftByOther(container.ctid, other);
+      const { log } = world;
+      // With "apply" that was done under the container's lock.
+      if (known === null && desired.mode === 'plan') await refuseLeftByOther(world, container.ctid);
       const needs = upstreamNeeds(desired, host, container);
       const facts = { host, container, upstream: await upstream.observe(needs, desired.runfile, host.architecture) };
       this.#plan = makePlan(desired, facts);
@@ -235,11 +234,10 @@ export class ContainerRun {
   checkDrift(): Promise<void> {
     return this.#step(async (setting) => {
       const { wish, desired, host, driver, world } = setting;
-      const other = await world.state.leftByOther(wish.ctid);
-      if (other !== null) {
-        const { seen, remedy, code } = leftByOther(wish.ctid, other);
+      await refuseLeftByOther(world, wish.ctid).catch((error: unknown) => {
+        const { seen, remedy, code } = toFailure(error);
         world.log.warning(`${seen} ${remedy}`, code);
-      }
+      });
       const gaps = remainingGaps(desired, host, this.#observed());
       if (gaps.length === 0) {
         await this.#prove(setting);
@@ -369,8 +367,11 @@ export class ContainerRun {
   }
 }
 
-function leftByOther(ctid: number, user: string): ActionError {
-  return new ActionError(
+/** @throws ActionError CONTAINER_LEFT_BY_OTHER_USER, JOURNAL_FAILED */
+async function refuseLeftByOther({ state }: World, ctid: number): Promise<void> {
+  const user = await state.leftByOther(ctid);
+  if (user === null) return;
+  throw new ActionError(
     'CONTAINER_LEFT_BY_OTHER_USER',
     `A run of the user ${user} works on container ${ctid}, or was interrupted and left it half done.`,
     `What that user noted of it is read by no other: when no run is at work, run this once more as that user (by its workflow or by hand, sudo -u ${userArgument(user)}: docs/local-run.md), which puts the container right first.`,

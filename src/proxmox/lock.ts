@@ -33,7 +33,9 @@ export async function takeContainerLock(
     throw new ActionError(
       'JOURNAL_FAILED',
       `The lock ${place.path} could not be taken: ${messageOf(error)}.`,
-      'Nothing is changed without it: see to the disk of this host or the rights of this file and run this again.',
+      error.code === 'EACCES'
+        ? `Nothing is changed without it. As root: chmod 0644 ${place.path}`
+        : 'Nothing is changed without it: see to the disk of this host or the rights of this file and run this again.',
     );
   });
 }

@@ -12,6 +12,9 @@ export const STATE_DIRECTORY = '/var/lib/proxmox-lxc-nvidia';
 const LOCKS = 'locks';
 const JOURNAL = 'journal';
 
+/** Login names that directories are called by; other users' are called by the id. */
+const USER_DIRECTORY = /^\w[\w.-]*$/;
+
 /** Others may pass through, to ask whether a file is there, and can't list or read anything. */
 const OWN_MODE = 0o711;
 
@@ -33,7 +36,7 @@ export class State {
    */
   constructor(user: string, root = STATE_DIRECTORY, uid = process.getuid?.() ?? 0) {
     this.root = root;
-    this.own = join(root, /^\w[\w.-]*$/.test(user) && user !== LOCKS ? user : String(uid));
+    this.own = join(root, USER_DIRECTORY.test(user) && user !== LOCKS ? user : String(uid));
     this.locks = join(root, LOCKS);
   }
 
@@ -61,7 +64,8 @@ export class State {
    */
   async leftByOther(ctid: number): Promise<string | null> {
     for (const user of await namesIn(this.root)) {
-      if (user === LOCKS || user === basename(this.own)) continue;
+      // Also lost+found, which is closed to all but root.
+      if (user === LOCKS || user === basename(this.own) || !USER_DIRECTORY.test(user)) continue;
       const path = join(this.root, user, JOURNAL, `${ctid}.json`);
       try {
         if (await exists(path)) return user;

@@ -83,6 +83,14 @@ describe('what another user has left', () => {
     expect(failure.remedy).toMatch(/: sudo -u runner chmod 0711 \S+\/runner \S+\/runner\/journal$/);
   });
 
+  it('is not looked for in what is no directory of a user', async () => {
+    const root = new State('root', join(temporaryDirectory(), 'state'));
+    const journal = join(root.root, 'lost+found', 'journal');
+    mkdirSync(journal, { recursive: true });
+    writeFileSync(join(journal, '901.json'), '');
+    expect(await root.leftByOther(901)).toBeNull();
+  });
+
   it('is nothing where no run has been', async () => {
     expect(await new State('root', join(temporaryDirectory(), 'none')).leftByOther(901)).toBeNull();
   });
