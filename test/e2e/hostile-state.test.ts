@@ -27,8 +27,10 @@ const driverOnly = (...containers: Container[]) => ({
   'nvidia-container': 'none',
 });
 
-async function slowed(container: Container): Promise<Container> {
-  await container.execOk({ script: 'mkdir -p "${1%/*}" && echo "20 after-removal" > "$1"', args: [DELAY] });
+/** A container whose installer sleeps in the middle, for so many seconds. */
+async function slowed(container: Container, seconds: number): Promise<Container> {
+  const script = 'mkdir -p "${1%/*}" && echo "$2 after-removal" > "$1"';
+  await container.execOk({ script, args: [DELAY, `${seconds}`] });
   return container;
 }
 
@@ -46,7 +48,7 @@ test("root's run leaves alone what the runner's was killed in, and goes on with 
   const other = await scenario.container({ storage: 'dir' });
   await scenario.run(driverOnly(left), { user: 'runner', exitCode: 0 });
   await scenario.host.setDriver(NEW, 'open');
-  await slowed(left);
+  await slowed(left, 20);
   const action = await scenario.actionWithoutPost();
   await chmod(action, 0o755);
   let pid = 0;
@@ -86,7 +88,7 @@ test("root's run leaves alone what the runner's was killed in, and goes on with 
 
 test('of root and the runner at once on one container, one changes it, and the other waits or says who has it', async () => {
   await scenario.host.setDriver(NEW, 'open');
-  const container = await slowed(await scenario.container({ storage: 'dir' }));
+  const container = await slowed(await scenario.container({ storage: 'dir' }), 12);
   const { promise: installing, resolve } = Promise.withResolvers<void>();
   const run = (options: RunOptions & { exitCode: number }, inputs = {}) =>
     scenario.run({ ...driverOnly(container), ...inputs }, options);
@@ -119,6 +121,7 @@ describe('a user of the runner who is after root', () => {
     expect((await scenario.host.exec(['find', `${STATE}/root`, '!', '-user', 'root'])).stdout).toBe('');
     expect((await scenario.host.exec(['find', `${STATE}/runner`, '-user', 'root'])).stdout).toBe('');
     expect(await stat('%U %a', `${STATE}/locks/container-${ctid}.lock`)).toBe('root 644\n');
+    await scenario.host.exec(['find', `${STATE}/runner`, '-type', 'l', '-delete']);
   });
 
   test('has a forged journal refused for the container it is named after, and nothing done that it says', async () => {
