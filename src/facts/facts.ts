@@ -148,8 +148,8 @@ const GuestFacts = z.object({
   aptSources: z.array(GuestFile),
   /** Text of the preferences file this action owns, or null. */
   aptPin: z.nullable(z.string()),
-  /** Keyrings this action owns, with their primary keys' fingerprints. */
-  keyrings: z.array(z.object({ path: z.string(), fingerprints: z.array(z.string()) })),
+  /** Keyrings this action owns: their primary keys' fingerprints (none when there is anything else in it), and the sha256 of their bytes. */
+  keyrings: z.array(z.object({ path: z.string(), fingerprints: z.array(z.string()), sha256: z.string() })),
   /** A CA bundle is there, without which apt fetches nothing by https. */
   certificates: z.boolean(),
   /** Oldest first. */

@@ -1,6 +1,6 @@
 import { ActionError } from '../errors.ts';
 import type { Pct } from '../proxmox/pct.ts';
-import { primaryKeys } from '../repository/openpgp.ts';
+import { keyringFacts } from '../repository/openpgp.ts';
 import { lastLines } from '../system/text.ts';
 import type { Architecture } from '../version/architecture.ts';
 import { versionInFileName } from '../version/driver.ts';
@@ -79,7 +79,7 @@ export function parseProbe(text: string): GuestFacts | null {
     aptPin: first('apt-pin') === undefined ? null : decoded(first('apt-pin')?.[1]),
     keyrings: all('keyring').map(([path = '', content = '']) => ({
       path,
-      fingerprints: primaryKeys(Buffer.from(content, 'base64')).map(({ fingerprint }) => fingerprint),
+      ...keyringFacts(Buffer.from(content, 'base64')),
     })),
     certificates: first('certificates') !== undefined,
     toolkits: all('toolkit')

@@ -77,6 +77,8 @@ export interface WantedRunfile {
   version: DriverVersion;
   url: string;
   sha256: string | null;
+  /** Bytes, as announced when the plan was made: no more are downloaded. */
+  size?: number | null;
 }
 
 /** What obtaining needs of the outside world. */
@@ -192,7 +194,7 @@ async function unpack(
 async function download(
   { http, log }: Pick<World, 'http' | 'log'>,
   cache: RunfileCache,
-  { version, url, sha256: expected }: WantedRunfile,
+  { version, url, sha256: expected, size: announced }: WantedRunfile,
   architecture: Architecture,
   secondsLeft: () => number,
 ): Promise<CachedRunfile> {
@@ -201,10 +203,11 @@ async function download(
     const partial = join(directory, 'partial');
     log.info(`Downloading ${shownUrl(url)}`);
     const show = progress(log);
-    const { sha256, size } = await http.download(url, partial, 'DOWNLOAD_FAILED', (received, total) => {
+    const onProgress = (received: number, total: number | null) => {
       secondsLeft();
       show(received, total);
-    });
+    };
+    const { sha256, size } = await http.download(url, partial, 'DOWNLOAD_FAILED', onProgress, announced ?? undefined);
     if (expected !== null && sha256 !== expected) {
       throw new ActionError(
         'RUNFILE_CHECKSUM_MISMATCH',

@@ -42,6 +42,11 @@ export const NETWORK_LIMITS = {
   unpackedIndexBytes: 64 * MiB,
   /** Bytes of a runfile whose size no server tells: the largest of 2026 has 600 MB. */
   runfileBytes: 2 * GiB,
-  /** Seconds for one answer that is kept in memory, from the request to its last byte. */
+  /** Seconds for one answer that is kept in memory, from the request to its last byte, redirects and all. */
   answerSeconds: 120,
+  /** Seconds without a byte after which a server is given up. */
+  silenceSeconds: 30,
+  /** Bytes a second that a download has in each such stretch of seconds, or it is given up: at this rate a runfile takes half a day. */
+  slowestBytesPerSecond: 10 * KiB,
+  slowSeconds: 120,
 } as const;
