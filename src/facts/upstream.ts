@@ -23,6 +23,8 @@ export class Upstream {
   readonly #temporary: string;
   readonly #runfiles = new Map<DriverVersion, Promise<RunfileFacts>>();
   readonly #repositories = new Map<string, Promise<RepositoryFacts>>();
+  /** The look-up of a repository that was begun last. */
+  #latest: Promise<unknown> = Promise.resolve();
 
   constructor(http: Http, run: RunCommand, cache: RunfileCache, temporary: string) {
     this.#http = http;
@@ -49,10 +51,14 @@ export class Upstream {
     return once(this.#runfiles, version, () => locateRunfile(this.#http, this.#cache, wish, version, architecture));
   }
 
+  /** One after the other: of several indexes each as large as may be, only one is in memory. */
   #repository(repository: Repository): Promise<RepositoryFacts> {
-    return once(this.#repositories, repository.uri, () =>
-      readRepository(this.#http, this.#run, this.#temporary, repository),
-    );
+    return once(this.#repositories, repository.uri, () => {
+      const read = () => readRepository(this.#http, this.#run, this.#temporary, repository);
+      const reading = this.#latest.then(read, read);
+      this.#latest = reading;
+      return reading;
+    });
   }
 }
 

@@ -37,7 +37,8 @@ const PADDING = 21;
 /** What says nothing and may stand anywhere (RFC 9580, 5.8, 5.10, 5.14): it is left out. */
 const MEANINGLESS = [MARKER, TRUST, PADDING];
 
-/** More bytes than this are no keyring, wherever they come from. */
+/** More than this is no keyring, wherever it comes from. */
+const MOST_KEYS = 64;
 const MOST_BYTES = Math.max(CONTAINER_LIMITS.keyringBytes, NETWORK_LIMITS.keyBytes);
 
 /**
@@ -59,6 +60,7 @@ export function primaryKeys(keyring: Buffer): PrimaryKey[] {
     if (packet.tag === PUBLIC_KEY) {
       current = packet.body[0] === 4 ? new GrowingKey(packet) : null;
       if (current !== null) keys.push(current);
+      if (keys.length > MOST_KEYS) return [];
     } else if (current?.take(packet) === false) {
       current = null;
     }

@@ -1,14 +1,6 @@
 import type { RepositoryPackage } from '../facts/facts.ts';
+import { NETWORK_LIMITS } from '../system/limits.ts';
 import { compareDebianVersions, isDebianVersion } from './debian-version.ts';
-
-/**
- * More than this isn't an index of NVIDIA's, which have a few thousand packages with a few dependencies each. Counted in names, of
- * packages and of what they depend on, because these are what is kept.
- */
-const MOST_NAMES = 200_000;
-
-/** UTF-16 units of a line; the longest of NVIDIA's, a metapackage's dependencies, have some thousand. */
-const LONGEST_LINE = 64 * 1024;
 
 /** A package's name (Debian Policy, 5.6.1). */
 const PACKAGE_NAME = /^[a-z0-9][a-z0-9+.-]{0,127}/;
@@ -26,7 +18,8 @@ export class NotAnIndex extends Error {}
  */
 export class PackageIndex {
   readonly #newest = new Map<string, RepositoryPackage>();
-  #names = 0;
+  #kept = 0;
+  #entries = 0;
   #stanza = new Map<Field, string>();
   /** The line that isn't complete yet. */
   #rest = '';
@@ -37,7 +30,7 @@ export class PackageIndex {
     lines[0] = this.#rest + lines[0];
     this.#rest = lines.pop() ?? '';
     for (const line of lines) this.#line(line);
-    if (this.#rest.length > LONGEST_LINE) throw new NotAnIndex('one of its lines never ends');
+    if (this.#rest.length > NETWORK_LIMITS.indexLineLength) throw new NotAnIndex('one of its lines never ends');
   }
 
   /** The packages, when all of the text was given. @throws NotAnIndex */
@@ -53,7 +46,7 @@ export class PackageIndex {
       this.#endStanza();
       return;
     }
-    if (line.length > LONGEST_LINE) throw new NotAnIndex('one of its lines is too long');
+    if (line.length > NETWORK_LIMITS.indexLineLength) throw new NotAnIndex('one of its lines is too long');
     const colon = line.indexOf(':');
     if (colon < 0 || colon > 20) return;
     const name = line.slice(0, colon).toLowerCase();
@@ -64,13 +57,20 @@ export class PackageIndex {
     if (this.#stanza.size === 0) return;
     const entry = packageOf(this.#stanza);
     this.#stanza.clear();
+    const { indexEntries, indexKeptBytes } = NETWORK_LIMITS;
+    if (++this.#entries > indexEntries) throw new NotAnIndex(`it has more than ${indexEntries} entries`);
     if (entry === null) return;
     const known = this.#newest.get(entry.name);
     if (known !== undefined && compareDebianVersions(known.version, entry.version) >= 0) return;
     this.#newest.set(entry.name, entry);
-    this.#names += 1 + entry.depends.length - (known === undefined ? 0 : 1 + known.depends.length);
-    if (this.#names > MOST_NAMES) throw new NotAnIndex(`it names more than ${MOST_NAMES} packages`);
+    this.#kept += weight(entry) - (known === undefined ? 0 : weight(known));
+    if (this.#kept > indexKeptBytes) throw new NotAnIndex('it names too many packages');
   }
+}
+
+/** About how many bytes of memory a package takes. */
+function weight({ name, version, depends }: RepositoryPackage): number {
+  return [name, version, ...depends].reduce((sum, text) => sum + text.length + 100, 0);
 }
 
 function isField(name: string): name is Field {

@@ -114,7 +114,7 @@ async function readIndex(http: Http, { name, uri }: Repository): Promise<Reposit
   const index = `${uri}Packages${packed === null ? '' : '.gz'}`;
   try {
     return packed === null
-      ? await parsed([await required(http, index, name, NETWORK_LIMITS.unpackedIndexBytes)])
+      ? await parsed([await required(http, index, name, NETWORK_LIMITS.indexBytes)])
       : await parsed(unpacked(packed));
   } catch (error) {
     if (error instanceof ActionError) throw error;

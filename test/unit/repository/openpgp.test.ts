@@ -89,6 +89,12 @@ describe('primaryKeys', () => {
     expect(fingerprints(Buffer.from(text))).toEqual([]);
   });
 
+  it('are none of more than 64', () => {
+    const many = (count: number) => Buffer.concat(Array<Buffer>(count).fill(fixture('keys/two.gpg')));
+    expect(fingerprints(many(64))).toHaveLength(64);
+    expect(fingerprints(many(65))).toEqual([]);
+  });
+
   it('are none in more than 256 KiB', () => {
     expect(fingerprints(Buffer.concat([fixture('keys/one.gpg'), Buffer.alloc(256 * 1024)]))).toEqual([]);
   });
