@@ -45,3 +45,12 @@ export const NETWORK_LIMITS = {
   /** Seconds for one answer that is kept in memory, from the request to its last byte. */
   answerSeconds: 120,
 } as const;
+
+/** What GitHub's runner takes of us. */
+export const RUNNER_LIMITS = {
+  /**
+   * Bytes of a step's summary. The runner drops a whole one that is larger than 1 MiB, and one slightly below it in silence
+   * (actions/runner issue 4337), so there is room between.
+   */
+  summaryBytes: 900 * KiB,
+} as const;
