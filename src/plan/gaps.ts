@@ -18,6 +18,9 @@ const NVIDIA_CONTAINER_PACKAGES: Record<NvidiaContainer, readonly string[]> = {
   toolkit: ['libnvidia-container1', 'nvidia-container-toolkit'],
 };
 
+/** Versions of a mixture that are named. */
+const MOST_VERSIONS = 5;
+
 /** Where a container differs from what is wanted, each with the reason in words; empty or null: no difference. */
 export interface Gaps {
   apt: { reason: string; conflicts: SourceConflict[] } | null;
@@ -85,7 +88,9 @@ export function userSpaceVersion(guest: UserSpace): DriverVersion | null {
 /** What to call the user space in words, also when it is a mixture: `580.159.04`, `550.163.01 and 580.159.04`, `none`. */
 export function userSpaceText(guest: UserSpace): string {
   const versions = [...new Set(guest.libraries.map(({ version }) => version))].sort();
-  return versions.length === 0 ? 'none' : versions.join(' and ');
+  const left = versions.length - MOST_VERSIONS;
+  const named = versions.slice(0, MOST_VERSIONS).join(' and ');
+  return versions.length === 0 ? 'none' : `${named}${left > 0 ? ` and ${left} more` : ''}`;
 }
 
 /** As apt-get takes it: a package can be there for two architectures. */

@@ -23,7 +23,7 @@ const NVIDIA_HOSTS = /^(?:[a-z0-9-]+\.)*nvidia\.com$|^nvidia\.github\.io$/;
 
 /**
  * What approvers should look at first, a sentence each: a runfile or key of which hosts have different ones, a key that is
- * not one of NVIDIA's known keys, an address that is not NVIDIA's, a runfile without checksum. Pure. Its texts are as
+ * not one of NVIDIA's known keys, an address that is not NVIDIA's. Pure. Its texts are as
  * untrusted as the plans.
  */
 export function marks(plans: readonly HostPlan[]): string[] {
@@ -31,7 +31,6 @@ export function marks(plans: readonly HostPlan[]): string[] {
   const keyrings: Variants = new Map();
   const foreignKeys: Variants = new Map();
   const foreignAddresses: Variants = new Map();
-  const unpublished: Place[] = [];
   for (const { host, architecture, containers } of plans) {
     for (const { ctid, found, actions } of containers) {
       const place = { host, ctid };
@@ -40,9 +39,7 @@ export function marks(plans: readonly HostPlan[]): string[] {
         if (action.kind === 'install-driver') {
           const { url, sha256 } = action.runfile;
           addresses.push(url);
-          if (sha256 === null) unpublished.push(place);
-          const variant = sha256 === null ? shownUrl(url) : `sha256 ${sha256}`;
-          add(runfiles, `The runfile of driver ${action.version} (${architecture})`, variant, place);
+          add(runfiles, `The runfile of driver ${action.version} (${architecture})`, `sha256 ${sha256}`, place);
         }
         if (action.kind === 'configure-apt') {
           const written = [...action.before, ...action.after].filter((change) => change.kind === 'write');
@@ -66,11 +63,6 @@ export function marks(plans: readonly HostPlan[]): string[] {
       ([key, paths]) =>
         `The key ${key} in ${[...paths.keys()].join(', ')} is not one of NVIDIA's known keys: ${placesText([...paths.values()].flat())}.`,
     ),
-    ...(unpublished.length === 0
-      ? []
-      : [
-          `Nobody published a checksum of the runfile, so the digest covers its address only: ${placesText(unpublished)}.`,
-        ]),
     ...[...foreignAddresses].map(
       ([address, places]) => `The address ${address} is not NVIDIA's: ${placesText([...places.values()].flat())}.`,
     ),

@@ -1,12 +1,10 @@
 import { actionTitle, safetyText } from '../plan/actions.ts';
+import { CONTAINER_LIMITS } from '../system/limits.ts';
 import { durationText } from '../system/text.ts';
 import { code, escaped, fold, paragraph, preformatted, table, text } from './html.ts';
 import { containerIdentityBlocks } from './identity.ts';
 import type { ContainerResult } from './result.ts';
 import { STATUS_WORDS, STEP_MARKS, VERIFICATION_MARKS } from './words.ts';
-
-/** Longest raw output in a fold, in characters. */
-const RAW_LIMIT = 64 * 1024;
 
 /**
  * What is planned for a container: its steps openly, because people decide by them, and in a fold all that they approve.
@@ -43,7 +41,7 @@ export function details(container: ContainerResult, raw: boolean): string {
     { title: 'nvidia-smi', output: nvidiaSmi },
     { title: 'nvcc --version', output: nvcc },
   ].flatMap(({ title, output }) =>
-    raw && output !== '' ? [paragraph(code(title)), preformatted(output.slice(0, RAW_LIMIT))] : [],
+    raw && output !== '' ? [paragraph(code(title)), preformatted(output.slice(0, CONTAINER_LIMITS.commandOutput))] : [],
   );
   const parts = [
     table(['', 'Step', 'Why', 'Took'], steps),

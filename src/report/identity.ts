@@ -47,7 +47,7 @@ function rows(tree: Identity, path: readonly string[], html: Escape): string[] {
 
 function runfileNotes({ actions }: ContainerPlan, html: Escape): string[] {
   return actions.flatMap((action) =>
-    action.kind === 'install-driver' && action.runfile.sha256 !== null
+    action.kind === 'install-driver'
       ? [
           `<p>The runfile comes from <code>${html(exactly(shownUrl(action.runfile.url)))}</code>; the digest covers its checksum, not its address.</p>`,
         ]

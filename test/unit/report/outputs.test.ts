@@ -155,12 +155,43 @@ describe('renderOutputs', () => {
     expect(outputs['nvidia-smi'].length).toBeLessThanOrEqual(32 * 1024);
   });
 
+  const total = (outputs: Record<string, string>) => Object.values(outputs).join('').length;
+
   it('stays below the 1 MiB that all outputs of a job may have, for as many containers as may be named', () => {
     const containers = Array.from({ length: 256 }, (_, index) =>
       containerResult({ ctid: 1000 + index, nvidiaSmi: 'x'.repeat(80).concat('\n').repeat(40) }),
     );
     const outputs = renderOutputs(runResult({ containers }), PATHS);
-    expect(Object.values(outputs).join('').length * 2).toBeLessThan(1024 ** 2);
+    expect(total(outputs) * 2).toBeLessThan(1024 ** 2);
+    expect(Object.values<unknown[]>(JSON.parse(outputs.gpus)).every((gpus) => gpus.length === 1)).toBe(true);
+    expect(Object.values<string>(JSON.parse(outputs['nvidia-smi'])).every((text) => text.length >= 256)).toBe(true);
+  });
+
+  it.each([1, 2, 16, 256])('stays below that whatever %d containers say', (count) => {
+    const hostile = '"\\\u001b<&'.repeat(20_000);
+    const gpus = Array.from({ length: 256 }, (_, index) => ({
+      index,
+      uuid: `GPU-${index}${hostile.slice(0, 200)}`,
+      name: hostile.slice(0, 200),
+      driverVersion: 'x',
+      bus: 'x',
+      memory: 'x'.repeat(400),
+    }));
+    const software = { driver: '1'.repeat(80), toolkits: Array.from({ length: 64 }, () => '"'.repeat(32)) };
+    const containers = Array.from({ length: count }, (_, index) =>
+      containerResult({
+        ctid: 1000 + index,
+        gpus,
+        nvidiaSmi: hostile,
+        nvcc: hostile,
+        before: software,
+        after: software,
+        actions: [record('done'), record('failed'), record('not-started')],
+      }),
+    );
+    const outputs = renderOutputs(runResult({ containers }), PATHS);
+    expect(total(outputs) * 2).toBeLessThan(0.85 * 1024 ** 2);
+    for (const name of ['gpus', 'containers'] as const) JSON.parse(outputs[name]);
   });
 });
 
