@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { canonicalJson } from '../system/json.ts';
+import { canonicalJson } from '../system/canonical-json.ts';
 import type { Action, ContainerPlan, FileChange, PackageVersion } from './actions.ts';
 import type { Plan } from './file.ts';
 

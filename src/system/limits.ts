@@ -74,6 +74,15 @@ export const NETWORK_LIMITS = {
   slowSeconds: 120,
 } as const;
 
+/** What GitHub's runner takes of us. */
+export const RUNNER_LIMITS = {
+  /**
+   * Bytes of a step's summary. The runner drops a whole one that is larger than 1 MiB, and one slightly below it in silence
+   * (actions/runner issue 4337), so there is room between.
+   */
+  summaryBytes: 900 * KiB,
+} as const;
+
 /** What a runfile may be, and what its archive may take on this host while it is decompressed. */
 export const RUNFILE_LIMITS = {
   /** Bytes of a whole one. */
