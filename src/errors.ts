@@ -87,6 +87,7 @@ export type FailureCode =
   | 'PASSTHROUGH_FAILED'
   | 'RESTART_FAILED'
   | 'PCT_FAILED'
+  | 'HOST_FILE_UNREADABLE'
   | 'PROBE_FAILED'
   | 'TIMEOUT'
   | 'DELIVERY_FAILED'

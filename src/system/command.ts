@@ -1,5 +1,8 @@
+import { stat } from 'node:fs/promises';
 import { exec } from '@actions/exec';
+import { ActionError, messageOf } from '../errors.ts';
 import { LineSplitter } from './lines.ts';
+import { lastLines } from './text.ts';
 
 /** Output kept of one stream of a command; what comes after is read and dropped. */
 const KEPT_BYTES = 8 * 1024 * 1024;
@@ -8,30 +11,86 @@ const KEPT_BYTES = 8 * 1024 * 1024;
 const ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' };
 
 /**
- * Redirects standard input from a file and becomes the command; everything else arrives as positional arguments.
- * @actions/exec itself leaves standard input open for ever, or writes to a pipe whose reader may be gone.
+ * A session of its own, so that nothing a command starts has a terminal: a process in a container whose terminal is the host's
+ * could type into it (TIOCSTI) or go on writing to it. setsid(1) becomes the shell: it forks only where it leads its process
+ * group, which a child of Node's never does.
  */
-const FROM_FILE = 'file=$1; shift; exec "$@" < "$file"';
+const IN_A_SESSION_OF_ITS_OWN = ['/usr/bin/setsid', '--wait', '--'] as const;
+
+/**
+ * Runs a command so that all it holds of this host are three pipes. Argument 1: the file it reads, or nothing; then the command.
+ *
+ * What it holds, a container holds. A file or device of the host could be opened anew there by its descriptor, for writing; a
+ * socket, which is what Node makes for the output of its children, tells the pidfd of the process that made it (SO_PEERPIDFD), and
+ * root of a privileged container enters this host's namespaces by that. What the runner left open is closed.
+ *
+ * A command that ends before it has read all is nobody's failure: whatever would still feed it is ended. A file that can't be
+ * read to its end is one: then the shell kills itself, an end that no exit code of a command looks like.
+ *
+ * What stays behind with the output still open is waited for 10 s: the pipe 6, which only the two that copy the output hold
+ * open, says when they have ended.
+ *
+ * bash, because dash can't close a descriptor of two digits, and says nothing of what is in a pipeline.
+ */
+const WITH_PIPES = `
+file=$1; shift
+for descriptor in /proc/$$/fd/*; do
+  descriptor=${'$'}{descriptor##*/}
+  [ "$descriptor" -le 2 ] || exec {descriptor}>&-
+done
+exec 5<> <(:) 6< /dev/fd/5 7> /dev/fd/5 5>&-
+exec 3> >(exec /bin/cat 6<&-)
+exec 4> >(exec /bin/cat >&2 3>&- 6<&-)
+exec 7>&- 2> /dev/null
+if [ -n "$file" ]; then
+  exec 5< <(exec /bin/cat -- "$file" 2>&4 3>&- 4>&- 6<&-)
+else
+  exec 5< <(:)
+fi
+feeder=$!
+"$@" <&5 >&3 2>&4 3>&- 4>&- 5<&- 6<&-
+code=$?
+exec 3>&- 4>&- 5<&-
+kill -TERM "$feeder"
+wait "$feeder"
+case $? in 0 | 141 | 143) ;; *) kill -KILL $$ ;; esac
+read -r -t 10 -u 6
+if [ $? -gt 128 ]; then
+  trap '' TERM
+  kill -TERM -- -$$
+fi
+exit "$code"
+`;
+
+/** Exit code of a command that SIGKILL ended. */
+const KILLED = 137;
 
 export type Stream = 'stdout' | 'stderr';
 
 export interface CommandOptions {
   /** The command is ended after this many seconds (TERM, 10 s later KILL, to its whole process group). */
   timeoutSeconds: number;
-  /** Standard input; without it the command reads end of file at once. */
+  /** A file whose bytes the command reads as its standard input; without it it reads end of file at once. */
   stdinFile?: string;
   /** Called with each line as it comes, without its end. */
   onLine?: (line: string, stream: Stream) => void;
 }
 
 export interface CommandResult {
-  /** 124 or 137 when the time limit ended it; then indistinguishable from a command that exits so itself. */
+  /**
+   * 124 or 137 when the time limit ended it; then indistinguishable from a command that exits so itself. 255 when something else
+   * killed it.
+   */
   exitCode: number;
   stdout: string;
   stderr: string;
 }
 
-/** Runs a program of the host: an absolute path and its arguments, never a shell string. */
+/**
+ * Runs a program of the host: an absolute path and its arguments, never a shell string.
+ *
+ * @throws ActionError HOST_FILE_UNREADABLE when its input wasn't read to the end for another reason than its own
+ */
 export type RunCommand = (argv: readonly [string, ...string[]], options: CommandOptions) => Promise<CommandResult>;
 
 /** {@link RunCommand} for real, as the user of this process. */
@@ -43,7 +102,7 @@ export function timeLimited(seconds: number, argv: readonly string[]): string[] 
 }
 
 /**
- * Makes a {@link RunCommand}: @actions/exec, silent, with a clean environment.
+ * Makes a {@link RunCommand}: @actions/exec, silent, with a clean environment, no terminal, and pipes alone.
  *
  * `timeout` (coreutils) is what ends a command, because it signals the whole process group: a signal to `pct exec` alone
  * leaves the process in the container running (docs/facts.md, P6).
@@ -72,13 +131,15 @@ async function runThrough(
     lines[stream].write(data);
     makeOneBlankLine(data);
   };
-  const exitCode = await exec(
-    '/bin/sh',
-    [
-      ...['-c', FROM_FILE, 'sh', options.stdinFile ?? '/dev/null'],
-      ...way,
-      ...timeLimited(options.timeoutSeconds, argv),
-    ],
+  const { stdinFile = '', timeoutSeconds } = options;
+  const before = await stateOf(stdinFile);
+  const [setsid, ...session] = IN_A_SESSION_OF_ITS_OWN;
+  const shell = ['/bin/bash', '--norc', '-c', WITH_PIPES, 'bash', stdinFile];
+  const started = performance.now();
+  // Null, whatever its type says, when a signal ended the shell.
+  const exitCode: number | null = await exec(
+    setsid,
+    [...session, ...shell, ...way, ...timeLimited(timeoutSeconds, argv)],
     {
       silent: true,
       ignoreReturnCode: true,
@@ -86,13 +147,39 @@ async function runThrough(
       listeners: { stdout: listener('stdout'), stderr: listener('stderr') },
     },
   );
+  const late = performance.now() - started >= timeoutSeconds * 1000;
   lines.stdout.end();
   lines.stderr.end();
+  if (stdinFile !== '' && (exitCode === null || (await stateOf(stdinFile)) !== before)) {
+    throw notReadWhole(stdinFile, Buffer.concat(kept.stderr).toString('utf8'));
+  }
   return {
-    exitCode,
+    exitCode: exitCode === null || (exitCode === KILLED && !late) ? 255 : exitCode,
     stdout: Buffer.concat(kept.stdout).toString('utf8'),
     stderr: Buffer.concat(kept.stderr).toString('utf8'),
   };
+}
+
+/**
+ * Of a file that is read: while this stays the same, its end is where it was when reading began.
+ *
+ * @throws ActionError HOST_FILE_UNREADABLE
+ */
+async function stateOf(file: string): Promise<string> {
+  if (file === '') return '';
+  const { size, mtimeMs } = await stat(file).catch((error: unknown) => {
+    throw notReadWhole(file, messageOf(error));
+  });
+  return `${size} bytes of ${mtimeMs}`;
+}
+
+function notReadWhole(file: string, details: string): ActionError {
+  return new ActionError(
+    'HOST_FILE_UNREADABLE',
+    `${file} on this host could not be read to its end, or changed meanwhile.`,
+    "Check this host's disk (journalctl -k), then run this again.",
+    lastLines(details, 10),
+  );
 }
 
 /**

@@ -1,10 +1,20 @@
-import { writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { text as buffers } from 'node:stream/consumers';
 import { afterEach, describe, expect, it } from 'vitest';
 import { commandRunner, runCommand } from '../../../src/system/command.ts';
+import { failureOf } from '../helpers/failure.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
 const sh = (script: string, ...args: string[]) => ['/bin/sh', '-c', script, 'sh', ...args] as const;
+
+const COMMAND = join(import.meta.dirname, '../../../src/system/command.ts');
+
+/** Fields of /proc/PID/stat from the third on: state, parent, group, session, terminal. */
+const statOf = (stat: string) => stat.slice(stat.lastIndexOf(')') + 2).split(' ');
 
 afterEach(() => {
   delete process.env['GITHUB_TOKEN_OF_THE_TEST'];
@@ -32,8 +42,8 @@ describe('runCommand', () => {
       .trim()
       .split('\n')
       .map((line) => line.replace(/=.*/, ''));
-    // PWD is the shell's own.
-    expect(names.filter((name) => name !== 'PWD').sort()).toEqual(['LC_ALL', 'PATH']);
+    // Three are the shell's own.
+    expect(names.filter((name) => !['PWD', 'SHLVL', '_'].includes(name)).sort()).toEqual(['LC_ALL', 'PATH']);
   });
 
   it('gives an empty standard input where none is named', async () => {
@@ -51,10 +61,89 @@ describe('runCommand', () => {
     expect(stdout).toBe('00ff0a0dx y');
   });
 
-  it('fails where that file is missing', async () => {
-    const { exitCode, stdout } = await runCommand(sh('echo ran'), { timeoutSeconds: 10, stdinFile: '/nonexistent' });
-    expect(exitCode).not.toBe(0);
-    expect(stdout).toBe('');
+  it.each([
+    ['is missing', () => '/nonexistent'],
+    ['can not be read', () => temporaryDirectory()],
+  ])('fails where that file %s', async (_, file) => {
+    const failure = await failureOf(() => runCommand(sh('cat; exit 0'), { timeoutSeconds: 10, stdinFile: file() }));
+    expect(failure.code).toBe('HOST_FILE_UNREADABLE');
+    expect(failure.details).toMatch(/no such file|Is a directory/);
+  });
+
+  it('fails where that file has become shorter meanwhile, whatever the command says', async () => {
+    const file = join(temporaryDirectory(), 'input');
+    writeFileSync(file, Buffer.alloc(1024 * 1024));
+    const options = { timeoutSeconds: 10, stdinFile: file };
+    const failure = await failureOf(() => runCommand(sh('head -c 1 > /dev/null; : > "$1"; exit 0', file), options));
+    expect(failure.code).toBe('HOST_FILE_UNREADABLE');
+  });
+
+  it.each([0, 9])('is content with a command that reads only the beginning and exits with %d', async (code) => {
+    const file = join(temporaryDirectory(), 'input');
+    writeFileSync(file, Buffer.alloc(8 * 1024 * 1024));
+    const options = { timeoutSeconds: 10, stdinFile: file };
+    expect(await runCommand(sh('head -c 1 | wc -c; exit "$1"', `${code}`), options)).toMatchObject({
+      exitCode: code,
+      stdout: '1\n',
+    });
+  });
+
+  it('starts a command in a session without a terminal, with no process between Node and its leader', async () => {
+    const { stdout } = await runCommand(sh('cat "/proc/$$/stat"'), { timeoutSeconds: 10 });
+    const [, , , session = '', terminal] = statOf(stdout);
+    expect(terminal).toBe('0');
+    expect(session).not.toBe(statOf(readFileSync('/proc/self/stat', 'utf8'))[3]);
+    const leader = await runCommand(sh('cat "/proc/$(cut -d " " -f 6 "/proc/$$/stat")/stat"'), { timeoutSeconds: 10 });
+    expect(Number(statOf(leader.stdout)[1])).toBe(process.pid);
+  });
+
+  it.each([undefined, '/etc/passwd'])('gives a command three pipes and nothing else (input: %s)', async (stdinFile) => {
+    const left = openSync('/etc/hostname', 'r');
+    // What Node opens is closed on exec; what a runner leaves to Node isn't.
+    const keeper = `process.stdout.write(JSON.stringify(await (await import(${JSON.stringify(COMMAND)})).runCommand(
+      ['/bin/ls', '-l', '/proc/self/fd'], { timeoutSeconds: 10 ${stdinFile === undefined ? '' : `, stdinFile: '${stdinFile}'`} })))`;
+    const stdio = [...Array<'pipe'>(3).fill('pipe'), left, ...Array<'ignore'>(20).fill('ignore'), left];
+    const child = spawn(process.execPath, ['--input-type=module', '-e', keeper], { stdio });
+    const [text] = await Promise.all([buffers(child.stdout as Readable), once(child, 'close')]);
+    closeSync(left);
+    const { stdout } = JSON.parse(text) as { stdout: string };
+    const links = [...stdout.matchAll(/ (\d+) -> (\S+)$/gm)].map(([, number, target = '']) => [
+      Number(number),
+      target.replace(/\d{2,}/, 'N'),
+    ]);
+    // 3 is what ls lists.
+    expect(links).toEqual([
+      [0, 'pipe:[N]'],
+      [1, 'pipe:[N]'],
+      [2, 'pipe:[N]'],
+      [3, '/proc/N/fd'],
+    ]);
+  });
+
+  it('ends although something left behind keeps its output open, and leaves nothing that copies it', async () => {
+    const started = performance.now();
+    const script = 'sleep 3471 & echo "$!"; cut -d " " -f 6 "/proc/$$/stat"; exit 3';
+    const { exitCode, stdout } = await runCommand(sh(script), { timeoutSeconds: 60 });
+    expect(performance.now() - started).toBeLessThan(40_000);
+    expect(exitCode).toBe(3);
+    const [left, session] = stdout.trim().split('\n');
+    const ofSession = execFileSync('ps', ['-s', `${session}`, '-o', 'pid='], { encoding: 'utf8' });
+    process.kill(Number(left), 'SIGKILL');
+    expect(ofSession.trim().split(/\s+/)).toEqual([left]);
+  }, 60_000);
+
+  it('ends although something left behind keeps its input open, unread', async () => {
+    const file = join(temporaryDirectory(), 'input');
+    writeFileSync(file, Buffer.alloc(1024 * 1024));
+    const script = 'exec 3<&0; sleep 3472 <&3 > /dev/null 2>&1 & echo "$!"';
+    const { exitCode, stdout } = await runCommand(sh(script), { timeoutSeconds: 60, stdinFile: file });
+    process.kill(Number(stdout), 'SIGKILL');
+    expect(exitCode).toBe(0);
+  });
+
+  it('tells a command that something killed from one whose time was up', async () => {
+    const { exitCode } = await runCommand(sh('kill -KILL "$$"'), { timeoutSeconds: 60 });
+    expect(exitCode).toBe(255);
   });
 
   it('tells each line as it comes', async () => {
