@@ -76,7 +76,7 @@ export async function installDriver(
   const result = await pct.script(ctid, INSTALL, [directory, ...action.flags], {
     purpose: "running NVIDIA's installer",
     timeoutSeconds: secondsLeft(),
-    stdin: archive,
+    stdinFile: archive.path,
     onLine: (line, stream) => {
       if (stream === 'stderr') log.foreign(String(ctid), line);
     },
