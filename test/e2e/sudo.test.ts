@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Pct } from '../../src/proxmox/pct.ts';
@@ -101,12 +101,34 @@ test('brings a container to what is wanted; runs as root and as the user take tu
   expect((await scenario.run(inputs, { user: 'runner', exitCode: 0 })).outputs['result']).toBe('converged');
 });
 
-describe('what hangs', () => {
+describe.each(['use_pty', '!use_pty'])('what hangs, where sudo has %s,', (setting) => {
+  beforeAll(async () => {
+    const rules = scenario.host.path('/etc/sudoers.d/proxmox-lxc-nvidia');
+    await appendFile(rules, `Defaults!/usr/bin/timeout ${setting}\n`);
+  });
+  afterAll(() => scenario.host.setSudo(true));
+
   const asRunner = () => {
     const [program = '', ...way] = scenario.host.enter([...AS_RUNNER, '/usr/bin/sudo', '-n', '--']);
     expect(program).toBe('nsenter');
     return commandRunner(['/usr/bin/nsenter', ...way]);
   };
+
+  test('has no terminal', async () => {
+    const container = await scenario.container({ storage: 'dir' });
+    const argv = [
+      '/usr/sbin/pct',
+      'exec',
+      `${container.ctid}`,
+      '--',
+      'sh',
+      '-c',
+      'true < /dev/tty; cat; ls -l /proc/self/fd',
+    ];
+    const { stdout, stderr } = await asRunner()(argv as [string, ...string[]], { timeoutSeconds: 20 });
+    expect(stderr).toContain('/dev/tty: No such device or address');
+    expect([...stdout.matchAll(/ [012] -> (\w+)/g)].map(([, kind]) => kind)).toEqual(['pipe', 'pipe', 'pipe']);
+  });
 
   test('is ended in the container when pct is: the time limit is kept by root', async () => {
     const container = await scenario.container({ storage: 'dir' });
