@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Pct } from '../../src/proxmox/pct.ts';
 import { commandRunner } from '../../src/system/command.ts';
+import { PRIVILEGED_CALLS } from '../../src/system/privileged-calls.ts';
 import type { Container } from '../lab/container.ts';
 import { REPOSITORY_DIR } from '../lab/paths.ts';
 import { type ActionResult, type RunOptions, runAction } from '../lab/runner.ts';
@@ -111,10 +112,21 @@ describe.each(['use_pty', '!use_pty'] as const)('with %s, what hangs', (setting)
     return commandRunner(['/usr/bin/nsenter', ...way]);
   };
 
+  test('has no terminal', async () => {
+    const container = await scenario.container({ storage: 'dir' });
+    const pct = new Pct(asRunner(), new AbortController().signal);
+    const script = 'true < /dev/tty; cat; ls -l /proc/self/fd';
+    const options = { purpose: 'looking', timeoutSeconds: 20 };
+    const { stdout, stderr } = await pct.script(container.ctid, script, [], options);
+    expect(stderr).toContain('/dev/tty: No such device or address');
+    expect([...stdout.matchAll(/ [012] -> (\w+)/g)].map(([, kind]) => kind)).toEqual(['pipe', 'pipe', 'pipe']);
+  });
+
   test('is ended in the container when pct is: the time limit is kept by root', async () => {
     const container = await scenario.container({ storage: 'dir' });
-    const argv = ['/usr/sbin/pct', 'exec', `${container.ctid}`, '--', 'sleep', '3456'] as const;
-    const running = asRunner()(argv, { timeoutSeconds: 2 });
+    const [exec] = PRIVILEGED_CALLS;
+    const words = (exec?.sample ?? []).map((word) => (word === '901' ? `${container.ctid}` : word));
+    const running = asRunner()(['/usr/sbin/pct', ...words.slice(0, -1), 'sleep 3456'], { timeoutSeconds: 2 });
     await new Promise((resolve) => setTimeout(resolve, 1000));
     expect(await sleeping(container)).toBe(1);
     expect((await running).exitCode).toBe(124);
