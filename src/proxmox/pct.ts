@@ -8,7 +8,7 @@ import { durationText, lastLines } from '../system/text.ts';
 import { END_PROCESSES, MARK } from './end-processes.ts';
 
 /** What every command in a container gets, and nothing else: neither the host's nor the runner's environment. */
-const ENVIRONMENT = [
+export const ENVIRONMENT = [
   'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
   'HOME=/root',
   'LC_ALL=C.UTF-8',

@@ -1,3 +1,4 @@
+import { isPrivilegedCall } from '../proxmox/privileged-calls.ts';
 import { commandRunner, type RunCommand, runCommand } from './command.ts';
 import { type HostFiles, hostFiles } from './files.ts';
 import { filesAsRoot } from './root-files.ts';
@@ -12,13 +13,25 @@ export interface HostAccess {
   files: HostFiles;
   /** Runs a program as that user. */
   run: RunCommand;
-  /** Runs a program as root; only what docs/sudoers allows. */
+  /** Runs a program as root; only the calls of privileged-calls.ts, whoever this user is. */
   runAsRoot: RunCommand;
 }
 
 /** How a user gets at this host: the one place that decides what goes through sudo. */
 export function accessOf(user: User): HostAccess {
-  const runAsRoot = user.rights === 'sudo' ? commandRunner(SUDO) : runCommand;
+  const runAsRoot = onlyPrivileged(user.rights === 'sudo' ? commandRunner(SUDO) : runCommand);
   const files = user.rights === 'sudo' ? filesAsRoot(hostFiles, runAsRoot) : hostFiles;
   return { user, files, run: runCommand, runAsRoot };
+}
+
+/**
+ * Runs the calls of privileged-calls.ts and no other: one that was forgotten there fails in every test, not only where
+ * sudo refuses it.
+ */
+export function onlyPrivileged(run: RunCommand): RunCommand {
+  return async (argv, options) => {
+    if (!isPrivilegedCall(argv))
+      throw new Error(`not in the list of privileged calls: ${argv.join(' ').slice(0, 200)}`);
+    return run(argv, options);
+  };
 }
