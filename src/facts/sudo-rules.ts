@@ -9,8 +9,12 @@ import { lastLines } from '../system/text.ts';
 /** Seconds for one call of sudo's that does nothing. */
 const SECONDS = 30;
 
-/** `current`: sudo's rules were made from this very list of calls. `other`: they weren't, but allow all of them. */
-export type Rules = 'current' | 'other';
+export interface Rules {
+  /** `current`: they were made from this very list of calls. `other`: they weren't, but allow all of them. */
+  kind: 'current' | 'other';
+  /** Containers that are known to be allowed already. */
+  allowed: readonly number[];
+}
 
 type Asking = Pick<HostAccess, 'user' | 'files' | 'run' | 'runAsRoot'>;
 
@@ -23,8 +27,10 @@ type Asking = Pick<HostAccess, 'user' | 'files' | 'run' | 'runAsRoot'>;
 export async function sudoRules(access: Asking, ctids: readonly number[]): Promise<Rules> {
   const { user, files, run, runAsRoot } = access;
   // Told by doing it: what `sudo -l` lists can still ask for a password (docs/facts.md, S3).
-  const marker = await runAsRoot(markerFor([]), { timeoutSeconds: SECONDS });
-  if (marker.exitCode === 0) return 'current';
+  let marker = await runAsRoot(markerFor(ctids), { timeoutSeconds: SECONDS });
+  if (marker.exitCode === 0) return { kind: 'current', allowed: ctids };
+  if (ctids.length > 0) marker = await runAsRoot(markerFor([]), { timeoutSeconds: SECONDS });
+  if (marker.exitCode === 0) return { kind: 'current', allowed: [] };
 
   const [exec, ...others] = PRIVILEGED_CALLS;
   if (exec === undefined) throw new Error('there is nothing to ask for');
@@ -48,7 +54,7 @@ export async function sudoRules(access: Asking, ctids: readonly number[]): Promi
     missing.length === 0
       ? await runAsRoot(['/bin/cat', '--', '/etc/pve/storage.cfg'], { timeoutSeconds: SECONDS })
       : marker;
-  if (read.exitCode === 0 || /^\/bin\/cat: /m.test(read.stderr)) return 'other';
+  if (read.exitCode === 0 || /^\/bin\/cat: /m.test(read.stderr)) return { kind: 'other', allowed: [] };
   throw new ActionError(
     'HOST_NOT_ROOT',
     `The user ${user.name} may not run pct and read /etc/pve by sudo without a password (${lastLines(read.stderr, 3) || `exit code ${read.exitCode}`}).`,
@@ -58,7 +64,7 @@ export async function sudoRules(access: Asking, ctids: readonly number[]): Promi
 }
 
 /**
- * Which of the containers sudo's rules keep this user from, each with its refusal. One call of sudo where that is none.
+ * Which of the containers sudo's rules keep this user from, each with its refusal. At most one call of sudo where that is none.
  *
  * @param rules what {@link sudoRules} found
  */
@@ -68,13 +74,15 @@ export async function refusedContainers(
   ctids: readonly number[],
 ): Promise<Map<number, ActionError>> {
   const refused = new Map<number, ActionError>();
-  if (rules === 'current') {
-    const { exitCode } = await access.runAsRoot(markerFor(ctids), { timeoutSeconds: SECONDS });
+  const unknown = ctids.filter((ctid) => !rules.allowed.includes(ctid));
+  if (unknown.length === 0) return refused;
+  if (rules.kind === 'current') {
+    const { exitCode } = await access.runAsRoot(markerFor(unknown), { timeoutSeconds: SECONDS });
     if (exitCode === 0) return refused;
   }
   const [exec = MARKER] = PRIVILEGED_CALLS;
-  for (const ctid of ctids) {
-    if (await allows(access, sampleOf(rules === 'current' ? MARKER : exec, ctid))) continue;
+  for (const ctid of unknown) {
+    if (await allows(access, sampleOf(rules.kind === 'current' ? MARKER : exec, ctid))) continue;
     refused.set(
       ctid,
       new ActionError(

@@ -31,7 +31,8 @@ const listed = async (argv: readonly string[]) => (await sudo(['-l', '--', ...LI
 /** Types the commands in the words of a file of rules: those from one line on, to the end of their block. */
 async function type(file: string, first: string): Promise<void> {
   const text = await readFile(join(REPOSITORY_DIR, file), 'utf8');
-  const blocks = text.split(/^#\n/m).map((block) => block.replace(/^# {3}/gm, ''));
+  const [words = ''] = /^(?:#.*\n)*/.exec(text) ?? [];
+  const blocks = words.split(/^#\n/m).map((block) => block.replace(/^# {3}/gm, ''));
   const block = blocks.find((candidate) => candidate.startsWith(first)) ?? '';
   expect(block).not.toBe('');
   const docs = '/root/checkout/docs';

@@ -40,8 +40,8 @@ describe('checkRights', () => {
 
   it('asks others once, by doing it', async () => {
     const { access, calls } = host();
-    expect(await checkRights(access, [901], temporaryDirectory())).toBe('current');
-    expect(calls).toEqual([`root: ${markerFor([]).join(' ')}`]);
+    expect(await checkRights(access, [901], temporaryDirectory())).toMatchObject({ kind: 'current', allowed: [901] });
+    expect(calls).toEqual([`root: ${markerFor([901]).join(' ')}`]);
   });
 
   it.each([

@@ -64,13 +64,20 @@ const callOf = (what: string) => {
 describe('sudoRules', () => {
   it('costs one call where the rules are of this very list', async () => {
     const { access, calls } = host();
-    expect(await sudoRules(access, [901])).toBe('current');
-    expect(calls).toEqual([`as root: ${markerFor([]).join(' ')}`]);
+    expect(await sudoRules(access, [901, 902])).toEqual({ kind: 'current', allowed: [901, 902] });
+    expect(await refusedContainers(access, { kind: 'current', allowed: [901, 902] }, [901, 902])).toEqual(new Map());
+    expect(calls).toEqual([`as root: ${markerFor([901, 902]).join(' ')}`]);
+  });
+
+  it('tells rules that lack a container from those that lack a call', async () => {
+    const { access, calls } = host({ only: [901] });
+    expect(await sudoRules(access, [901, 902])).toEqual({ kind: 'current', allowed: [] });
+    expect(calls).toHaveLength(2);
   });
 
   it('asks for each call where they are not, and is content when none is missing', async () => {
     const { access, calls } = host({ lacks: [MARKER] });
-    expect(await sudoRules(access, [901])).toBe('other');
+    expect(await sudoRules(access, [901])).toEqual({ kind: 'other', allowed: [] });
     expect(calls.filter((call) => call.startsWith('-n -l'))).toHaveLength(PRIVILEGED_CALLS.length);
     expect(calls.at(-1)).toBe('as root: /bin/cat -- /etc/pve/storage.cfg');
   });
@@ -116,7 +123,7 @@ describe('sudoRules', () => {
 
   it('takes a file that is not there for one that may be read', async () => {
     const answer = { exitCode: 1, stderr: '/bin/cat: /etc/pve/storage.cfg: No such file or directory\n' };
-    expect(await sudoRules(host({ lacks: [MARKER], answer }).access, [901])).toBe('other');
+    expect(await sudoRules(host({ lacks: [MARKER], answer }).access, [901])).toMatchObject({ kind: 'other' });
   });
 
   it('finds a container that narrow rules of an older list allow, by itself where none is named', async () => {
@@ -130,13 +137,13 @@ describe('sudoRules', () => {
 describe('refusedContainers', () => {
   it('costs one call where all are allowed', async () => {
     const { access, calls } = host();
-    expect(await refusedContainers(access, 'current', [901, 902])).toEqual(new Map());
+    expect(await refusedContainers(access, { kind: 'current', allowed: [] }, [901, 902])).toEqual(new Map());
     expect(calls).toEqual([`as root: ${markerFor([901, 902]).join(' ')}`]);
   });
 
-  it.each(['current', 'other'] as const)('names those that are not, where the rules are: %s', async (rules) => {
+  it.each(['current', 'other'] as const)('names those that are not, where the rules are: %s', async (kind) => {
     const { access } = host({ only: [901, 903] });
-    const refused = await refusedContainers(access, rules, [901, 902, 903]);
+    const refused = await refusedContainers(access, { kind, allowed: [] }, [901, 902, 903]);
     expect([...refused.keys()]).toEqual([902]);
     expect(refused.get(902)).toMatchObject({ code: 'CONTAINER_NOT_ALLOWED' });
     expect(refused.get(902)?.seen).toContain('container 902');
