@@ -9,6 +9,7 @@ import {
   PRIVILEGED_CALLS,
   sampleOf,
 } from '../../../src/proxmox/privileged-calls.ts';
+import { runName } from '../../../src/system/runner.ts';
 import { CUT_OTHERWISE, REFUSED } from '../../lab/hostile/host-runner-user.ts';
 
 const ALL = [...PRIVILEGED_CALLS, MARKER];
@@ -46,6 +47,17 @@ describe('the list of privileged calls', () => {
     expect(isPrivilegedCall(markerFor([]))).toBe(true);
     expect(isPrivilegedCall(markerFor([100, 901, 999_999_999]))).toBe(true);
     expect(isPrivilegedCall(markerFor([99]))).toBe(false);
+  });
+
+  it.each([
+    {},
+    { GITHUB_SERVER_URL: 'https://github.com', GITHUB_REPOSITORY: 'O-1/re.po_x', GITHUB_RUN_ID: '12345678901' },
+    { GITHUB_SERVER_URL: 'https://GHE.example.com:8443', GITHUB_REPOSITORY: 'o/r', GITHUB_RUN_ID: '1' },
+    { GITHUB_SERVER_URL: 'http://ghe', GITHUB_REPOSITORY: 'o/r', GITHUB_RUN_ID: '1' },
+  ])('takes every name of a run for a snapshot: %j', (environment) => {
+    const description = `proxmox-lxc-nvidia: ${runName(environment)}`;
+    const call = ['snapshot', '901', 'nvidia-0123abcd', '--description', description];
+    expect(isPrivilegedCall(['/usr/sbin/pct', ...call])).toBe(true);
   });
 
   it('means the same to sudo and to JavaScript, and is plain to sudoers', () => {
