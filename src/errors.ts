@@ -50,6 +50,7 @@ export type FailureCode =
   | 'HOST_GPU_NODES_MISSING'
   | 'HOST_DRIVER_PENDING'
   // container
+  | 'CONTAINER_NOT_ALLOWED'
   | 'CONTAINER_NOT_FOUND'
   | 'CONTAINER_ON_OTHER_NODE'
   | 'CONTAINER_IS_VM'

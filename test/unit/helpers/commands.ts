@@ -1,3 +1,4 @@
+import { isPrivilegedCall } from '../../../src/proxmox/privileged-calls.ts';
 import type { CommandOptions, CommandResult, RunCommand } from '../../../src/system/command.ts';
 
 /** A call of a program on the host. */
@@ -68,6 +69,9 @@ export class FakeHost {
   readonly run: RunCommand = async (argv, options) => {
     const call = { argv, options };
     this.raw.push(call);
+    if (/^\/usr\/(sbin\/pct|bin\/lxc-)/.test(argv[0]) && !isPrivilegedCall(argv)) {
+      throw new Error(`not in the list of privileged calls: ${argv.join(' ')}`);
+    }
     if (argv[0] !== '/usr/sbin/pct' || argv[1] !== 'exec') return play(call, this.#other(call));
     const { word, ...guest } = takeApart(call);
     this.calls.push(guest);
