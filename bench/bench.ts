@@ -76,10 +76,10 @@ async function startUp(): Promise<Case> {
   const programs: [string, string[], NodeJS.ProcessEnv][] = [
     ['empty Node script', [process.execPath, empty], {}],
     ['action', [process.execPath, bundle], env],
-    ['action, nothing compiled', [process.execPath, bundle], { ...env, RUNNER_TOOL_CACHE: '' }],
+    ['action, nothing compiled', [process.execPath, bundle], { ...env, NODE_DISABLE_COMPILE_CACHE: '1' }],
     ['ansible-playbook --version', ['/usr/bin/ansible-playbook', '--version'], { HOME: directory }],
   ];
-  // Twice: V8's cache is written at the end of the first run, which must not be killed.
+  // V8's cache is written at the end of a run that is not killed, where root has a state directory on this machine.
   await runOk([process.execPath, bundle], { env }).catch(() => {});
   return await inRounds(
     'start-up',

@@ -62,5 +62,5 @@ if (import.meta.main) {
   await write(await bundle('index', { license: 'licenses.txt' }), directory);
   await write(await bundle('post'), join(directory, 'post'));
   // It loads index.js by that name, so that V8's cache is on before there is much to compile.
-  await copyFile(join('build', 'start.js'), join(directory, 'start.js'));
+  for (const name of ['start.js', 'compile-cache.js']) await copyFile(join('build', name), join(directory, name));
 }

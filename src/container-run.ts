@@ -20,8 +20,7 @@ import { observeContainer } from './proxmox/node.ts';
 import type { Pct } from './proxmox/pct.ts';
 import type { ContainerResult, ContainerStatus, Obtained, Software } from './report/result.ts';
 import type { Archive, ArchiveStore } from './runfile/archive-store.ts';
-import type { RunfileCache } from './runfile/cache.ts';
-import { obtainArchive } from './runfile/runfile.ts';
+import { obtainArchive, type RunfileStores } from './runfile/runfile.ts';
 import type { FileLock } from './system/lock.ts';
 import { verifyProof } from './verify/cuda-proof.ts';
 import { parseCudaQuery } from './verify/cuda-query.ts';
@@ -43,8 +42,7 @@ interface Setting {
   pct: Pct;
   /** What its inside may answer at most when it is observed. */
   probeBytes: number;
-  cache: RunfileCache;
-  archives: ArchiveStore;
+  runfiles: RunfileStores & { archives: ArchiveStore };
   upstream: Upstream;
 }
 
@@ -190,7 +188,7 @@ export class ContainerRun {
 
   /** Before anything is touched: a download that fails sends no container back to its snapshot. */
   async #obtainArchive(
-    { world, cache, archives, host }: Setting,
+    { world, runfiles, host }: Setting,
     { ctid, actions }: ContainerPlan,
     secondsLeft: () => number,
   ): Promise<Archive | null> {
@@ -201,7 +199,7 @@ export class ContainerRun {
     let failed = true;
     try {
       const archive = await world.log.group(`Container ${ctid}: obtain driver ${install.version}`, () =>
-        obtainArchive(world, { cache, archives }, wanted, host.architecture, secondsLeft),
+        obtainArchive(world, runfiles, wanted, host.architecture, secondsLeft),
       );
       failed = false;
       return archive;

@@ -9,7 +9,7 @@ import { observeHealth } from './facts/health.ts';
 import { observeHost } from './facts/host.ts';
 import { checkRights } from './facts/rights.ts';
 import { Upstream } from './facts/upstream.ts';
-import { type Approval, checkApproval, compareWithApproval } from './plan/approval.ts';
+import { type Approval, checkApproval, compareWithApproval, doneUnder } from './plan/approval.ts';
 import { type Plan, parsePlan } from './plan/file.ts';
 import { containerDigest, type Identified, planDigest } from './plan/identity.ts';
 import { checkHost } from './plan/refusals.ts';
@@ -18,6 +18,7 @@ import { Pct } from './proxmox/pct.ts';
 import type { ContainerStatus, RunResult } from './report/result.ts';
 import { ArchiveStore } from './runfile/archive-store.ts';
 import { RunfileCache } from './runfile/cache.ts';
+import { KnownRunfiles } from './runfile/known-runfiles.ts';
 import { ContainerLogs } from './system/container-log.ts';
 import { CONTAINER_LIMITS, share } from './system/limits.ts';
 import { sideBySide } from './system/side-by-side.ts';
@@ -157,8 +158,9 @@ function gate(approval: Approval, plan: Plan | null, applied: AppliedPlan, { log
       'See the failures of the containers, or make a new plan and have that approved.',
     );
   }
-  compareWithApproval(approval, plan, applied.parts);
-  const parts = [...applied.parts.values()];
+  const done = doneUnder(approval, applied.parts);
+  compareWithApproval(approval, plan, done);
+  const parts = [...done.values()];
   const [first] = parts;
   if (first !== undefined && plan.containers.every(({ actions }) => actions.length === 0)) {
     log.info(`The approved plan was applied already, by ${first.run} at ${first.at}: nothing to do.`);
@@ -234,25 +236,16 @@ function containerRuns(
 ): ContainerRun[] {
   const pct = new Pct(world.runAsRoot, world.cancelled, Math.min(desired.maxParallel, containers.length));
   const probeBytes = share(CONTAINER_LIMITS.probeBytes, CONTAINER_LIMITS.allProbeBytes, containers.length);
-  const cache = new RunfileCache(world.temporary);
-  const archives = new ArchiveStore();
-  const upstream = new Upstream(world.http, world.run, cache, world.temporary);
+  const runfiles = {
+    cache: new RunfileCache(world.temporary),
+    known: new KnownRunfiles(),
+    archives: new ArchiveStore(),
+  };
+  const upstream = new Upstream(world, runfiles, world.temporary);
   return containers.map(({ ctid, known }) => {
     const wish = { ctid, gpus: desired.gpus[String(ctid)] ?? null };
     const own = { ...world, log: logs.forContainer() };
-    return new ContainerRun({
-      known,
-      wish,
-      desired,
-      host,
-      driver,
-      world: own,
-      pct,
-      probeBytes,
-      cache,
-      archives,
-      upstream,
-    });
+    return new ContainerRun({ known, wish, desired, host, driver, world: own, pct, probeBytes, runfiles, upstream });
   });
 }
 

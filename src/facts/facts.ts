@@ -252,8 +252,9 @@ export interface UpstreamFacts {
 export interface RunfileFacts {
   version: string;
   url: string;
-  /** null: nobody publishes one, and the user accepted the runfile's own check. */
-  sha256: string | null;
+  sha256: string;
+  /** Whose word the checksum is. `none`: nobody's, it is that of the bytes that were downloaded to plan. */
+  checksum: 'given' | 'published' | 'none';
   /** Bytes; null: the server doesn't tell. */
   size: number | null;
 }

@@ -1,10 +1,10 @@
 import type { Desired } from '../desired/desired.ts';
 import { readRepository } from '../repository/read.ts';
 import type { Repository, RepositoryName } from '../repository/repositories.ts';
-import type { RunfileCache } from '../runfile/cache.ts';
-import { locateRunfile } from '../runfile/runfile.ts';
+import { locateRunfile, type RunfileStores } from '../runfile/runfile.ts';
 import type { RunCommand } from '../system/command.ts';
 import type { Http } from '../system/http.ts';
+import type { Log } from '../system/log.ts';
 import type { Architecture } from '../version/architecture.ts';
 import type { DriverVersion } from '../version/driver.ts';
 import type { RepositoryFacts, RunfileFacts, UpstreamFacts } from './facts.ts';
@@ -19,15 +19,17 @@ export interface UpstreamNeeds {
 export class Upstream {
   readonly #http: Http;
   readonly #run: RunCommand;
-  readonly #cache: RunfileCache;
+  readonly #log: Log;
+  readonly #stores: RunfileStores;
   readonly #temporary: string;
   readonly #runfiles = new Map<DriverVersion, Promise<RunfileFacts>>();
   readonly #repositories = new Map<string, Promise<RepositoryFacts>>();
 
-  constructor(http: Http, run: RunCommand, cache: RunfileCache, temporary: string) {
+  constructor({ http, run, log }: { http: Http; run: RunCommand; log: Log }, stores: RunfileStores, temporary: string) {
     this.#http = http;
     this.#run = run;
-    this.#cache = cache;
+    this.#log = log;
+    this.#stores = stores;
     this.#temporary = temporary;
   }
 
@@ -46,7 +48,9 @@ export class Upstream {
   }
 
   #runfile(version: DriverVersion, wish: Desired['runfile'], architecture: Architecture): Promise<RunfileFacts> {
-    return once(this.#runfiles, version, () => locateRunfile(this.#http, this.#cache, wish, version, architecture));
+    return once(this.#runfiles, version, () =>
+      locateRunfile({ http: this.#http, log: this.#log }, this.#stores, wish, version, architecture),
+    );
   }
 
   #repository(repository: Repository): Promise<RepositoryFacts> {

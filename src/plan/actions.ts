@@ -63,7 +63,7 @@ const Action = z.discriminatedUnion('kind', [
     version: z.string(),
     runfile: z.object({
       url: z.string(),
-      sha256: z.nullable(z.string()),
+      sha256: z.string(),
       size: z.nullable(z.number()),
     }),
     /** Parent of the working directory in the container: executable, with room. */

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '../system/json.ts';
-import { shownUrl } from '../system/text.ts';
 import type { Action, ContainerPlan, FileChange, PackageVersion } from './actions.ts';
 import type { Plan } from './file.ts';
 
@@ -81,8 +80,7 @@ function actionIdentity(action: Action): Identity {
     case 'install-driver':
       return {
         version: action.version,
-        // Where nobody publishes a checksum, the address is all there is.
-        runfile: action.runfile.sha256 ?? shownUrl(action.runfile.url),
+        runfile: action.runfile.sha256,
         flags: action.flags.join(' '),
       };
     case 'configure-passthrough':

@@ -304,10 +304,10 @@ function warnings(
         message: `Container ${container.ctid} has ${container.memoryMib} MiB of memory; installations were seen to be killed for want of memory below ${LITTLE_MEMORY_MIB} MiB.`,
       });
     }
-    if (upstream.runfile?.sha256 === null) {
+    if (upstream.runfile?.checksum === 'none') {
       found.push({
         code: 'NO_CHECKSUM',
-        message: `Nobody publishes a checksum of ${shownUrl(upstream.runfile.url)}: only the MD5 sum that it carries is compared, as "runfile-integrity: self-check" asks.`,
+        message: `Nobody publishes a checksum of ${shownUrl(upstream.runfile.url)}: the plan pins the bytes that came (sha256 ${upstream.runfile.sha256}), as "runfile-integrity: self-check" asks.`,
       });
     }
   }

@@ -2,20 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { basename } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { ActionError, type FailureCode } from '../errors.ts';
-import type { CommandOptions, RunCommand, Stream } from '../system/command.ts';
+import type { CommandOptions, InputFile, RunCommand, Stream } from '../system/command.ts';
+import { GUEST_ENVIRONMENT, MARK } from '../system/guest-environment.ts';
 import { CONTAINER_LIMITS, share } from '../system/limits.ts';
 import { LastLines } from '../system/lines.ts';
 import { durationText, lastLines } from '../system/text.ts';
-import { END_PROCESSES, MARK } from './end-processes.ts';
-
-/** What every command in a container gets, and nothing else: neither the host's nor the runner's environment. */
-const ENVIRONMENT = [
-  'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-  'HOME=/root',
-  'LC_ALL=C.UTF-8',
-  'TERM=dumb',
-  'DEBIAN_FRONTEND=noninteractive',
-];
+import { END_PROCESSES } from './end-processes.ts';
 
 /**
  * Runs inside the container around every command: says that it began and how it ended, because the exit codes of pct,
@@ -42,8 +34,8 @@ export interface GuestOptions {
   purpose: string;
   /** The command is ended in the container after this many seconds. */
   timeoutSeconds: number;
-  /** A file of the host that the command reads as its standard input; else it reads end of file. */
-  stdinFile?: string;
+  /** A file of the host that is copied into the command's standard input; else it reads end of file. */
+  stdin?: InputFile;
   /** Called with each line that the command prints, up to what no real one reaches. Untrusted text. */
   onLine?: (line: string, stream: Stream) => void;
   /** For clean-up: it runs even when the run was cancelled, and isn't ended by that. */
@@ -206,7 +198,7 @@ export class Pct {
         onLine(line, stream);
       },
     };
-    if (options.stdinFile !== undefined) hostOptions.stdinFile = options.stdinFile;
+    if (options.stdin !== undefined) hostOptions.stdin = options.stdin;
     const result = await this.#run(
       [
         '/usr/sbin/pct',
@@ -215,7 +207,7 @@ export class Pct {
         '--',
         'env',
         '-i',
-        ...ENVIRONMENT,
+        ...GUEST_ENVIRONMENT,
         `${MARK}=${word}`,
         '/bin/sh',
         '-c',
@@ -299,7 +291,7 @@ function neverBegan(ctid: number, exitCode: number, stderr: string, limit: numbe
     return new ActionError(
       'HOST_NOT_ROOT',
       `sudo refused to run pct exec ${ctid}.`,
-      'What the user of the runner needs stands in docs/sudoers of this action.',
+      'The rules in /etc/sudoers.d/proxmox-lxc-nvidia may name the containers that can be worked on: see docs/sudoers of this action.',
       lastLines(stderr, 5),
     );
   }

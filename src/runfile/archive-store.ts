@@ -1,9 +1,10 @@
-import { open, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
 import { FileLock, type LockOptions } from '../system/lock.ts';
 import { giveToOwnerOf, makeStateDirectory, STATE_DIRECTORY, writeDurably } from '../system/state.ts';
-import { Checksums, openIfThere } from './checksums.ts';
+import { Checksums } from './checksums.ts';
+import { openPlain } from './files.ts';
 import { readManifest } from './manifest.ts';
 
 /**
@@ -51,7 +52,7 @@ export class ArchiveStore {
     const manifest = await readManifest(this.#manifest, Manifest);
     if (manifest?.runfile !== runfile) return 'none';
     const { sha256, size } = manifest;
-    const file = await openIfThere(this.#path);
+    const file = await openPlain(this.#path);
     if (file === null) return 'none';
     if ((await this.#checksums.of(file)) === sha256) {
       return { path: `/proc/${process.pid}/fd/${file.fd}`, size, [Symbol.asyncDispose]: () => file.close() };
@@ -69,7 +70,8 @@ export class ArchiveStore {
 
   /** Takes what was written there as the archive of a runfile. */
   async store(runfile: string): Promise<Archive> {
-    await using file = await open(this.#partial, 'r');
+    await using file = await openPlain(this.#partial);
+    if (file === null) throw new Error('there is nothing to store');
     await giveToOwnerOf(this.#directory, file);
     await rename(this.#partial, this.#path);
     const { size } = await file.stat();

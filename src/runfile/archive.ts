@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
-import { open, stat, statfs } from 'node:fs/promises';
+import { open, rm, stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ActionError } from '../errors.ts';
 import type { RunCommand } from '../system/command.ts';
+import { RUNFILE_LIMITS } from '../system/limits.ts';
 import { bytesText, lastLines, NO_SPACE } from '../system/text.ts';
 import type { Architecture } from '../version/architecture.ts';
 import type { DriverVersion } from '../version/driver.ts';
+import { readStub, unusable } from './stub.ts';
 
 /*
  * A runfile is a shell script (the stub), perhaps a decompressor, and a compressed tar archive with NVIDIA's installer and all
@@ -13,35 +15,15 @@ import type { DriverVersion } from '../version/driver.ts';
  * containers. Source: `makeself.sh` 1.6.0-nv2, which NVIDIA's runfiles carry and are made by (docs/facts.md, A8).
  */
 
-/** Stub and decompressor are well within this. */
-const HEAD_BYTES = 8 * 1024 * 1024;
+/**
+ * Arguments: runfile, number of the archive's first byte (from 1), new file to write, largest size of it in units of 512 bytes,
+ * decompressor with its options. The kernel stops what writes more than that.
+ */
+const DECOMPRESS =
+  'set -C; in=$1 from=$2 out=$3; ulimit -f "$4"; shift 4; tail -c "+$from" -- "$in" | "$@" -dc > "$out"';
 
-/** The line that a runfile's own sums begin at: the lines before hold them. */
-const FIRST_SUMMED_LINE = 4;
-
-const NO_SUM = '0'.repeat(32);
-
-/** The programs that decompress, by what the archive begins with: NVIDIA took xz until 525, and zstd since 530. */
-const DECOMPRESSORS: readonly { magic: string; program: string; debianPackage: string }[] = [
-  { magic: '28b52ffd', program: '/usr/bin/zstd', debianPackage: 'zstd' },
-  { magic: 'fd377a585a00', program: '/usr/bin/xz', debianPackage: 'xz-utils' },
-  { magic: '1f8b', program: '/usr/bin/gzip', debianPackage: 'gzip' },
-];
-
-/** Arguments: runfile, number of the archive's first byte (from 1), decompressor, file to write. */
-const DECOMPRESS = 'tail -c "+$2" -- "$1" | "$3" -dc > "$4"';
-
-/** What a runfile's stub says, and where its archive begins. */
-interface Stub {
-  /** Bytes before the archive. */
-  offset: number;
-  /** Bytes before what its own sums are of. */
-  summedFrom: number;
-  md5: string | null;
-  version: string | null;
-  architecture: string | null;
-  decompressor: (typeof DECOMPRESSORS)[number];
-}
+/** The unit of `ulimit -f` (POSIX). */
+const BLOCK = 512;
 
 /**
  * How many times its size a runfile may have unpacked: one of 398 MB is 1.5 GB; installed it is not more (docs/facts.md, A8).
@@ -69,19 +51,27 @@ export async function checkRunfile(
   );
 }
 
-/** @throws ActionError RUNFILE_UNUSABLE when a directory has too little room for what a runfile of that size holds */
+/** Bytes that a runfile of a size may unpack to: what there must be room for, and where unpacking stops. */
+export function unpackedLimit(size: number): number {
+  return size * UNPACKED_FACTOR + RUNFILE_LIMITS.unpackedReserveBytes;
+}
+
+/** @throws ActionError RUNFILE_UNUSABLE when a directory has too little room for what a runfile of that size may hold */
 export async function checkRoom(directory: string, size: number): Promise<void> {
   const { bavail, bsize } = await statfs(directory);
-  if (bavail * bsize < size * UNPACKED_FACTOR) throw noRoom(directory, size);
+  if (bavail * bsize < unpackedLimit(size)) throw noRoom(directory, size);
 }
 
 /** The archive in a runfile is damaged, whatever its checksum: nothing can be made of it. */
 export class DamagedArchive extends ActionError {}
 
 /**
- * Decompresses a runfile's archive into a new file.
+ * Decompresses a runfile's archive into a new file, with limits of output and memory. What was written of it is removed when it
+ * fails.
  *
  * @param run runs a program of this host
+ * @param runfile out of reach of others: it is read several times
+ * @param limit bytes that it may write
  * @throws ActionError RUNFILE_UNUSABLE, as {@link DamagedArchive} where another copy could help
  */
 export async function unpackArchive(
@@ -89,17 +79,34 @@ export async function unpackArchive(
   runfile: string,
   archive: string,
   timeoutSeconds: number,
+  limit?: number,
 ): Promise<void> {
   const { offset, decompressor } = await readStub(runfile, runfile);
-  const { program, debianPackage } = decompressor;
+  const { program, options, debianPackage } = decompressor;
+  const { size } = await stat(runfile);
+  const blocks = Math.ceil((limit ?? unpackedLimit(size)) / BLOCK);
   const { exitCode, stderr } = await run(
-    ['/bin/sh', '-c', DECOMPRESS, 'sh', runfile, String(offset + 1), program, archive],
+    [
+      ...(['/bin/sh', '-c', DECOMPRESS, 'sh'] as const),
+      ...[runfile, String(offset + 1), archive, String(blocks)],
+      ...[program, ...options],
+    ],
     { timeoutSeconds },
   );
   if (exitCode === 0) return;
-  if (NO_SPACE.test(stderr)) throw noRoom(dirname(archive), (await stat(runfile)).size);
-  const seen = `${program} could not unpack ${runfile} on this host (exit code ${exitCode}).`;
+  const written = (await stat(archive).catch(() => null))?.size ?? 0;
+  await rm(archive, { force: true });
+  if (NO_SPACE.test(stderr)) throw noRoom(dirname(archive), size);
   const details = lastLines(stderr, 10);
+  if (written >= blocks * BLOCK) {
+    throw new DamagedArchive(
+      'RUNFILE_UNUSABLE',
+      `${runfile} (${bytesText(size)}) unpacks to more than ${bytesText(written)}: no driver does.`,
+      'It is thrown away. Check what the address in "runfile-url" (or the mirror) gives.',
+      details,
+    );
+  }
+  const seen = `${program} could not unpack ${runfile} on this host (exit code ${exitCode}).`;
   throw exitCode === 127
     ? new ActionError('RUNFILE_UNUSABLE', seen, `Install it: apt-get install ${debianPackage}.`, details)
     : new DamagedArchive('RUNFILE_UNUSABLE', seen, 'It is thrown away: run this again.', details);
@@ -109,7 +116,7 @@ function noRoom(directory: string, size: number): ActionError {
   return new ActionError(
     'RUNFILE_UNUSABLE',
     `This host has no room in ${directory} to unpack a runfile of ${bytesText(size)}.`,
-    `Make room for some ${bytesText(size * UNPACKED_FACTOR)} there, then run this again.`,
+    `Make room for some ${bytesText(unpackedLimit(size))} there, then run this again.`,
   );
 }
 
@@ -127,49 +134,4 @@ export async function checkOwnSum(runfile: string, source: string): Promise<void
     hash.update(chunk);
   const found = hash.digest('hex');
   if (found !== md5) throw unusable(source, `its MD5 sum is ${found}, it says ${md5}`);
-}
-
-/** @throws ActionError RUNFILE_UNUSABLE */
-async function readStub(runfile: string, source: string): Promise<Stub> {
-  await using file = await open(runfile, 'r');
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0);
-  const head = buffer.subarray(0, bytesRead);
-  if (!head.subarray(0, 2).equals(Buffer.from('#!'))) throw unusable(source, 'it is no script');
-  const text = head.toString('latin1');
-  const value = (name: string) => new RegExp(`^${name}="?([^"\\n]*)"?$`, 'm').exec(text)?.[1] ?? null;
-  const line = Number(value('skip'));
-  const offset = line > 1 ? startOfLine(head, line) : null;
-  if (offset === null) throw unusable(source, 'its stub does not say where the archive begins');
-  const magic = head.subarray(offset, offset + 8).toString('hex');
-  const decompressor = DECOMPRESSORS.find((candidate) => magic.startsWith(candidate.magic));
-  if (decompressor === undefined) throw unusable(source, `its archive begins with ${magic || 'nothing'}`);
-  const md5 = value('MD5');
-  return {
-    offset,
-    summedFrom: startOfLine(head, FIRST_SUMMED_LINE) ?? 0,
-    md5: md5 === NO_SUM ? null : md5,
-    // What follows the numbers names an edition, e.g. of vGPU.
-    version: /^\d{3}\.\d+(?:\.\d+)?/.exec(value('version_string') ?? '')?.[0] ?? null,
-    architecture: value('TARGET_ARCH'),
-    decompressor,
-  };
-}
-
-/** Bytes before a line, counted from 1; null: there aren't as many. */
-function startOfLine(head: Buffer, line: number): number | null {
-  let start = 0;
-  for (let number = 1; number < line; number++) {
-    const end = head.indexOf('\n', start);
-    if (end < 0) return null;
-    start = end + 1;
-  }
-  return start;
-}
-
-function unusable(source: string, why: string): ActionError {
-  return new ActionError(
-    'RUNFILE_UNUSABLE',
-    `${source} is not the runfile that is wanted: ${why}.`,
-    'Nothing was delivered. Check what the address in "runfile-url" (or the mirror) gives.',
-  );
 }

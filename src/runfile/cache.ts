@@ -1,29 +1,21 @@
-import { copyFile, mkdir, mkdtemp, open, rename, rm, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { constants, copyFile, mkdir, mkdtemp, realpath, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as z from 'zod/mini';
-import { FileLock, type LockOptions } from '../system/lock.ts';
+import { RUNFILE_LIMITS } from '../system/limits.ts';
 import type { Architecture } from '../version/architecture.ts';
 import type { DriverVersion } from '../version/driver.ts';
-import { Checksums, openIfThere } from './checksums.ts';
-import { readManifest } from './manifest.ts';
+import { runfileName } from './address.ts';
+import { copyHashed, openPlain } from './files.ts';
 
 const TOOL = 'nvidia-runfile';
-const MANIFEST = 'runfile.json';
 
-/** What is kept beside a cached runfile: tool-cache itself stores no checksum. */
-const Manifest = z.object({
-  version: z.string(),
-  /** Where it came from, as shown: without user name, password and query. */
-  url: z.string(),
-  name: z.string(),
-  sha256: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
-  size: z.number(),
-});
-type Manifest = z.infer<typeof Manifest>;
-
-/** A runfile in the cache, not yet checked. */
-export interface CachedRunfile extends Manifest {
+/** A file that nobody else writes to: below a directory of this user alone. */
+export interface PrivateFile {
   path: string;
+  /** Hexadecimal, of the bytes as they were written. */
+  sha256: string;
+  /** Bytes. */
+  size: number;
 }
 
 /**
@@ -39,10 +31,13 @@ export function cacheKey(version: DriverVersion): string {
 /** Loaded when a runfile is needed: most runs need none. */
 const toolCache = () => import(/* webpackMode: "eager" */ '@actions/tool-cache');
 
-/** Runfiles in the runner's tool cache (RUNNER_TOOL_CACHE), one per version and architecture. */
+/**
+ * Runfiles in the runner's tool cache (RUNNER_TOOL_CACHE), one per version and architecture: bytes that were downloaded before,
+ * and nothing else. Other jobs and hosts may share that directory and write there at any time, so nothing of it is
+ * believed: what is in it is copied out, and the copy is compared with a checksum that comes from elsewhere.
+ */
 export class RunfileCache {
   readonly #temporary: string;
-  readonly #checksums = new Checksums();
 
   /** @param temporary the runner's RUNNER_TEMP: it is emptied by the runner before and after each job. */
   constructor(temporary: string) {
@@ -50,59 +45,63 @@ export class RunfileCache {
   }
 
   /**
-   * Takes the lock of a version's place, so that runs side by side download it once. It lies beside the tools, because
-   * who shares the cache must share the lock.
+   * Copies a cached runfile out, hashing in the same pass.
+   *
+   * @param path a new file
+   * @param onProgress called again and again meanwhile; what it throws ends the copying
+   * @returns null when none is there, or something that is no plain file of a runfile's size
    */
-  lock(version: DriverVersion, architecture: Architecture, options: LockOptions): Promise<FileLock> {
-    const root = process.env['RUNNER_TOOL_CACHE'] || this.#temporary;
-    return FileLock.take(join(root, `${TOOL}-locks`, `${version}-${architecture}.lock`), options);
+  async copy(
+    version: DriverVersion,
+    architecture: Architecture,
+    path: string,
+    onProgress: () => void,
+  ): Promise<PrivateFile | null> {
+    const directory = await this.#find(version, architecture);
+    if (directory === null) return null;
+    await using file = await openPlain(join(directory, runfileName(version, architecture)));
+    if (file === null) return null;
+    const copied = await copyHashed(file, path, RUNFILE_LIMITS.bytes, onProgress);
+    return copied === null ? null : { path, ...copied };
   }
 
-  /** The cached runfile, or null. One whose manifest can't be read counts as not there. */
-  async find(version: DriverVersion, architecture: Architecture): Promise<CachedRunfile | null> {
-    const directory = (await toolCache()).find(TOOL, cacheKey(version), architecture);
-    if (directory === '') return null;
-    const manifest = await readManifest(join(directory, MANIFEST), Manifest);
-    if (manifest?.version !== version) return null;
-    return { ...manifest, path: join(directory, manifest.name) };
-  }
-
-  /** Throws a cached runfile away. */
+  /** Throws a cached runfile away, where it can: what stays isn't believed either. */
   async remove(version: DriverVersion, architecture: Architecture): Promise<void> {
-    const directory = (await toolCache()).find(TOOL, cacheKey(version), architecture);
-    if (directory === '') return;
-    await rm(`${directory}.complete`, { force: true });
-    await rm(directory, { recursive: true, force: true });
+    const directory = await this.#find(version, architecture);
+    if (directory === null) return;
+    for (const path of [`${directory}.complete`, directory]) {
+      await rm(path, { recursive: true, force: true }).catch(() => {});
+    }
   }
 
-  /** A new directory to download into; removed by the caller. */
+  /** A new directory of this user alone, for runfiles on their way; removed by the caller. */
   async workspace(): Promise<string> {
     await mkdir(this.#temporary, { recursive: true });
     return mkdtemp(join(this.#temporary, 'nvidia-runfile-'));
   }
 
-  /** Takes a file that was downloaded and checked into the cache. @param workspace where it lies */
+  /** Moves a runfile into the cache, when nothing is done with it any more. @param workspace where it lies */
   async store(
-    partial: string,
+    { path }: PrivateFile,
     workspace: string,
+    version: DriverVersion,
     architecture: Architecture,
-    manifest: Manifest,
-  ): Promise<CachedRunfile> {
-    // tool-cache copies what it is given: it gets the manifest alone, and the runfile is moved to it.
+  ): Promise<void> {
+    // tool-cache copies what it is given: it gets an empty directory, and the runfile is moved to it.
     const entry = await mkdtemp(join(workspace, 'entry-'));
-    await writeFile(join(entry, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
-    const cached = await (await toolCache()).cacheDir(entry, TOOL, cacheKey(manifest.version), architecture);
-    const path = join(cached, manifest.name);
-    await move(partial, path);
-    await using file = await open(path, 'r');
-    await this.#checksums.note(file, manifest.sha256);
-    return { ...manifest, path };
+    const cached = await (await toolCache()).cacheDir(entry, TOOL, cacheKey(version), architecture);
+    await move(path, join(cached, runfileName(version, architecture)));
   }
 
-  /** The sha256 of a cached runfile's bytes, or null when it isn't there. Read once per run, unless it changes. */
-  async sha256({ path }: CachedRunfile): Promise<string | null> {
-    await using file = await openIfThere(path);
-    return file === null ? null : await this.#checksums.of(file);
+  /** The directory of a version, at its place; a link on the way there, or none at all: null. */
+  async #find(version: DriverVersion, architecture: Architecture): Promise<string | null> {
+    const root = process.env['RUNNER_TOOL_CACHE'];
+    if (!root) return null;
+    const key = cacheKey(version);
+    const directory = (await toolCache()).find(TOOL, key, architecture);
+    if (directory === '') return null;
+    const place = join(await realpath(root), TOOL, key, architecture);
+    return (await realpath(directory)) === place ? directory : null;
   }
 }
 
@@ -112,7 +111,9 @@ async function move(from: string, to: string): Promise<void> {
     await rename(from, to);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EXDEV') throw error;
-    await copyFile(from, `${to}.partial`);
-    await rename(`${to}.partial`, to);
+    // Neither a name that others could put a link at, nor through a link.
+    const partial = `${to}.${randomUUID()}`;
+    await copyFile(from, partial, constants.COPYFILE_EXCL);
+    await rename(partial, to);
   }
 }

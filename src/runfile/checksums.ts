@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 
 /** Checksums of large files, each read once by a run as long as it doesn't change. */
 export class Checksums {
@@ -13,21 +13,6 @@ export class Checksums {
     const sha256 = await hashFile(file);
     this.#known.set(state, sha256);
     return sha256;
-  }
-
-  /** Notes a checksum that was computed elsewhere, while the file was written. */
-  async note(file: FileHandle, sha256: string): Promise<void> {
-    this.#known.set(await stateOf(file), sha256);
-  }
-}
-
-/** Opens a file for reading; null: it isn't there. */
-export async function openIfThere(path: string): Promise<FileHandle | null> {
-  try {
-    return await open(path, 'r');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
   }
 }
 

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Desired } from '../desired/desired.ts';
-import { ActionError } from '../errors.ts';
+import { ActionError, messageOf } from '../errors.ts';
 import type { RunfileFacts } from '../facts/facts.ts';
 import { untilCancelled } from '../system/cancellation.ts';
 import type { Http } from '../system/http.ts';
@@ -15,45 +15,62 @@ import type { World } from '../world.ts';
 import { parseSha256Sum, runfileAddresses, runfileName } from './address.ts';
 import { checkOwnSum, checkRoom, checkRunfile, DamagedArchive, unpackArchive } from './archive.ts';
 import type { Archive, ArchiveStore } from './archive-store.ts';
-import type { CachedRunfile, RunfileCache } from './cache.ts';
+import type { PrivateFile, RunfileCache } from './cache.ts';
+import type { KnownRunfile, KnownRunfiles } from './known-runfiles.ts';
+
+/** Where runfiles are kept on this host, and what is known of them. */
+export interface RunfileStores {
+  cache: RunfileCache;
+  known: KnownRunfiles;
+}
 
 /**
- * Finds out where a version's runfile is and what its checksum is, without downloading it.
+ * Finds out where a version's runfile is and what its checksum is: as given, as published beside it, or as known on this host
+ * from an earlier look. Where nobody publishes one and the user accepts that, it is downloaded for it, so that a plan says
+ * which bytes it is about.
  *
- * @throws ActionError RUNFILE_NOT_FOUND, RUNFILE_NO_CHECKSUM, DOWNLOAD_FAILED
+ * @throws ActionError RUNFILE_NOT_FOUND, RUNFILE_NO_CHECKSUM, RUNFILE_UNUSABLE, DOWNLOAD_FAILED
  */
 export async function locateRunfile(
-  http: Http,
-  cache: RunfileCache,
+  world: Pick<World, 'http' | 'log'>,
+  stores: RunfileStores,
   wish: Desired['runfile'],
   version: DriverVersion,
   architecture: Architecture,
 ): Promise<RunfileFacts> {
+  const { http } = world;
+  const { known } = stores;
   const addresses = runfileAddresses(wish.address, version, architecture);
-  const cached = await cache.find(version, architecture);
-  // What is cached was checked when it came, so its own checksum will do unless the user names one or another address.
-  const url = addresses.find((address) => shownUrl(address) === cached?.url);
-  if (cached !== null && url !== undefined && (wish.sha256 ?? cached.sha256) === cached.sha256) {
-    return { version, url, sha256: cached.sha256, size: cached.size };
+  for (const url of addresses) {
+    const found = await known.find(url, version, architecture);
+    if (found !== null && isEnough(found, wish)) {
+      const { sha256, size, checksum } = found;
+      return { version, url, sha256, size, checksum };
+    }
   }
   for (const url of addresses) {
     const size = await http.head(url, 'DOWNLOAD_FAILED');
     if (size === undefined) continue;
     const sha256 = wish.sha256 ?? (await publishedSha256(http, url));
-    if (sha256 === null && wish.integrity !== 'self-check') {
-      throw new ActionError(
-        'RUNFILE_NO_CHECKSUM',
-        `There is no .sha256sum file beside ${shownUrl(url)}.`,
-        'Give the checksum as "runfile-sha256", or accept the runfile\'s own check with "runfile-integrity: self-check".',
-      );
-    }
-    return { version, url, sha256, size };
+    const found: RunfileFacts =
+      sha256 === null
+        ? await downloadUnpublished(world, stores, wish, { version, url }, architecture)
+        : { version, url, sha256, size, checksum: wish.sha256 === null ? 'published' : 'given' };
+    // Only the next run's requests are saved by it; a machine that only plans may have no such directory.
+    await known.note(found, architecture).catch(() => {});
+    return found;
   }
   throw new ActionError(
     'RUNFILE_NOT_FOUND',
     `Driver ${version} is not at ${addresses.map(shownUrl).join(' nor at ')}.`,
     'Give its address as "runfile-url" (vGPU and distribution drivers are not published there).',
   );
+}
+
+/** Whether what is known of a runfile answers what this run would ask for. */
+function isEnough({ sha256, checksum }: KnownRunfile, wish: Desired['runfile']): boolean {
+  if (wish.sha256 !== null) return sha256 === wish.sha256;
+  return checksum === 'published' || (checksum === 'none' && wish.integrity === 'self-check');
 }
 
 async function publishedSha256(http: Http, url: string): Promise<string | null> {
@@ -72,12 +89,37 @@ async function publishedSha256(http: Http, url: string): Promise<string | null> 
   return sha256;
 }
 
-/** A runfile to obtain; without checksum the one that it carries must do. */
-export interface WantedRunfile {
-  version: DriverVersion;
-  url: string;
-  sha256: string | null;
+/** Downloads a runfile that nobody publishes a checksum of, checks it by its own sum, and keeps it for the installation. */
+async function downloadUnpublished(
+  world: Pick<World, 'http' | 'log'>,
+  { cache }: RunfileStores,
+  { integrity }: Desired['runfile'],
+  { version, url }: Pick<RunfileFacts, 'version' | 'url'>,
+  architecture: Architecture,
+): Promise<RunfileFacts> {
+  if (integrity !== 'self-check') {
+    throw new ActionError(
+      'RUNFILE_NO_CHECKSUM',
+      `There is no .sha256sum file beside ${shownUrl(url)}.`,
+      'Give the checksum as "runfile-sha256", or accept the runfile\'s own check with "runfile-integrity: self-check".',
+    );
+  }
+  const workspace = await cache.workspace();
+  try {
+    const path = join(workspace, runfileName(version, architecture));
+    const runfile = await download(world, url, path, () => {});
+    await checkRunfile(path, shownUrl(url), { version, architecture });
+    await checkOwnSum(path, shownUrl(url));
+    await keep(world.log, cache, runfile, workspace, version, architecture);
+    const { sha256, size } = runfile;
+    return { version, url, sha256, size, checksum: 'none' };
+  } finally {
+    await rm(workspace, { recursive: true, force: true });
+  }
 }
+
+/** A runfile to obtain. */
+export type WantedRunfile = Pick<RunfileFacts, 'version' | 'url' | 'sha256'>;
 
 /** What obtaining needs of the outside world. */
 type ObtainWorld = Pick<World, 'http' | 'log' | 'run' | 'runName' | 'cancelled'>;
@@ -85,35 +127,62 @@ type ObtainWorld = Pick<World, 'http' | 'log' | 'run' | 'runName' | 'cancelled'>
 /**
  * The driver's files on this host, checked and unpacked for every container: those unpacked last when they are of this runfile
  * and their bytes are right; else from the runfile in the cache, else downloaded. What has a wrong checksum is thrown away.
- * Another run that is obtaining a driver is waited for.
+ * Another run on this host that is obtaining a driver is waited for.
+ *
+ * What is checked is what is unpacked: a copy in a directory of this user alone, whichever way it came. Only afterwards is what
+ * was downloaded moved to the cache, where others may write to it.
  *
  * @param secondsLeft for all of it; throws when none are left
  * @throws ActionError RUNFILE_CHECKSUM_MISMATCH, RUNFILE_UNUSABLE, DOWNLOAD_FAILED, TIMEOUT
  */
 export async function obtainArchive(
   world: ObtainWorld,
-  { cache, archives }: { cache: RunfileCache; archives: ArchiveStore },
+  stores: RunfileStores & { archives: ArchiveStore },
   wanted: WantedRunfile,
   architecture: Architecture,
   secondsLeft: () => number,
 ): Promise<Archive> {
-  const { version } = wanted;
-  const { log } = world;
-  // Two, because other hosts may share the cache, and must share its lock.
-  await using _archives = await archives.lock(lockOptions(world, version, secondsLeft()));
-  await using _cache = await cache.lock(version, architecture, lockOptions(world, version, secondsLeft()));
-  const cached = await cache.find(version, architecture);
-  const sha256 = wanted.sha256 ?? (cached !== null && isWanted(cached, wanted) ? cached.sha256 : null);
-  const archive = sha256 === null ? 'none' : await archives.open(sha256);
+  const { log, cancelled } = world;
+  const { archives, cache, known } = stores;
+  const { version, url } = wanted;
+  await using _lock = await archives.lock(lockOptions(world, version, secondsLeft()));
+  const archive = await archives.open(wanted.sha256);
   if (typeof archive !== 'string') {
     log.info(`Driver ${version} is unpacked on this host already (${bytesText(archive.size)}, checksum right).`);
     return archive;
   }
   if (archive === 'changed') log.info(`What was unpacked of driver ${version} has changed: it is made anew.`);
-  const runfile =
-    (await checkedFromCache(log, cache, cached, wanted, architecture)) ??
-    (await download(world, cache, wanted, architecture, secondsLeft));
-  return await unpack(world, cache, archives, runfile, architecture, secondsLeft);
+
+  const workspace = await cache.workspace();
+  try {
+    const path = join(workspace, runfileName(version, architecture));
+    const onProgress = () => {
+      cancelled.throwIfAborted();
+      secondsLeft();
+    };
+    const cached = await untilCancelled(() => fromCache(log, cache, wanted, architecture, path, onProgress), cancelled);
+    const runfile = cached ?? (await downloadWanted(world, known, wanted, architecture, path, onProgress));
+    await checkRunfile(path, shownUrl(url), { version, architecture });
+    const keepIt = async () => {
+      if (cached === null) await keep(log, cache, runfile, workspace, version, architecture);
+    };
+    try {
+      const unpacked = await unpack(world, archives, runfile, secondsLeft);
+      await keepIt();
+      return unpacked;
+    } catch (error) {
+      cancelled.throwIfAborted();
+      if (error instanceof DamagedArchive) {
+        await cache.remove(version, architecture);
+        await known.forget(url, version, architecture);
+      } else {
+        await keepIt();
+      }
+      throw error;
+    }
+  } finally {
+    await rm(workspace, { recursive: true, force: true });
+  }
 }
 
 function lockOptions(
@@ -135,41 +204,85 @@ function lockOptions(
   };
 }
 
-/** Whether a cached runfile says that it is the wanted one. Its bytes aren't looked at. */
-function isWanted(cached: CachedRunfile, { url, sha256 }: WantedRunfile): boolean {
-  // Without a published checksum only a copy from the same address is what was asked for.
-  return sha256 === null ? cached.url === shownUrl(url) : cached.sha256 === sha256;
-}
-
-/** The cached runfile, if it is the wanted one and its bytes are right; else it is thrown away. */
-async function checkedFromCache(
+/** A copy of the cached runfile, if its bytes are the wanted ones; else that is thrown away. */
+async function fromCache(
   log: Log,
   cache: RunfileCache,
-  cached: CachedRunfile | null,
-  wanted: WantedRunfile,
+  { version, sha256 }: WantedRunfile,
   architecture: Architecture,
-): Promise<CachedRunfile | null> {
-  if (cached === null) return null;
-  const { version } = wanted;
-  if (isWanted(cached, wanted) && (await cache.sha256(cached)) === cached.sha256) {
-    log.info(`The runfile of ${version} comes from the cache (${bytesText(cached.size)}, checksum right).`);
-    return cached;
+  path: string,
+  onProgress: () => void,
+): Promise<PrivateFile | null> {
+  const copy = await cache.copy(version, architecture, path, onProgress);
+  if (copy?.sha256 === sha256) {
+    log.info(`The runfile of ${version} comes from the cache (${bytesText(copy.size)}, checksum right).`);
+    return copy;
   }
+  await rm(path, { force: true });
+  if (copy === null) return null;
   log.info(`The cached runfile of ${version} doesn't have the wanted checksum: it is thrown away.`);
   await cache.remove(version, architecture);
   return null;
 }
 
-/** Decompresses a runfile's archive. A runfile with which that can't be done is thrown away. */
+/** @throws ActionError RUNFILE_CHECKSUM_MISMATCH, DOWNLOAD_FAILED */
+async function downloadWanted(
+  world: ObtainWorld,
+  known: KnownRunfiles,
+  { version, url, sha256 }: WantedRunfile,
+  architecture: Architecture,
+  path: string,
+  onProgress: () => void,
+): Promise<PrivateFile> {
+  const runfile = await download(world, url, path, onProgress);
+  if (runfile.sha256 === sha256) return runfile;
+  // The source may have another one by now, with another checksum.
+  await known.forget(url, version, architecture);
+  throw new ActionError(
+    'RUNFILE_CHECKSUM_MISMATCH',
+    `${shownUrl(url)} (${runfile.size} bytes) has sha256 ${runfile.sha256}, expected was ${sha256}.`,
+    "Nothing was delivered. Compare the checksum with NVIDIA's .sha256sum; a proxy may have changed the file.",
+  );
+}
+
+async function download(
+  { http, log }: Pick<World, 'http' | 'log'>,
+  url: string,
+  path: string,
+  onProgress: () => void,
+): Promise<PrivateFile> {
+  log.info(`Downloading ${shownUrl(url)}`);
+  const show = progress(log);
+  const downloaded = await http.download(url, path, 'DOWNLOAD_FAILED', (received, total) => {
+    onProgress();
+    show(received, total);
+  });
+  return { path, ...downloaded };
+}
+
+/** Moves a downloaded runfile to the tool cache, for later runs. None of them depends on it. */
+async function keep(
+  log: Log,
+  cache: RunfileCache,
+  runfile: PrivateFile,
+  workspace: string,
+  version: DriverVersion,
+  architecture: Architecture,
+): Promise<void> {
+  try {
+    await cache.store(runfile, workspace, version, architecture);
+  } catch (error) {
+    log.info(`The runfile of ${version} could not be kept in the tool cache: ${messageOf(error)}`);
+  }
+}
+
+/** Decompresses a runfile's archive. */
 async function unpack(
   { run, log, cancelled }: ObtainWorld,
-  cache: RunfileCache,
   archives: ArchiveStore,
-  runfile: CachedRunfile,
-  architecture: Architecture,
+  { path, sha256, size }: PrivateFile,
   secondsLeft: () => number,
 ): Promise<Archive> {
-  const { path, version, sha256, size } = runfile;
   try {
     const started = performance.now();
     const target = await archives.prepare();
@@ -178,46 +291,13 @@ async function unpack(
     await untilCancelled(work, cancelled);
     const archive = await archives.store(sha256);
     const seconds = (performance.now() - started) / 1000;
-    log.info(`${runfile.name} is unpacked on this host: ${bytesText(archive.size)} in ${durationText(seconds)}.`);
+    log.info(`${basename(path)} is unpacked on this host: ${bytesText(archive.size)} in ${durationText(seconds)}.`);
     return archive;
   } catch (error) {
     await archives.discard();
     cancelled.throwIfAborted();
     secondsLeft();
-    if (error instanceof DamagedArchive) await cache.remove(version, architecture);
     throw error;
-  }
-}
-
-async function download(
-  { http, log }: Pick<World, 'http' | 'log'>,
-  cache: RunfileCache,
-  { version, url, sha256: expected }: WantedRunfile,
-  architecture: Architecture,
-  secondsLeft: () => number,
-): Promise<CachedRunfile> {
-  const directory = await cache.workspace();
-  try {
-    const partial = join(directory, 'partial');
-    log.info(`Downloading ${shownUrl(url)}`);
-    const show = progress(log);
-    const { sha256, size } = await http.download(url, partial, 'DOWNLOAD_FAILED', (received, total) => {
-      secondsLeft();
-      show(received, total);
-    });
-    if (expected !== null && sha256 !== expected) {
-      throw new ActionError(
-        'RUNFILE_CHECKSUM_MISMATCH',
-        `${shownUrl(url)} (${size} bytes) has sha256 ${sha256}, expected was ${expected}.`,
-        "Nothing was delivered. Compare the checksum with NVIDIA's .sha256sum; a proxy may have changed the file.",
-      );
-    }
-    await checkRunfile(partial, shownUrl(url), { version, architecture });
-    if (expected === null) await checkOwnSum(partial, shownUrl(url));
-    const manifest = { version, url: shownUrl(url), name: runfileName(version, architecture), sha256, size };
-    return await cache.store(partial, directory, architecture, manifest);
-  } finally {
-    await rm(directory, { recursive: true, force: true });
   }
 }
 

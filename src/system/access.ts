@@ -1,5 +1,6 @@
 import { commandRunner, type RunCommand, runCommand } from './command.ts';
 import { type HostFiles, hostFiles } from './files.ts';
+import { isPrivilegedCall } from './privileged-calls.ts';
 import { filesAsRoot } from './root-files.ts';
 import type { User } from './user.ts';
 
@@ -18,7 +19,15 @@ export interface HostAccess {
 
 /** How a user gets at this host: the one place that decides what goes through sudo. */
 export function accessOf(user: User): HostAccess {
-  const runAsRoot = user.rights === 'sudo' ? commandRunner(SUDO) : runCommand;
+  const runAsRoot = listedCalls(user.rights === 'sudo' ? commandRunner(SUDO) : runCommand);
   const files = user.rights === 'sudo' ? filesAsRoot(hostFiles, runAsRoot) : hostFiles;
   return { user, files, run: runCommand, runAsRoot };
+}
+
+/** Runs what is in the list of privileged calls, and nothing else: as root too, so that a call can't be forgotten there. */
+function listedCalls(run: RunCommand): RunCommand {
+  return async (argv, options) => {
+    if (!isPrivilegedCall(argv)) throw new Error(`not among the privileged calls: ${argv.join(' ').slice(0, 200)}`);
+    return run(argv, options);
+  };
 }

@@ -60,6 +60,21 @@ export const NETWORK_LIMITS = {
   answerSeconds: 120,
 } as const;
 
+/** What a runfile may be, and what its archive may take on this host while it is decompressed. */
+export const RUNFILE_LIMITS = {
+  /** Bytes of a whole one. */
+  bytes: NETWORK_LIMITS.runfileBytes,
+  /** Bytes before the archive: stub and decompressor are well within this. */
+  headBytes: 8 * MiB,
+  /** Lines in which the stub's variables are looked for, and bytes of one: makeself.sh sets them at its top. */
+  stubLines: 5000,
+  stubLineBytes: 4 * KiB,
+  /** Bytes that it may have unpacked beyond four times its own: a real one has 2.2 to 3.8 times. */
+  unpackedReserveBytes: 512 * MiB,
+  /** Bytes of memory for decompressing: xz takes 65 MiB at its highest level, zstd 128 MiB unless told otherwise. */
+  memoryBytes: 256 * MiB,
+} as const;
+
 /** What a report hands on. */
 export const REPORT_LIMITS = {
   /**

@@ -15,6 +15,7 @@ const NEW = '580.159.04';
 const STATE = '/var/lib/proxmox-lxc-nvidia';
 const DELAY = '/etc/proxmox-lxc-nvidia-lab/installer-delay';
 const IN_THE_MIDDLE = /│ WARNING: You specified/;
+const PTY_RULES = '/etc/sudoers.d/zz-pty';
 const AS_RUNNER = ['/usr/bin/setpriv', '--reuid', 'runner', '--regid', 'runner', '--init-groups', '--'];
 
 let scenario: Scenario;
@@ -101,7 +102,15 @@ test('brings a container to what is wanted; runs as root and as the user take tu
   expect((await scenario.run(inputs, { user: 'runner', exitCode: 0 })).outputs['result']).toBe('converged');
 });
 
-describe('what hangs', () => {
+/** Makes sudo put a pseudo-terminal of its own between itself and the command, or not: Proxmox VE 9's does, 8's doesn't. */
+async function usePty(setting: 'use_pty' | '!use_pty'): Promise<void> {
+  await scenario.host.exec(['sh', '-c', 'echo "Defaults!/usr/bin/timeout $1" > "$2"', 'sh', setting, PTY_RULES]);
+}
+
+describe.each(['use_pty', '!use_pty'] as const)('with %s, what hangs', (setting) => {
+  beforeAll(() => usePty(setting));
+  afterAll(() => scenario.host.exec(['rm', '-f', PTY_RULES]));
+
   const asRunner = () => {
     const [program = '', ...way] = scenario.host.enter([...AS_RUNNER, '/usr/bin/sudo', '-n', '--']);
     expect(program).toBe('nsenter');
@@ -131,7 +140,10 @@ describe('what hangs', () => {
   });
 });
 
-describe('an interrupted run', () => {
+describe.each(['use_pty', '!use_pty'] as const)('an interrupted run, with %s,', (setting) => {
+  beforeAll(() => usePty(setting));
+  afterAll(() => scenario.host.exec(['rm', '-f', PTY_RULES]));
+
   test('that is cancelled ends within 7 s; the post step rolls back', async () => {
     const container = await behind('btrfs');
     let seen = 0;
@@ -154,7 +166,9 @@ describe('an interrupted run', () => {
     await expectNothingLeft(container);
     await expectConverges(container);
   });
+});
 
+describe('an interrupted run', () => {
   test.each(['btrfs', 'dir'] as const)('that is killed is put right by the post step (%s)', async (storage) => {
     const container = await behind(storage);
     const result = await killedInTheMiddle(container);

@@ -4,9 +4,11 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { Upstream } from '../../../src/facts/upstream.ts';
 import { RunfileCache } from '../../../src/runfile/cache.ts';
+import { KnownRunfiles } from '../../../src/runfile/known-runfiles.ts';
 import type { Http } from '../../../src/system/http.ts';
 import { DRIVER, desired } from '../helpers/facts.ts';
 import { failureOf } from '../helpers/failure.ts';
+import { RecordingLog } from '../helpers/log.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
 const KEYRING = readFileSync(join(import.meta.dirname, '../../fixtures/keys/one.gpg'));
@@ -37,7 +39,8 @@ function upstream() {
   };
   const run = () => Promise.reject(new Error('no command is needed'));
   const temporary = temporaryDirectory();
-  return { upstream: new Upstream(http, run, new RunfileCache(temporary), temporary), asked };
+  const stores = { cache: new RunfileCache(temporary), known: new KnownRunfiles(join(temporary, 'runfiles.json')) };
+  return { upstream: new Upstream({ http, run, log: new RecordingLog() }, stores, temporary), asked };
 }
 
 describe('Upstream', () => {

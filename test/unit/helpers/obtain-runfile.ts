@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ArchiveStore } from '../../../src/runfile/archive-store.ts';
 import { RunfileCache } from '../../../src/runfile/cache.ts';
+import { KnownRunfiles } from '../../../src/runfile/known-runfiles.ts';
 import { obtainArchive } from '../../../src/runfile/runfile.ts';
 import { runCommand } from '../../../src/system/command.ts';
 import { createHttp } from '../../../src/system/http.ts';
@@ -33,11 +34,12 @@ const world = {
 };
 const cache = new RunfileCache(process.env['RUNNER_TEMP']);
 const archives = new ArchiveStore(join(directory, 'archive'));
+const known = new KnownRunfiles(join(directory, 'archive', 'runfiles.json'));
 const before = transferred();
 for (let time = 0; time < Number(times); time++) {
   await using _archive = await obtainArchive(
     world,
-    { cache, archives },
+    { cache, known, archives },
     { version: '580.159.04', url, sha256 },
     'x86_64',
     () => 60,

@@ -124,14 +124,4 @@ describe('planDigest', () => {
     change(plan);
     expect(planDigest(plan)).not.toBe(planDigest(PLAN));
   });
-
-  it('goes by the address of a runfile without checksum, but not by its password', () => {
-    const digest = (url: string) => {
-      const plan = identified();
-      for (const part of plan.containers) action(part, 'install-driver').runfile = { url, sha256: null, size: null };
-      return planDigest(plan);
-    };
-    expect(digest('https://a.example/x.run')).not.toBe(digest('https://b.example/x.run'));
-    expect(digest('https://user:one@a.example/x.run')).toBe(digest('https://user:two@a.example/x.run'));
-  });
 });

@@ -394,7 +394,7 @@ describe('warnings', () => {
     ['little memory', ['LITTLE_MEMORY'], [bareGuest(), {}, {}, { memoryMib: 2047 }]],
     ['enough memory', [], [bareGuest(), {}, {}, { memoryMib: 2048 }]],
     ['little memory where no driver is installed', [], [guestFacts(), {}, {}, { memoryMib: 512 }]],
-    ['a runfile without checksum', ['NO_CHECKSUM'], [bareGuest(), {}, { runfile: runfileFacts({ sha256: null }) }]],
+    ['a runfile without checksum', ['NO_CHECKSUM'], [bareGuest(), {}, { runfile: runfileFacts({ checksum: 'none' }) }]],
   ])('of %s are %j', (_what, expected, args) => {
     expect(codes(...args)).toEqual(expected);
   });
@@ -405,7 +405,7 @@ describe('warnings', () => {
   });
 
   it('shows no password of an address', () => {
-    const runfile = runfileFacts({ sha256: null, url: 'https://me:s3cret@m.example/x.run?token=s3cret' });
+    const runfile = runfileFacts({ checksum: 'none', url: 'https://me:s3cret@m.example/x.run?token=s3cret' });
     expect(JSON.stringify(planFor(bareGuest(), {}, { runfile }).warnings)).not.toContain('s3cret');
   });
 });

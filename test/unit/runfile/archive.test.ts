@@ -1,7 +1,16 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { checkOwnSum, checkRoom, checkRunfile, DamagedArchive, unpackArchive } from '../../../src/runfile/archive.ts';
+import {
+  checkOwnSum,
+  checkRoom,
+  checkRunfile,
+  DamagedArchive,
+  unpackArchive,
+  unpackedLimit,
+} from '../../../src/runfile/archive.ts';
 import { runCommand } from '../../../src/system/command.ts';
 import { DRIVER } from '../helpers/facts.ts';
 import { failureOf } from '../helpers/failure.ts';
@@ -89,6 +98,68 @@ describe('unpackArchive', () => {
     expect(failure.code).toBe('RUNFILE_UNUSABLE');
     expect(failure.remedy).toMatch(remedy);
     expect(failure).not.toBeInstanceOf(DamagedArchive);
+  });
+});
+
+describe('a hostile runfile', () => {
+  const MIB = 1024 * 1024;
+  const LIMIT = 2 * MIB;
+  const STUB = Buffer.from('#!/bin/sh\nskip=3\n');
+
+  /** Unpacks a runfile of these bytes within a limit. @returns the failure, and what is left of the archive */
+  async function refused(content: Buffer, limit = LIMIT) {
+    const archive = join(temporaryDirectory(), 'archive');
+    const failure = await failureOf(() => unpackArchive(runCommand, file(content), archive, 60, limit));
+    expect(failure).toBeInstanceOf(DamagedArchive);
+    expect(failure.code).toBe('RUNFILE_UNUSABLE');
+    expect(existsSync(archive)).toBe(false);
+    return `${failure.message}\n${failure.details}`;
+  }
+
+  // zstd is among the lab's packages, not everywhere where unit tests run.
+  const zstd = existsSync('/usr/bin/zstd');
+
+  it.each([['gzip'], ['xz'], ...(zstd ? [['zstd'] as const] : [])] as ['gzip' | 'xz' | 'zstd'][])(
+    'that unpacks to far more than a driver has is stopped at the limit (%s)',
+    async (compression) => {
+      const bomb = runfileOf(Buffer.alloc(64 * MIB), { compression });
+      expect(bomb.length).toBeLessThan(MIB);
+      expect(await refused(bomb)).toContain('unpacks to more than 2.0 MiB');
+    },
+  );
+
+  it('that unpacks to just the limit is none', async () => {
+    const archive = join(temporaryDirectory(), 'archive');
+    await unpackArchive(runCommand, file(runfileOf(Buffer.alloc(LIMIT))), archive, 60, LIMIT);
+    expect(statSync(archive).size).toBe(LIMIT);
+  });
+
+  it('has a limit by its own size', () => {
+    expect(unpackedLimit(398_016_015)).toBeGreaterThan(1.3 * 1.5e9);
+    expect(unpackedLimit(263_159)).toBeLessThan(600 * MIB);
+  });
+
+  it('whose dictionary needs more memory than any driver is refused before it is taken (xz)', async () => {
+    const archive = execFileSync('/usr/bin/xz', ['-0c', '-C', 'none'], { input: 'x' });
+    // The first block's header (The .xz File Format, 3.1): size, flags, filter LZMA2 and its one property, the dictionary's size.
+    expect(archive.subarray(12, 16)).toEqual(Buffer.from([0x02, 0x00, 0x21, 0x01]));
+    archive[16] = 36; // 1 GiB
+    archive.writeUInt32LE(crc32(archive.subarray(12, 20)), 20);
+    expect(await refused(Buffer.concat([STUB, archive]))).toMatch(/[Mm]emory usage limit/);
+  });
+
+  it.skipIf(!zstd)('whose window needs more memory than any driver is refused before it is taken (zstd)', async () => {
+    // Magic number; a frame that tells no content size, its window of 2^31 bytes; one empty raw block, the last (RFC 8878, 3.1).
+    const frame = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x00, (31 - 10) << 3, 0x01, 0x00, 0x00]);
+    expect(await refused(Buffer.concat([STUB, frame]))).toMatch(/[Ww]indow|memory/);
+  });
+
+  it('is written through no link that lies where the archive is to be', async () => {
+    const victim = file(Buffer.from('of the host'));
+    const link = join(temporaryDirectory(), 'archive');
+    symlinkSync(victim, link);
+    await failureOf(() => unpackArchive(runCommand, file(runfileOf(ARCHIVE)), link, 60));
+    expect(readFileSync(victim, 'utf8')).toBe('of the host');
   });
 });
 

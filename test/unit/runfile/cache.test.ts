@@ -1,4 +1,16 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as toolCache from '@actions/tool-cache';
 import fc from 'fast-check';
@@ -11,8 +23,6 @@ import { temporaryDirectory } from '../helpers/temporary.ts';
 const SEMVER =
   /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:-((?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*)(?:\.(?:0|[1-9]\d*|\d*[a-zA-Z-][0-9a-zA-Z-]*))*))?$/;
 
-const SHA256 = 'ab'.repeat(32);
-
 let temporary: string;
 let cache: RunfileCache;
 
@@ -23,14 +33,29 @@ beforeEach(() => {
   cache = new RunfileCache(temporary);
 });
 
-/** Puts a made-up runfile of a version into the cache. */
-async function store(version: string, content = `runfile ${version}`) {
+/** Puts a made-up runfile of a version into the cache. @returns its path there */
+async function store(version: string, content = `runfile ${version}`): Promise<string> {
   const directory = await cache.workspace();
-  const partial = join(directory, 'partial');
-  writeFileSync(partial, content);
-  const name = `NVIDIA-Linux-x86_64-${version}.run`;
-  const manifest = { version, url: `https://x.example/${name}`, name, sha256: SHA256, size: content.length };
-  return { manifest, cached: await cache.store(partial, directory, 'x86_64', manifest) };
+  const path = join(directory, 'a runfile');
+  writeFileSync(path, content);
+  await cache.store({ path, sha256: sha256(content), size: content.length }, directory, version, 'x86_64');
+  return cachedPath(version);
+}
+
+const cachedPath = (version: string) => join(entry(version), `NVIDIA-Linux-x86_64-${version}.run`);
+const entry = (version: string) =>
+  join(process.env['RUNNER_TOOL_CACHE'] ?? '', 'nvidia-runfile', cacheKey(version), 'x86_64');
+const sha256 = (content: string) => createHash('sha256').update(content).digest('hex');
+
+/** What is copied out of the cache; null: nothing. */
+async function copied(version: string, architecture: 'x86_64' | 'aarch64' = 'x86_64'): Promise<string | null> {
+  const path = join(temporaryDirectory(), 'copy');
+  const copy = await cache.copy(version, architecture, path, () => {});
+  if (copy === null) return null;
+  const content = readFileSync(path, 'utf8');
+  expect(copy).toEqual({ path, sha256: sha256(content), size: content.length });
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  return content;
 }
 
 describe('cacheKey', () => {
@@ -76,60 +101,97 @@ describe('cacheKey', () => {
 });
 
 describe('RunfileCache', () => {
-  it.each(['580.142', '580.159.04', '430.09'])('finds %s again after it was stored', async (version) => {
-    expect(await cache.find(version, 'x86_64')).toBeNull();
-    const { manifest, cached } = await store(version);
-    expect(readFileSync(cached.path, 'utf8')).toBe(`runfile ${version}`);
-    expect(await cache.find(version, 'x86_64')).toEqual({ ...manifest, path: cached.path });
-    expect(toolCache.find('nvidia-runfile', cacheKey(version), 'x86_64')).toBe(dirname(cached.path));
+  it.each(['580.142', '580.159.04', '430.09'])('gives %s again after it was stored', async (version) => {
+    expect(await copied(version)).toBeNull();
+    const path = await store(version);
+    expect(await copied(version)).toBe(`runfile ${version}`);
+    expect(toolCache.find('nvidia-runfile', cacheKey(version), 'x86_64')).toBe(dirname(path));
+    // Nothing is written beside it that anybody could believe.
+    expect(readdirSync(dirname(path))).toEqual([`NVIDIA-Linux-x86_64-${version}.run`]);
   });
 
   it('keeps versions and architectures apart', async () => {
     await store('580.142');
     await store('580.159.04');
-    expect((await cache.find('580.142', 'x86_64'))?.version).toBe('580.142');
-    expect((await cache.find('580.159.04', 'x86_64'))?.version).toBe('580.159.04');
-    expect(await cache.find('580.142', 'aarch64')).toBeNull();
-    expect(await cache.find('580.159.03', 'x86_64')).toBeNull();
+    expect(await copied('580.142')).toBe('runfile 580.142');
+    expect(await copied('580.159.04')).toBe('runfile 580.159.04');
+    expect(await copied('580.142', 'aarch64')).toBeNull();
+    expect(await copied('580.159.03')).toBeNull();
   });
 
   it('replaces what is stored again', async () => {
     await store('580.142', 'old');
-    const { cached } = await store('580.142', 'new one');
-    expect(readFileSync(cached.path, 'utf8')).toBe('new one');
-    expect((await cache.find('580.142', 'x86_64'))?.size).toBe(7);
+    await store('580.142', 'new one');
+    expect(await copied('580.142')).toBe('new one');
   });
 
   it('forgets what is removed', async () => {
-    const { cached } = await store('580.142');
+    await store('580.142');
     await cache.remove('580.142', 'x86_64');
-    expect(await cache.find('580.142', 'x86_64')).toBeNull();
-    expect(await cache.sha256(cached)).toBeNull();
+    expect(await copied('580.142')).toBeNull();
     await cache.remove('580.142', 'x86_64');
+  });
+
+  it('goes by no name that a manifest there gives', async () => {
+    await store('580.142');
+    const other = join(temporaryDirectory(), 'x');
+    writeFileSync(other, 'of the host');
+    const manifest = {
+      version: '580.142',
+      name: `../../../../../../..${other}`,
+      url: '',
+      size: 1,
+      sha256: 'ab'.repeat(32),
+    };
+    writeFileSync(join(entry('580.142'), 'runfile.json'), JSON.stringify(manifest));
+    expect(await copied('580.142')).toBe('runfile 580.142');
   });
 
   it.each<[string, (path: string) => void]>([
-    ['no manifest', (path) => writeFileSync(path, '')],
-    ['a manifest that is no JSON', (path) => writeFileSync(path, '{"version": "580.142"')],
-    [
-      'a manifest without checksum',
-      (path) => writeFileSync(path, '{"version": "580.142", "url": "", "name": "x", "size": 1}'),
-    ],
-    [
-      'the manifest of another version',
-      (path) => writeFileSync(path, readFileSync(path, 'utf8').replace('"580.142"', '"580.159.04"')),
-    ],
-  ])('takes an entry with %s for none', async (_what, spoil) => {
-    const { cached } = await store('580.142');
-    spoil(join(dirname(cached.path), 'runfile.json'));
-    expect(await cache.find('580.142', 'x86_64')).toBeNull();
+    ['a link', (path) => symlinkSync('/etc/hostname', path)],
+    ['a directory', (path) => mkdirSync(path)],
+    ['a pipe, which nobody writes into', (path) => void execFileSync('/usr/bin/mkfifo', [path])],
+    ['larger than any runfile', (path) => writeFileSync(path, '') ?? truncateSync(path, 3 * 1024 ** 3)],
+  ])('copies nothing that is %s', async (_what, plant) => {
+    const path = await store('580.142');
+    rmSync(path);
+    plant(path);
+    const workspace = await cache.workspace();
+    expect(await cache.copy('580.142', 'x86_64', join(workspace, 'copy'), () => {})).toBeNull();
+    expect(readdirSync(workspace)).toEqual([]);
+  });
+
+  it('follows no link on the way to a runfile, and removes nothing behind one', async () => {
+    const elsewhere = temporaryDirectory();
+    await store('580.142');
+    const moved = join(elsewhere, 'moved');
+    renameSync(entry('580.142'), moved);
+    symlinkSync(moved, entry('580.142'));
+    expect(await copied('580.142')).toBeNull();
+    await cache.remove('580.142', 'x86_64');
+    expect(readdirSync(moved)).toHaveLength(1);
+  });
+
+  it('writes through no link that was planted where the runfile is to be', async () => {
+    const victim = join(temporaryDirectory(), 'victim');
+    writeFileSync(victim, 'of the host');
+    const path = await store('580.142', 'old');
+    rmSync(path);
+    symlinkSync(victim, path);
+    await store('580.142', 'new');
+    expect(readFileSync(victim, 'utf8')).toBe('of the host');
+    expect(await copied('580.142')).toBe('new');
+  });
+
+  it('is not there without RUNNER_TOOL_CACHE', async () => {
+    delete process.env['RUNNER_TOOL_CACHE'];
+    expect(await copied('580.142')).toBeNull();
   });
 
   it('takes an entry that was not finished for none', async () => {
-    const { cached } = await store('580.142');
-    const directory = dirname(cached.path);
-    rmSync(`${directory}.complete`);
-    expect(await cache.find('580.142', 'x86_64')).toBeNull();
+    await store('580.142');
+    rmSync(`${entry('580.142')}.complete`);
+    expect(await copied('580.142')).toBeNull();
   });
 
   it('gives a new empty directory below the temporary one each time', async () => {

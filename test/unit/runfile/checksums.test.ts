@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
-import { Checksums, openIfThere } from '../../../src/runfile/checksums.ts';
+import { Checksums } from '../../../src/runfile/checksums.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
 const ABC = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad';
@@ -22,19 +22,4 @@ it('reads a file once, as long as it does not change', async () => {
   expect(reads).not.toHaveBeenCalled();
   writeFileSync(path, 'abcd');
   expect(await of()).toBe('88d4266fd4e6338d13b845fcf289579d209c897823b9217da3e161936f031589');
-});
-
-it('believes what was computed while a file was written', async () => {
-  const path = join(temporaryDirectory(), 'x');
-  writeFileSync(path, 'abc');
-  await using file = await open(path, 'r');
-  const checksums = new Checksums();
-  await checksums.note(file, 'noted');
-  expect(await checksums.of(file)).toBe('noted');
-});
-
-it('opens what is there', async () => {
-  const directory = temporaryDirectory();
-  expect(await openIfThere(join(directory, 'y'))).toBeNull();
-  await expect(openIfThere(join(directory, 'y', '\0'))).rejects.toThrow();
 });

@@ -1,14 +1,28 @@
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { ActionError } from '../../../src/errors.ts';
+import { containerDigest } from '../../../src/plan/identity.ts';
+import { makePlan } from '../../../src/plan/plan.ts';
 import { ArchiveStore } from '../../../src/runfile/archive-store.ts';
-import { RunfileCache } from '../../../src/runfile/cache.ts';
+import { cacheKey, RunfileCache } from '../../../src/runfile/cache.ts';
+import { KnownRunfiles } from '../../../src/runfile/known-runfiles.ts';
 import { locateRunfile, obtainArchive, type WantedRunfile } from '../../../src/runfile/runfile.ts';
 import { runCommand } from '../../../src/system/command.ts';
 import type { Http } from '../../../src/system/http.ts';
-import { DRIVER, desired } from '../helpers/facts.ts';
+import { bareGuest, containerFacts, DRIVER, desired, facts } from '../helpers/facts.ts';
 import { failureOf } from '../helpers/failure.ts';
 import { RecordingLog } from '../helpers/log.ts';
 import { runfileOf } from '../helpers/runfile.ts';
@@ -27,6 +41,7 @@ let temporary: string;
 let cache: RunfileCache;
 let state: string;
 let archives: ArchiveStore;
+let known: KnownRunfiles;
 let log: RecordingLog;
 let asked: string[];
 
@@ -37,6 +52,7 @@ beforeEach(() => {
   cache = new RunfileCache(temporary);
   state = temporaryDirectory();
   archives = new ArchiveStore(state);
+  known = new KnownRunfiles(join(temporaryDirectory(), 'runfiles.json'));
   log = new RecordingLog();
   asked = [];
 });
@@ -72,13 +88,13 @@ const world = (http: Http) => ({
 });
 const wish = desired().runfile;
 const locate = (files: Record<string, Buffer | string>, changes: Partial<typeof wish> = {}) =>
-  locateRunfile(web(files), cache, { ...wish, ...changes }, DRIVER, 'x86_64');
+  locateRunfile({ http: web(files), log }, { cache, known }, { ...wish, ...changes }, DRIVER, 'x86_64');
 async function obtained(world: Parameters<typeof obtainArchive>[0], wanted: WantedRunfile, secondsLeft = () => 5) {
-  const archive = await obtainArchive(world, { cache, archives }, wanted, 'x86_64', secondsLeft);
+  const archive = await obtainArchive(world, { cache, known, archives }, wanted, 'x86_64', secondsLeft);
   onTestFinished(() => archive[Symbol.asyncDispose]());
   return archive;
 }
-const obtain = (files: Record<string, Buffer | string>, sha256: string | null = SHA256, url = XFREE86) =>
+const obtain = (files: Record<string, Buffer | string>, sha256 = SHA256, url = XFREE86) =>
   obtained(world(web(files)), { version: DRIVER, url, sha256 });
 
 describe('locateRunfile', () => {
@@ -88,6 +104,7 @@ describe('locateRunfile', () => {
       url: XFREE86,
       sha256: SHA256,
       size: BYTES.length,
+      checksum: 'published',
     });
     expect(asked).toEqual([`HEAD ${XFREE86}`, `GET ${XFREE86}.sha256sum`]);
   });
@@ -98,7 +115,10 @@ describe('locateRunfile', () => {
   });
 
   it('asks for no published checksum where the user gives one', async () => {
-    expect(await locate({ [XFREE86]: BYTES }, { sha256: OTHER })).toMatchObject({ sha256: OTHER });
+    expect(await locate({ [XFREE86]: BYTES }, { sha256: OTHER })).toMatchObject({
+      sha256: OTHER,
+      checksum: 'given',
+    });
     expect(asked).toEqual([`HEAD ${XFREE86}`]);
   });
 
@@ -106,7 +126,8 @@ describe('locateRunfile', () => {
     const failure = await failureOf(() => locate({ [XFREE86]: BYTES }));
     expect(failure.code).toBe('RUNFILE_NO_CHECKSUM');
     expect(failure.remedy).toContain('self-check');
-    expect(await locate({ [XFREE86]: BYTES }, { integrity: 'self-check' })).toMatchObject({ sha256: null });
+    expect(asked).not.toContain(`DOWNLOAD ${XFREE86}`);
+    expect(await locate({ [XFREE86]: BYTES }, { integrity: 'self-check' })).toMatchObject({ checksum: 'none' });
   });
 
   it('refuses a checksum file that holds none, also with self-check', async () => {
@@ -132,25 +153,114 @@ describe('locateRunfile', () => {
     }
   });
 
-  it('needs no web for what is in the cache', async () => {
-    await obtain({ [XFREE86]: BYTES });
+  const published = { [XFREE86]: BYTES, [`${XFREE86}.sha256sum`]: SHA256 };
+
+  it('asks once: what a source said is kept on this host', async () => {
+    const first = await locate(published);
     asked = [];
-    expect(await locate({})).toEqual({
-      version: DRIVER,
-      url: XFREE86,
-      sha256: SHA256,
-      size: BYTES.length,
-    });
-    expect(await locate({}, { sha256: SHA256 })).toMatchObject({ url: XFREE86, sha256: SHA256 });
+    expect(await locate({})).toEqual(first);
+    expect(await locate({}, { sha256: SHA256 })).toEqual(first);
+    expect(await locate({}, { integrity: 'self-check' })).toEqual(first);
     expect(asked).toEqual([]);
   });
 
-  it('looks again where the user wants another checksum or address than the cache has', async () => {
-    await obtain({ [XFREE86]: BYTES });
+  it('asks again where the user wants another checksum or address', async () => {
+    await locate(published);
     expect(await locate({ [XFREE86]: BYTES }, { sha256: OTHER })).toMatchObject({ sha256: OTHER });
     const address = { kind: 'template', url: `https://mirror.example/${NAME}`, source: 'x' } as const;
     const files = { [address.url]: BYTES, [`${address.url}.sha256sum`]: SHA256 };
     expect(await locate(files, { address })).toMatchObject({ url: address.url, sha256: SHA256 });
+  });
+
+  it.each(['given', 'none'] as const)(
+    'asks for a published checksum, where the one it knows is from (%s)',
+    async (checksum) => {
+      await known.note({ version: DRIVER, url: XFREE86, sha256: OTHER, size: 1, checksum }, 'x86_64');
+      expect(await locate(published)).toMatchObject({ sha256: SHA256, checksum: 'published' });
+    },
+  );
+
+  it('asks again when what came had another checksum', async () => {
+    await locate({ [XFREE86]: BYTES, [`${XFREE86}.sha256sum`]: OTHER });
+    expect((await failureOf(() => obtain({ [XFREE86]: BYTES }, OTHER))).code).toBe('RUNFILE_CHECKSUM_MISMATCH');
+    expect(await locate(published)).toMatchObject({ sha256: SHA256 });
+  });
+
+  it("goes by the source's checksum, not by what lies in the cache", async () => {
+    await obtain({ [XFREE86]: BYTES });
+    const evil = runfileOf(Buffer.from('evil'));
+    writeFileSync(cachedPath(), evil);
+    // What earlier versions kept there, and believed.
+    const manifest = { version: DRIVER, url: XFREE86, name: NAME, sha256: sha256Of(evil), size: evil.length };
+    writeFileSync(join(dirname(cachedPath()), 'runfile.json'), JSON.stringify(manifest));
+    expect(await locate(published)).toMatchObject({ url: XFREE86, sha256: SHA256 });
+    rmSync(ARCHIVE());
+    expect(readFileSync((await obtain({ [XFREE86]: BYTES })).path)).toEqual(FILES);
+    expect(readFileSync(cachedPath())).toEqual(BYTES);
+  });
+
+  it('tells nobody what it knows: only this user can read or write it', async () => {
+    const secret = `https://me:s3cret@mirror.example/${NAME}?signature=s3cret`;
+    const path = join(state, 'runfiles.json');
+    await new KnownRunfiles(path).note({ ...(await locate(published)), url: secret }, 'x86_64');
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(readFileSync(path, 'utf8')).not.toContain('s3cret');
+    const other = join(temporaryDirectory(), 'runfiles.json');
+    symlinkSync(path, other);
+    expect(await new KnownRunfiles(other).find(secret, DRIVER, 'x86_64')).toBeNull();
+    expect(await new KnownRunfiles(path).find(secret, DRIVER, 'x86_64')).toMatchObject({ sha256: SHA256 });
+  });
+
+  it('plans also where nothing can be kept', async () => {
+    const file = join(temporaryDirectory(), 'a file');
+    writeFileSync(file, '');
+    known = new KnownRunfiles(join(file, 'runfiles.json'));
+    expect(await locate(published)).toMatchObject({ sha256: SHA256 });
+  });
+});
+
+describe('a runfile of which nobody publishes a checksum', () => {
+  const locateAlone = (files: Record<string, Buffer | string>, url = XFREE86) =>
+    locate(files, { integrity: 'self-check', address: { kind: 'template', url, source: 'x' } });
+
+  it('is downloaded to plan, and its bytes are pinned', async () => {
+    const found = await locateAlone({ [XFREE86]: BYTES });
+    expect(found).toEqual({ version: DRIVER, url: XFREE86, sha256: SHA256, size: BYTES.length, checksum: 'none' });
+    expect(readdirSync(temporary)).toEqual([]);
+    asked = [];
+    expect(await locateAlone({})).toEqual(found);
+    expect(readFileSync((await obtain({})).path)).toEqual(FILES);
+    expect(asked).toEqual([]);
+  });
+
+  it('makes another plan when the address gives another one, whatever part of the address differs', async () => {
+    const [good, trojan] = ['good', 'trojan'].map((query) => `https://mirror.example/get?f=NVIDIA.run&rev=${query}`);
+    const files = { [good as string]: BYTES, [trojan as string]: runfileOf(Buffer.from('trojan')) };
+    const digest = async (url: string) =>
+      containerDigest(
+        makePlan(
+          desired(),
+          facts({
+            container: containerFacts({}, bareGuest()),
+            upstream: { ...facts({}).upstream, runfile: await locateAlone(files, url) },
+          }),
+        ),
+      );
+    expect(await digest(good as string)).not.toBe(await digest(trojan as string));
+    expect(await digest(good as string)).toBe(await digest(good as string));
+  });
+
+  it('is refused when its own sum is wrong, or it is of another version', async () => {
+    const changed = Buffer.from(BYTES);
+    changed[changed.length - 20] = (changed[changed.length - 20] ?? 0) ^ 1;
+    expect((await failureOf(() => locateAlone({ [XFREE86]: changed }))).message).toContain('its MD5 sum is');
+    const other = { [XFREE86]: runfileOf(FILES, { version: '550.163.01' }) };
+    const failure = await failureOf(() => locateAlone(other));
+    expect(failure.code).toBe('RUNFILE_UNUSABLE');
+    expect(failure.message).toContain(XFREE86);
+    expect(existsSync(cachedPath())).toBe(false);
+    expect(readdirSync(temporary)).toEqual([]);
+    expect(await locateAlone({ [XFREE86]: BYTES })).toMatchObject({ sha256: SHA256 });
   });
 });
 
@@ -159,7 +269,10 @@ function editJson(path: string, changes: object): void {
 }
 
 /** Where the runfile lies in the cache. */
-const cachedPath = async () => (await cache.find(DRIVER, 'x86_64'))?.path ?? 'not cached';
+const cachedPath = () =>
+  join(process.env['RUNNER_TOOL_CACHE'] ?? '', 'nvidia-runfile', cacheKey(DRIVER), 'x86_64', NAME);
+
+const sha256Of = (content: Buffer | string) => createHash('sha256').update(content).digest('hex');
 
 /** The archive's file. */
 const ARCHIVE = () => join(state, 'archive.tar');
@@ -169,14 +282,14 @@ describe('obtainArchive', () => {
     const archive = await obtain({ [XFREE86]: BYTES });
     expect(archive.size).toBe(FILES.length);
     expect(readFileSync(archive.path)).toEqual(FILES);
-    expect(readFileSync(await cachedPath())).toEqual(BYTES);
+    expect(readFileSync(cachedPath())).toEqual(BYTES);
     expect(readdirSync(temporary)).toEqual([]);
     expect(readdirSync(state).sort()).toEqual(['archive.json', 'archive.tar', 'lock']);
   });
 
   it('takes what is unpacked the second time, whatever became of the runfile', async () => {
     await obtain({ [XFREE86]: BYTES });
-    writeFileSync(await cachedPath(), 'broken');
+    writeFileSync(cachedPath(), 'broken');
     asked = [];
     expect(readFileSync((await obtain({})).path)).toEqual(FILES);
     expect(asked).toEqual([]);
@@ -187,7 +300,7 @@ describe('obtainArchive', () => {
     const { path } = await obtain({ [XFREE86]: BYTES });
     const other = Buffer.from('files of another driver');
     const url = 'https://x.example/x.run';
-    await obtain({ [url]: runfileOf(other) }, null, url);
+    await obtain({ [url]: runfileOf(other) }, sha256Of(runfileOf(other)), url);
     expect(readFileSync(path)).toEqual(FILES);
     expect(readFileSync(ARCHIVE())).toEqual(other);
     rmSync(ARCHIVE());
@@ -213,41 +326,23 @@ describe('obtainArchive', () => {
   it('throws a cached runfile away whose bytes changed, and downloads again', async () => {
     await obtain({ [XFREE86]: BYTES });
     rmSync(ARCHIVE());
-    writeFileSync(await cachedPath(), 'broken');
+    writeFileSync(cachedPath(), 'broken');
     expect(readFileSync((await obtain({ [XFREE86]: BYTES })).path)).toEqual(FILES);
-    expect(readFileSync(await cachedPath())).toEqual(BYTES);
+    expect(readFileSync(cachedPath())).toEqual(BYTES);
     expect(log.lines.join('\n')).toContain('thrown away');
   });
 
-  it('does so even where no checksum is published', async () => {
-    await obtain({ [XFREE86]: BYTES }, null);
-    asked = [];
-    expect(readFileSync((await obtain({}, null)).path)).toEqual(FILES);
-    expect(asked).toEqual([]);
-    rmSync(ARCHIVE());
-    writeFileSync(await cachedPath(), 'broken');
-    expect(readFileSync((await obtain({ [XFREE86]: BYTES }, null)).path)).toEqual(FILES);
-  });
-
-  it('takes a runfile without published checksum by its own sum only', async () => {
-    const changed = Buffer.from(BYTES);
-    changed[changed.length - 20] = (changed[changed.length - 20] ?? 0) ^ 1;
-    expect((await failureOf(() => obtain({ [XFREE86]: changed }, null))).message).toContain('its MD5 sum is');
-    expect(await cache.find(DRIVER, 'x86_64')).toBeNull();
-  });
-
   it('throws a cached copy away that is not the wanted one', async () => {
-    await obtain({ [XFREE86]: runfileOf(Buffer.from('another')) }, null);
+    const another = runfileOf(Buffer.from('another'));
+    await obtain({ [XFREE86]: another }, sha256Of(another));
     expect(await obtain({ [XFREE86]: BYTES })).toMatchObject({ size: FILES.length });
   });
 
-  it('takes no runfile of another version into the cache, and finds the right one once it is there', async () => {
-    const failure = await failureOf(() => obtain({ [XFREE86]: runfileOf(FILES, { version: '550.163.01' }) }, null));
-    expect(failure.code).toBe('RUNFILE_UNUSABLE');
-    expect(failure.message).toContain(XFREE86);
-    expect(await cache.find(DRIVER, 'x86_64')).toBeNull();
+  it('takes no runfile of another version into the cache', async () => {
+    const other = runfileOf(FILES, { version: '550.163.01' });
+    expect((await failureOf(() => obtain({ [XFREE86]: other }, sha256Of(other)))).code).toBe('RUNFILE_UNUSABLE');
+    expect(existsSync(cachedPath())).toBe(false);
     expect(readdirSync(temporary)).toEqual([]);
-    expect(readFileSync((await obtain({ [XFREE86]: BYTES }, null)).path)).toEqual(FILES);
   });
 
   it('throws a runfile away whose archive is damaged, and finds a better one once it is there', async () => {
@@ -255,7 +350,7 @@ describe('obtainArchive', () => {
     const sha256 = createHash('sha256').update(damaged).digest('hex');
     const failure = await failureOf(() => obtain({ [XFREE86]: damaged }, sha256));
     expect(failure.message).toContain('could not unpack');
-    expect(await cache.find(DRIVER, 'x86_64')).toBeNull();
+    expect(existsSync(cachedPath())).toBe(false);
     expect(readdirSync(state)).toEqual(['lock']);
     expect(readFileSync((await obtain({ [XFREE86]: BYTES })).path)).toEqual(FILES);
   });
@@ -301,7 +396,7 @@ describe('obtainArchive', () => {
     expect(failure.code).toBe('RUNFILE_CHECKSUM_MISMATCH');
     expect(failure.message).toContain(SHA256);
     expect(failure.message).toContain(OTHER);
-    expect(await cache.find(DRIVER, 'x86_64')).toBeNull();
+    expect(existsSync(cachedPath())).toBe(false);
     expect(readdirSync(temporary)).toEqual([]);
   });
 
@@ -313,8 +408,8 @@ describe('obtainArchive', () => {
   ])('keeps the bytes of %s, which does not end in a runfile name', async (url) => {
     const archive = await obtain({ [url]: BYTES }, SHA256, url);
     expect(readFileSync(archive.path)).toEqual(FILES);
-    expect(await cachedPath()).toMatch(/\/[^\s/]+\.run$/);
-    expect(readFileSync(await cachedPath())).toEqual(BYTES);
+    expect(cachedPath()).toMatch(/\/[^\s/]+\.run$/);
+    expect(readFileSync(cachedPath())).toEqual(BYTES);
   });
 
   it('logs the progress at every tenth', async () => {
@@ -331,6 +426,74 @@ describe('obtainArchive', () => {
     const shown = log.lines.filter((line) => line.includes('% of'));
     expect(shown).toHaveLength(10);
     expect(shown.at(-1)).toContain('100 % of 976.6 KiB');
+  });
+});
+
+describe('somebody who writes to the tool cache', () => {
+  const EVIL = runfileOf(Buffer.from('files of somebody else'));
+
+  /** Puts other bytes into the cache at the worst moment: all is checked, and the archive is about to be decompressed. */
+  const attacking = (files: Record<string, Buffer | string>, attack: () => void) => {
+    const run: typeof runCommand = (...args) => {
+      attack();
+      return runCommand(...args);
+    };
+    return obtained({ ...world(web(files)), run }, { version: DRIVER, url: XFREE86, sha256: SHA256 });
+  };
+
+  it.each<[string, () => void]>([
+    [
+      'renames another runfile over the cached one',
+      () => {
+        writeFileSync(`${cachedPath()}.evil`, EVIL);
+        renameSync(`${cachedPath()}.evil`, cachedPath());
+      },
+    ],
+    ['writes another runfile into the same inode', () => writeFileSync(cachedPath(), EVIL, { flag: 'r+' })],
+    ['empties it', () => truncateSync(cachedPath())],
+    ['removes it', () => rmSync(cachedPath())],
+  ])('%s: what was checked is unpacked', async (_what, attack) => {
+    await obtain({ [XFREE86]: BYTES });
+    rmSync(ARCHIVE());
+    expect(readFileSync((await attacking({}, attack)).path)).toEqual(FILES);
+    expect(log.lines.join('\n')).toContain('comes from the cache');
+  });
+
+  it('finds nothing there of a download until it is unpacked', async () => {
+    let there: boolean | null = null;
+    await attacking({ [XFREE86]: BYTES }, () => {
+      there = existsSync(cachedPath());
+    });
+    expect(there).toBe(false);
+    expect(readFileSync(cachedPath())).toEqual(BYTES);
+  });
+
+  it('keeps on writing there, from another process: nothing else than what is wanted is ever unpacked', async () => {
+    await obtain({ [XFREE86]: BYTES });
+    const evil = join(temporaryDirectory(), 'evil');
+    writeFileSync(evil, EVIL);
+    const script =
+      'while :; do cat -- "$1" 1<> "$2"; cp -- "$1" "$2.new" && mv -f -- "$2.new" "$2"; cp -- "$3" "$2"; done';
+    const good = join(temporaryDirectory(), 'good');
+    writeFileSync(good, BYTES);
+    const child = spawn('/bin/sh', ['-c', script, 'sh', evil, cachedPath(), good], { stdio: 'ignore' });
+    onTestFinished(() => void child.kill('SIGKILL'));
+    for (let time = 0; time < 10; time++) {
+      rmSync(ARCHIVE());
+      const archive = await obtained(world(web({ [XFREE86]: BYTES })), {
+        version: DRIVER,
+        url: XFREE86,
+        sha256: SHA256,
+      });
+      expect(readFileSync(archive.path)).toEqual(FILES);
+    }
+  });
+
+  it('makes the cache unusable: the run does without', async () => {
+    const root = join(process.env['RUNNER_TOOL_CACHE'] ?? '', 'nvidia-runfile');
+    writeFileSync(root, 'a file in the way');
+    expect(readFileSync((await obtain({ [XFREE86]: BYTES })).path)).toEqual(FILES);
+    expect(log.lines.join('\n')).toContain('could not be kept in the tool cache');
   });
 });
 
@@ -375,16 +538,6 @@ describe('runs side by side', () => {
     expect((await failureOf(() => side(web({ [XFREE86]: BYTES }), over))).code).toBe('TIMEOUT');
     expect(readdirSync(temporary)).toEqual([]);
   });
-});
-
-it('the cache keeps no password or query of an address, and knows it again without', async () => {
-  const url = `https://me:s3cret@mirror.example/${NAME}?signature=s3cret`;
-  await obtain({ [url]: BYTES }, SHA256, url);
-  expect(readFileSync(join(dirname(await cachedPath()), 'runfile.json'), 'utf8')).not.toContain('s3cret');
-  asked = [];
-  const address = { kind: 'template', url, source: 'x' } as const;
-  expect(await locate({}, { address })).toMatchObject({ url, sha256: SHA256 });
-  expect(asked).toEqual([]);
 });
 
 it('the checksum file lies beside the runfile, also where the address has a query', async () => {

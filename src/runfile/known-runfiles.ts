@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import * as z from 'zod/mini';
+import type { RunfileFacts } from '../facts/facts.ts';
+import { STATE_DIRECTORY, writeDurably } from '../system/state.ts';
+import type { Architecture } from '../version/architecture.ts';
+import type { DriverVersion } from '../version/driver.ts';
+import { readManifest } from './manifest.ts';
+
+const FILE = join(STATE_DIRECTORY, 'archive', 'runfiles.json');
+
+/** So many are kept: a host has one driver, and seldom another one. */
+const MOST = 16;
+
+const KnownRunfile = z.object({
+  version: z.string(),
+  architecture: z.string(),
+  /** sha256 of the whole address: it may hold a password. */
+  address: z.string(),
+  sha256: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
+  /** Bytes; null: the server didn't tell. */
+  size: z.nullable(z.number()),
+  /** Whose word the checksum was: the user's, the publisher's; or nobody's, and it is that of the bytes that came. */
+  checksum: z.enum(['given', 'published', 'none']),
+});
+export type KnownRunfile = z.infer<typeof KnownRunfile>;
+
+/**
+ * Which checksum the runfile at an address has, of those that were downloaded on this host and compared with their source. In
+ * this host's own state directory: what lies there only this user can have written.
+ */
+export class KnownRunfiles {
+  readonly #path: string;
+
+  constructor(path = FILE) {
+    this.#path = path;
+  }
+
+  /** What is known of the runfile at an address; null: nothing. */
+  async find(url: string, version: DriverVersion, architecture: Architecture): Promise<KnownRunfile | null> {
+    return (await this.#read()).find(isOf(url, version, architecture)) ?? null;
+  }
+
+  /** Notes one in place of what was known of that address. */
+  async note(runfile: RunfileFacts, architecture: Architecture): Promise<void> {
+    const { url, ...known } = runfile;
+    const others = await this.#others(url, known.version, architecture);
+    await this.#write([{ ...known, architecture, address: addressKey(url) }, ...others].slice(0, MOST));
+  }
+
+  /** Forgets one, when the source has other bytes by now. */
+  async forget(url: string, version: DriverVersion, architecture: Architecture): Promise<void> {
+    await this.#write(await this.#others(url, version, architecture));
+  }
+
+  async #others(url: string, version: string, architecture: string): Promise<KnownRunfile[]> {
+    const matches = isOf(url, version, architecture);
+    return (await this.#read()).filter((known) => !matches(known));
+  }
+
+  async #read(): Promise<KnownRunfile[]> {
+    return (await readManifest(this.#path, z.array(KnownRunfile))) ?? [];
+  }
+
+  async #write(known: readonly KnownRunfile[]): Promise<void> {
+    await writeDurably(this.#path, `${JSON.stringify(known, null, 2)}\n`);
+  }
+}
+
+function isOf(url: string, version: string, architecture: string): (known: KnownRunfile) => boolean {
+  const address = addressKey(url);
+  return (known) => known.address === address && known.version === version && known.architecture === architecture;
+}
+
+/** The whole address, its query and fragment included, which may decide what the server gives. */
+function addressKey(url: string): string {
+  return createHash('sha256').update(url).digest('hex');
+}
