@@ -74,7 +74,7 @@ export class ContainerRun {
 
   constructor(setting: Setting) {
     this.#setting = setting;
-    this.#journal = new Journal(setting.wish.ctid);
+    this.#journal = new Journal(setting.wish.ctid, setting.world.state.directory('journal'));
   }
 
   get ctid(): number {
@@ -99,11 +99,13 @@ export class ContainerRun {
   lock(): Promise<void> {
     return this.#step(async ({ wish: { ctid }, desired, world, pct }) => {
       const { log, runName, cancelled } = world;
-      this.#lock = await takeContainerLock(ctid, runName, {
+      this.#lock = await takeContainerLock(ctid, runName, world, {
         waitSeconds: desired.lockWaitMinutes * 60,
         cancelled,
         onWait: (holder) => log.info(`Container ${ctid} is being worked on by ${holder}: waiting.`),
       });
+      const other = await world.state.leftByOther(ctid);
+      if (other !== null) throw leftByOther(ctid, other);
       const entry = await this.#journal.read();
       if (entry === null) return;
       log.info(`${entry.run} was interrupted at "${entry.step}" in container ${ctid}, begun ${entry.since}.`);
@@ -356,6 +358,14 @@ export class ContainerRun {
       this.#seconds += (performance.now() - started) / 1000;
     }
   }
+}
+
+function leftByOther(ctid: number, user: string): ActionError {
+  return new ActionError(
+    'CONTAINER_LEFT_BY_OTHER_USER',
+    `Container ${ctid} was left half done by a run of the user ${user}.`,
+    `What that user noted of it is read by no other: run this once more as ${user}, by its workflow or by hand (docs/local-run.md), which puts the container right first.`,
+  );
 }
 
 /** Seconds left of a container's time, from now on. @throws ActionError TIMEOUT, in the function returned, when none are left */

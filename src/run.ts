@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { AppliedPlan } from './apply/applied.ts';
 import { ContainerRun } from './container-run.ts';
 import { selectContainers } from './desired/containers.ts';
@@ -116,6 +117,7 @@ async function work(desired: Desired, world: World, stage: Stage): Promise<Plan 
     const here = { action: newHead('plan').action, node: host.node, ctids: containers.map(({ ctid }) => ctid) };
     if (approval !== null) checkApproval(approval, { ...here, now: world.now() });
     world.selected(here.ctids);
+    if (world.user.rights === 'root') await world.state.make();
     // One after the other and by their ids: two runs that want the same containers can't wait for each other.
     for (const container of containers) await container.lock();
   }
@@ -132,7 +134,8 @@ async function work(desired: Desired, world: World, stage: Stage): Promise<Plan 
   await each((container) => container.makePlan());
   const plan = wholePlan(desired, world, host, driver, containers);
   if (mode === 'apply' && goOn()) {
-    const applied = approval === null ? null : await AppliedPlan.load(approval.digest);
+    const applied =
+      approval === null ? null : await AppliedPlan.load(approval.digest, world.state.directory('applied'));
     if (approval !== null && applied !== null) gate(approval, plan, applied, world);
     await each(async (container) => {
       await container.apply(async (part) => {
@@ -238,8 +241,8 @@ function containerRuns(
   const probeBytes = share(CONTAINER_LIMITS.probeBytes, CONTAINER_LIMITS.allProbeBytes, containers.length);
   const runfiles = {
     cache: new RunfileCache(world.temporary),
-    known: new KnownRunfiles(),
-    archives: new ArchiveStore(),
+    known: new KnownRunfiles(join(world.state.directory('archive'), 'runfiles.json')),
+    archives: new ArchiveStore(world.state.directory('archive')),
   };
   const upstream = new Upstream(world, runfiles, world.temporary);
   return containers.map(({ ctid, known }) => {

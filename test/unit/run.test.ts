@@ -4,6 +4,7 @@ import { ActionError } from '../../src/errors.ts';
 import type { GuestFacts } from '../../src/facts/facts.ts';
 import { run } from '../../src/run.ts';
 import type { Http } from '../../src/system/http.ts';
+import { State } from '../../src/system/state.ts';
 import type { World } from '../../src/world.ts';
 import { FakeHost } from './helpers/commands.ts';
 import {
@@ -105,6 +106,7 @@ async function plan({
   const world: World = {
     files,
     user,
+    state: new State(user.name, temporaryDirectory()),
     run: host.run,
     runAsRoot: host.run,
     http,
