@@ -2,7 +2,6 @@ import type { IncomingMessage, RequestOptions } from 'node:http';
 import { addAbortSignal } from 'node:stream';
 import { ActionError, type FailureCode, messageOf } from '../errors.ts';
 import { untilCancelled } from './cancellation.ts';
-import { externalLookup, INTERNAL_NAME, isInternalHost } from './internal-addresses.ts';
 import { NETWORK_LIMITS } from './limits.ts';
 import { freeBuffersEarly } from './memory.ts';
 import { type Downloaded, lengthOf, PartialDownload, type Progress, TooLarge } from './partial-download.ts';
@@ -15,6 +14,9 @@ const MOST_REDIRECTS = 5;
 
 /** Errors of the local disk: trying again loads the same bytes for the same end. */
 const DISK_ERRORS = ['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'ENOENT', 'EISDIR', 'EIO'];
+
+/** Loaded with the first redirect: Node's resolver and sockets take milliseconds of a run that asks nothing of the web. */
+const internalAddresses = () => import(/* webpackMode: "eager" */ './internal-addresses.ts');
 
 /** How long a server may take for what; by default what {@link NETWORK_LIMITS} says. */
 export type Patience = Record<'answerSeconds' | 'silenceSeconds' | 'slowSeconds' | 'slowestBytesPerSecond', number>;
@@ -96,10 +98,7 @@ export function createHttp(
     const first = new URL(address);
     let url = first;
     for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
-      // What the user names may lie anywhere; what a server names, by another name than its own, may not lie on this machine.
-      const isOwnChoice = url.hostname === first.hostname || isInternalHost(first);
-      const lookup = isOwnChoice ? {} : { lookup: externalLookup as RequestOptions['lookup'] & {} };
-      const message = await send(method, url, headers, { signal, ...lookup });
+      const message = await send(method, url, headers, { signal, ...(await resolverFor(url, first)) });
       const status = message.statusCode ?? 0;
       if (status === 200 || ('range' in headers && (status === 206 || status === 416))) {
         return addAbortSignal(signal, endedBySilence(message, silenceSeconds));
@@ -109,7 +108,7 @@ export function createHttp(
       if (status === 404) return null;
       const { location } = message.headers;
       if (status < 300 || status >= 400 || location === undefined) throw refusal(status, url, code);
-      url = redirectTarget(location, url, first, code);
+      url = await redirectTarget(location, url, first, code);
     }
     throw new ActionError(
       code,
@@ -139,7 +138,7 @@ export function createHttp(
       } catch (error) {
         cancelled.throwIfAborted();
         if (error instanceof ActionError) throw error;
-        if ((error as NodeJS.ErrnoException).code === INTERNAL_NAME) throw internalTarget(url, messageOf(error), code);
+        if ((error as NodeJS.ErrnoException).code === 'EINTERNAL') throw internalTarget(url, messageOf(error), code);
         if (isDiskError(error)) {
           throw new ActionError(
             code,
@@ -230,8 +229,18 @@ function endedBySlowness(
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
+/**
+ * How the name of a URL is resolved. What the user names may lie anywhere; what a server names, by another name than the user
+ * did, may not lie on this machine.
+ */
+async function resolverFor(url: URL, first: URL): Promise<RequestOptions> {
+  if (url.hostname === first.hostname) return {};
+  const { externalLookup, isInternalHost } = await internalAddresses();
+  return isInternalHost(first) ? {} : { lookup: externalLookup as RequestOptions['lookup'] & {} };
+}
+
 /** Where a server sends us. @throws ActionError where nobody is sent to by a server */
-function redirectTarget(location: string, from: URL, first: URL, code: FailureCode): URL {
+async function redirectTarget(location: string, from: URL, first: URL, code: FailureCode): Promise<URL> {
   const next = URL.parse(location, from.href);
   const words = `${shownUrl(from.href)} redirects to ${next === null ? 'what is not an address' : shownUrl(next.href)}`;
   if (next === null || (next.protocol !== 'https:' && (next.protocol !== 'http:' || from.protocol === 'https:'))) {
@@ -241,6 +250,7 @@ function redirectTarget(location: string, from: URL, first: URL, code: FailureCo
       'Only https:// is followed: give the address of a server that stays with it.',
     );
   }
+  const { isInternalHost } = await internalAddresses();
   if (next.hostname !== first.hostname && isInternalHost(next) && !isInternalHost(first)) {
     throw internalTarget(from.href, words, code);
   }

@@ -26,18 +26,15 @@ function isInternalAddress(address: string): boolean {
   return family !== 0 && INTERNAL.check(address, family === 4 ? 'ipv4' : 'ipv6');
 }
 
-/** An error's code for a name that stands for an internal address. */
-export const INTERNAL_NAME = 'EINTERNAL';
-
 type LookupCallback = (error: NodeJS.ErrnoException | null, address: string | LookupAddress[], family?: number) => void;
 
-/** dns.lookup, as a connection asks it, for names that may not stand for an internal address: error {@link INTERNAL_NAME}. */
+/** dns.lookup, as a connection asks it, for names that may not stand for an internal address: error `EINTERNAL`. */
 export function externalLookup(hostname: string, options: LookupOptions, callback: LookupCallback): void {
   lookup(hostname, options, (error, address, family) => {
     const addresses = typeof address === 'string' ? [address] : (address ?? []).map((entry) => entry.address);
     const refused = addresses.find(isInternalAddress);
     if (error === null && refused !== undefined) {
-      callback(Object.assign(new Error(`${hostname} stands for ${refused}`), { code: INTERNAL_NAME }), []);
+      callback(Object.assign(new Error(`${hostname} stands for ${refused}`), { code: 'EINTERNAL' }), []);
     } else {
       callback(error, address, family);
     }

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { primaryKeys } from '../../src/repository/openpgp.ts';
 import type { Container } from '../lab/container.ts';
 import { mirrorWithIndexBomb } from '../lab/hostile/mirror-bomb.ts';
+import { copyOfCudaRepository } from '../lab/hostile/mirror-copy.ts';
 import { endless } from '../lab/hostile/mirror-endless.ts';
 import { mirrorWithSmuggledKey } from '../lab/hostile/mirror-keyring.ts';
 import { redirectInside } from '../lab/hostile/mirror-redirect.ts';
@@ -102,20 +103,23 @@ describe('a mirror that puts its own secret key behind the known key', () => {
 
 describe("without a mirror's own key", () => {
   test("no server is asked for NVIDIA's, and who isn't NVIDIA is not trusted", async () => {
+    await using mirror = await copyOfCudaRepository(scenario.upstream, 'debian13');
     const container = await scenario.container({ base: 'debian13' });
-    await scenario.upstream.clearRequests();
     const inputs = {
       containers: `${container.ctid}`,
       ...toolkitOnly,
-      'cuda-repository': 'https://mirror.lab.test/cuda',
+      'cuda-repository': mirror.address,
       'cuda-repository-key': '',
       'nvidia-container-repository-key': '',
     };
     const planned = await scenario.run({ ...inputs, mode: 'plan' });
     expect(await readFile(planned.outputs['plan'] ?? '', 'utf8')).toContain('02182E60104FCDC26EAE1B8597A5D4CB8793F200');
     await fails(inputs, 'APT_SIGNATURE');
-    const asked = (await scenario.upstream.requests()).filter(({ client }) => client === scenario.upstream.address);
-    expect(asked.map(({ path }) => path).filter((path) => /key|\.pub/.test(path))).toEqual([]);
+    const asked = (await scenario.upstream.requests())
+      .map(({ host, path }) => `https://${host}${path}`)
+      .filter((url) => url.startsWith(mirror.address));
+    expect(asked.filter((url) => url.endsWith('/InRelease'))).not.toEqual([]);
+    expect(asked.filter((url) => /keyring|\.pub$/.test(url))).toEqual([]);
     await container.destroy();
   });
 });
