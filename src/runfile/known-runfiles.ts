@@ -41,7 +41,10 @@ export class KnownRunfiles {
     return (await this.#read()).find(isOf(url, version, architecture)) ?? null;
   }
 
-  /** Notes one in place of what was known of that address. */
+  /**
+   * Notes one in place of what was known of that address. It only saves the next run's requests, and a machine that only plans may
+   * have no such directory: what can't be written is asked for again.
+   */
   async note(runfile: RunfileFacts, architecture: Architecture): Promise<void> {
     const { url, ...known } = runfile;
     const others = await this.#others(url, known.version, architecture);
@@ -63,7 +66,7 @@ export class KnownRunfiles {
   }
 
   async #write(known: readonly KnownRunfile[]): Promise<void> {
-    await writeDurably(this.#path, `${JSON.stringify(known, null, 2)}\n`);
+    await writeDurably(this.#path, `${JSON.stringify(known, null, 2)}\n`).catch(() => {});
   }
 }
 
