@@ -76,7 +76,7 @@ function action(name: string, host: Host, inputs: Readonly<Record<string, string
     run: (containers) => counted(host, () => measure(start, containers)),
     forgetDownloads: async () => {
       await rm(join(toolCache, 'nvidia-runfile'), { recursive: true, force: true });
-      await rm(host.path('/var/lib/proxmox-lxc-nvidia/archive'), { recursive: true, force: true });
+      await rm(host.path('/var/lib/proxmox-lxc-nvidia/root/archive'), { recursive: true, force: true });
     },
   };
 }

@@ -40,8 +40,17 @@ interface Setting {
   driver: DriverVersion;
   world: World;
   pct: Pct;
+  /** What its inside may answer at most when it is observed. */
+  probeBytes: number;
   runfiles: RunfileStores & { archives: ArchiveStore };
   upstream: Upstream;
+}
+
+/** What is compared with afterwards: the rest of what was observed isn't kept as long. */
+type Installed = Pick<GuestFacts, 'packages' | 'libraries' | 'links' | 'toolkits'>;
+
+function installedIn({ packages, libraries, links, toolkits }: GuestFacts): Installed {
+  return { packages, libraries, links, toolkits };
 }
 
 /** One container on its way through the flow. The first failure ends it; what was found until then is kept. */
@@ -50,7 +59,7 @@ export class ContainerRun {
   readonly #actions: ActionRecord[] = [];
   #container: ContainerFacts | null = null;
   /** The inside before anything was done, and after it. */
-  #before: GuestFacts | null = null;
+  #before: Installed | null = null;
   #after: GuestFacts | null = null;
   #plan: ContainerPlan | null = null;
   #applied = false;
@@ -65,7 +74,7 @@ export class ContainerRun {
 
   constructor(setting: Setting) {
     this.#setting = setting;
-    this.#journal = new Journal(setting.wish.ctid);
+    this.#journal = new Journal(setting.wish.ctid, setting.world.state.directory('journal'));
   }
 
   get ctid(): number {
@@ -90,11 +99,13 @@ export class ContainerRun {
   lock(): Promise<void> {
     return this.#step(async ({ wish: { ctid }, desired, world, pct }) => {
       const { log, runName, cancelled } = world;
-      this.#lock = await takeContainerLock(ctid, runName, {
+      this.#lock = await takeContainerLock(ctid, runName, world, {
         waitSeconds: desired.lockWaitMinutes * 60,
         cancelled,
         onWait: (holder) => log.info(`Container ${ctid} is being worked on by ${holder}: waiting.`),
       });
+      const other = await world.state.leftByOther(ctid);
+      if (other !== null) throw leftByOther(ctid, other);
       const entry = await this.#journal.read();
       if (entry === null) return;
       log.info(`${entry.run} was interrupted at "${entry.step}" in container ${ctid}, begun ${entry.since}.`);
@@ -114,14 +125,15 @@ export class ContainerRun {
     return this.#step(async ({ known, wish: { ctid }, world }) => {
       if (known !== null) {
         this.#container = known;
-        this.#before = this.#after = known.guest;
+        this.#after = known.guest;
+        this.#before = known.guest && installedIn(known.guest);
         return;
       }
       const container = await observeContainer(world.files, ctid);
       const open = container.running && container.lock === null && !container.template;
-      this.#before = open ? await this.#observeGuest() : null;
-      this.#after = this.#before;
-      this.#container = { ...container, guest: this.#before };
+      this.#after = open ? await this.#observeGuest() : null;
+      this.#before = this.#after && installedIn(this.#after);
+      this.#container = { ...container, guest: this.#after };
     });
   }
 
@@ -200,7 +212,7 @@ export class ContainerRun {
 
   /** A container that was rolled back must be what it was. */
   #compareWithBefore({ wish, world }: Setting): void {
-    const software = (guest: GuestFacts | null) => [guest?.packages, guest?.libraries, guest?.links];
+    const software = (guest: Installed | null) => [guest?.packages, guest?.libraries, guest?.links];
     if (isDeepStrictEqual(software(this.#before), software(this.#after))) return;
     world.log.warning(
       `Container ${wish.ctid} was rolled back, but its packages or user space are not what they were.`,
@@ -276,6 +288,7 @@ export class ContainerRun {
 
   result(): ContainerResult {
     const smi = this.#after?.nvidiaSmi;
+    const toolkit = this.#after === null ? undefined : wantedToolkit(this.#setting.desired, this.#after);
     return {
       ctid: this.#setting.wish.ctid,
       hostname: this.#container?.hostname ?? null,
@@ -290,7 +303,7 @@ export class ContainerRun {
       findings: this.#findings,
       gpus: smi?.query?.exitCode === 0 ? parseSmiQuery(smi.query.output) : [],
       nvidiaSmi: smi?.table?.output ?? '',
-      nvcc: this.#after === null ? '' : (wantedToolkit(this.#setting.desired, this.#after)?.nvcc.output ?? ''),
+      nvcc: toolkit?.nvcc.output ?? '',
       failure: this.#failure,
       seconds: this.#seconds,
     };
@@ -312,9 +325,9 @@ export class ContainerRun {
   }
 
   #observeGuest(): Promise<GuestFacts> {
-    const { desired, host, pct, wish } = this.#setting;
+    const { desired, host, pct, wish, probeBytes } = this.#setting;
     const toolkit = desired.verify === 'cuda' ? toolkitPath(desired) : null;
-    return observeGuest(pct, wish.ctid, host.architecture, toolkit);
+    return observeGuest(pct, wish.ctid, host.architecture, toolkit, probeBytes);
   }
 
   /**
@@ -345,6 +358,14 @@ export class ContainerRun {
       this.#seconds += (performance.now() - started) / 1000;
     }
   }
+}
+
+function leftByOther(ctid: number, user: string): ActionError {
+  return new ActionError(
+    'CONTAINER_LEFT_BY_OTHER_USER',
+    `Container ${ctid} was left half done by a run of the user ${user}.`,
+    `What that user noted of it is read by no other: run this once more as ${user}, by its workflow or by hand (docs/local-run.md), which puts the container right first.`,
+  );
 }
 
 /** Seconds left of a container's time, from now on. @throws ActionError TIMEOUT, in the function returned, when none are left */
@@ -386,7 +407,7 @@ function toolkitPath({ cuda }: Desired): string | null {
   return cuda.kind === 'none' ? null : `/usr/local/cuda-${cudaText(cuda.version)}`;
 }
 
-function software(guest: GuestFacts | null): Software | null {
+function software(guest: Installed | null): Software | null {
   if (guest === null) return null;
   return { driver: userSpaceText(guest), toolkits: guest.toolkits.map(({ version }) => version) };
 }

@@ -1,3 +1,5 @@
+import { REPORT_LIMITS } from './system/limits.ts';
+
 /**
  * Stable codes of everything this action refuses or fails with: the `failure-reason` output, the title of the
  * annotation and the key of docs/troubleshooting.md. Never rename one that was released.
@@ -38,6 +40,7 @@ export type FailureCode =
   // host
   | 'HOST_NOT_PROXMOX'
   | 'HOST_NOT_ROOT'
+  | 'HOST_FILE_UNREADABLE'
   | 'HOST_ARCHITECTURE_UNSUPPORTED'
   | 'HOST_DRIVER_NOT_LOADED'
   | 'HOST_DRIVER_UNREADABLE'
@@ -62,6 +65,7 @@ export type FailureCode =
   | 'PASSTHROUGH_AMBIGUOUS'
   | 'PASSTHROUGH_UNSUPPORTED'
   | 'CONTAINER_BUSY'
+  | 'CONTAINER_LEFT_BY_OTHER_USER'
   | 'CONTAINER_SPACE'
   | 'CONTAINER_TEMPORARY_DIRECTORY'
   | 'CONTAINER_REPOSITORY_CONFLICT'
@@ -140,13 +144,19 @@ export class ActionError extends Error {
   readonly details: string | undefined;
 
   constructor(code: FailureCode, seen: string, remedy: string, details?: string, options?: ErrorOptions) {
-    super(`${seen} ${remedy}`, options);
+    const sentence = shortened(seen, REPORT_LIMITS.sentence);
+    super(`${sentence} ${remedy}`, options);
     this.name = 'ActionError';
     this.code = code;
-    this.seen = seen;
+    this.seen = sentence;
     this.remedy = remedy;
-    this.details = details?.trim() ? details : undefined;
+    this.details = details?.trim() ? shortened(details, REPORT_LIMITS.details) : undefined;
   }
+}
+
+/** What is quoted of a container or a server can have any length. */
+function shortened(text: string, limit: number): string {
+  return text.length <= limit ? text : `${text.slice(0, limit)}…`;
 }
 
 /** What a report says of any thrown value. */

@@ -14,16 +14,16 @@ const WAIT_SECONDS = 5;
  */
 export async function putRight(
   ctids: readonly number[],
-  world: Pick<World, 'files' | 'runAsRoot' | 'log' | 'runName'>,
+  world: Pick<World, 'user' | 'state' | 'files' | 'runAsRoot' | 'log' | 'runName'>,
 ): Promise<void> {
   const never = new AbortController().signal;
   const { files, log, runName } = world;
   const pct = new Pct(world.runAsRoot, never);
   for (const ctid of ctids) {
-    const journal = new Journal(ctid);
+    const journal = new Journal(ctid, world.state.directory('journal'));
     try {
       if ((await journal.read()) === null) continue;
-      const lock = await takeContainerLock(ctid, runName, {
+      const lock = await takeContainerLock(ctid, runName, world, {
         waitSeconds: WAIT_SECONDS,
         cancelled: never,
         onWait: () => {},

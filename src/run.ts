@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { AppliedPlan } from './apply/applied.ts';
 import { ContainerRun } from './container-run.ts';
 import { selectContainers } from './desired/containers.ts';
@@ -9,7 +10,7 @@ import { observeHealth } from './facts/health.ts';
 import { observeHost } from './facts/host.ts';
 import { checkRights } from './facts/rights.ts';
 import { Upstream } from './facts/upstream.ts';
-import { type Approval, checkApproval, compareWithApproval } from './plan/approval.ts';
+import { type Approval, checkApproval, compareWithApproval, doneUnder } from './plan/approval.ts';
 import { type Plan, parsePlan } from './plan/file.ts';
 import { containerDigest, type Identified, planDigest } from './plan/identity.ts';
 import { checkHost } from './plan/refusals.ts';
@@ -20,6 +21,7 @@ import { ArchiveStore } from './runfile/archive-store.ts';
 import { RunfileCache } from './runfile/cache.ts';
 import { KnownRunfiles } from './runfile/known-runfiles.ts';
 import { ContainerLogs } from './system/container-log.ts';
+import { CONTAINER_LIMITS, share } from './system/limits.ts';
 import { sideBySide } from './system/side-by-side.ts';
 import { hostFindings } from './verify/findings.ts';
 import { cudaText } from './version/cuda.ts';
@@ -115,6 +117,7 @@ async function work(desired: Desired, world: World, stage: Stage): Promise<Plan 
     const here = { action: newHead('plan').action, node: host.node, ctids: containers.map(({ ctid }) => ctid) };
     if (approval !== null) checkApproval(approval, { ...here, now: world.now() });
     world.selected(here.ctids);
+    if (world.user.rights === 'root') await world.state.make();
     // One after the other and by their ids: two runs that want the same containers can't wait for each other.
     for (const container of containers) await container.lock();
   }
@@ -131,7 +134,8 @@ async function work(desired: Desired, world: World, stage: Stage): Promise<Plan 
   await each((container) => container.makePlan());
   const plan = wholePlan(desired, world, host, driver, containers);
   if (mode === 'apply' && goOn()) {
-    const applied = approval === null ? null : await AppliedPlan.load(approval.digest);
+    const applied =
+      approval === null ? null : await AppliedPlan.load(approval.digest, world.state.directory('applied'));
     if (approval !== null && applied !== null) gate(approval, plan, applied, world);
     await each(async (container) => {
       await container.apply(async (part) => {
@@ -157,8 +161,9 @@ function gate(approval: Approval, plan: Plan | null, applied: AppliedPlan, { log
       'See the failures of the containers, or make a new plan and have that approved.',
     );
   }
-  compareWithApproval(approval, plan, applied.parts);
-  const parts = [...applied.parts.values()];
+  const done = doneUnder(approval, applied.parts);
+  compareWithApproval(approval, plan, done);
+  const parts = [...done.values()];
   const [first] = parts;
   if (first !== undefined && plan.containers.every(({ actions }) => actions.length === 0)) {
     log.info(`The approved plan was applied already, by ${first.run} at ${first.at}: nothing to do.`);
@@ -232,17 +237,18 @@ function containerRuns(
   driver: DriverVersion,
   logs: ContainerLogs,
 ): ContainerRun[] {
-  const pct = new Pct(world.runAsRoot, world.cancelled);
+  const pct = new Pct(world.runAsRoot, world.cancelled, Math.min(desired.maxParallel, containers.length));
+  const probeBytes = share(CONTAINER_LIMITS.probeBytes, CONTAINER_LIMITS.allProbeBytes, containers.length);
   const runfiles = {
     cache: new RunfileCache(world.temporary),
-    known: new KnownRunfiles(),
-    archives: new ArchiveStore(),
+    known: new KnownRunfiles(join(world.state.directory('archive'), 'runfiles.json')),
+    archives: new ArchiveStore(world.state.directory('archive')),
   };
   const upstream = new Upstream(world, runfiles, world.temporary);
   return containers.map(({ ctid, known }) => {
     const wish = { ctid, gpus: desired.gpus[String(ctid)] ?? null };
     const own = { ...world, log: logs.forContainer() };
-    return new ContainerRun({ known, wish, desired, host, driver, world: own, pct, runfiles, upstream });
+    return new ContainerRun({ known, wish, desired, host, driver, world: own, pct, probeBytes, runfiles, upstream });
   });
 }
 

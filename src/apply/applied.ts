@@ -1,43 +1,45 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
 import { ActionError, messageOf } from '../errors.ts';
 import type { AppliedPart } from '../plan/approval.ts';
-import { STATE_DIRECTORY, writeDurably } from '../system/state.ts';
+import { StateFile } from '../system/state-file.ts';
 
-/** On the host's disk, beside the journal. */
-const DIRECTORY = join(STATE_DIRECTORY, 'applied');
+const DIGEST = /^sha256:[0-9a-f]{64}$/;
 
-const Record = z.record(z.string(), z.object({ digest: z.string(), run: z.string(), at: z.string() }));
+const Record = z.record(
+  z.string().check(z.regex(/^\d+$/)),
+  z.object({ digest: z.string().check(z.regex(DIGEST)), run: z.string(), at: z.iso.datetime() }),
+);
 
 /** Which parts of an approved plan were applied on this host: an approval is good once. */
 export class AppliedPlan {
-  readonly #path: string;
+  readonly #file: StateFile<typeof Record>;
   readonly #parts: Map<number, AppliedPart>;
   /** Containers end side by side; the file is written by one after the other. */
   #writing: Promise<void> = Promise.resolve();
 
-  private constructor(path: string, parts: Map<number, AppliedPart>) {
-    this.#path = path;
+  private constructor(file: StateFile<typeof Record>, parts: Map<number, AppliedPart>) {
+    this.#file = file;
     this.#parts = parts;
   }
 
-  /** @param digest the approved plan's, `sha256:…`. @throws ActionError JOURNAL_FAILED when what is noted can't be read */
-  static async load(digest: string, directory = DIRECTORY): Promise<AppliedPlan> {
-    const path = join(directory, `${digest.replace(':', '-')}.json`);
-    let parts: z.infer<typeof Record> = {};
+  /**
+   * @param digest the approved plan's, `sha256:…`
+   * @param directory of what this user applied
+   * @throws ActionError JOURNAL_FAILED when what is noted can't be read
+   */
+  static async load(digest: string, directory: string): Promise<AppliedPlan> {
+    const file = new StateFile(join(directory, `${digest.replace(':', '-')}.json`), Record);
     try {
-      parts = Record.parse(JSON.parse(await readFile(path, 'utf8')));
+      const parts = (await file.read()) ?? {};
+      return new AppliedPlan(file, new Map(Object.entries(parts).map(([ctid, part]) => [Number(ctid), part])));
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
-        throw new ActionError(
-          'JOURNAL_FAILED',
-          `What was applied of the approved plan could not be read from ${path}: ${messageOf(error)}.`,
-          'Make the file readable for the user of the runner; if it is damaged, remove it and have a new plan approved.',
-        );
-      }
+      throw new ActionError(
+        'JOURNAL_FAILED',
+        `What was applied of the approved plan could not be read from ${file.path}: ${messageOf(error)}.`,
+        'Make the file readable for the user of the runner; if it is damaged, remove it and have a new plan approved.',
+      );
     }
-    return new AppliedPlan(path, new Map(Object.entries(parts).map(([ctid, part]) => [Number(ctid), part])));
   }
 
   /** By container. */
@@ -55,11 +57,11 @@ export class AppliedPlan {
 
   async #write(ctid: number): Promise<void> {
     try {
-      await writeDurably(this.#path, `${JSON.stringify(Object.fromEntries(this.#parts))}\n`);
+      await this.#file.write(Object.fromEntries(this.#parts));
     } catch (error) {
       throw new ActionError(
         'JOURNAL_FAILED',
-        `That the approved plan was applied to container ${ctid} could not be noted in ${this.#path}: ${messageOf(error)}.`,
+        `That the approved plan was applied to container ${ctid} could not be noted in ${this.#file.path}: ${messageOf(error)}.`,
         'The container is as planned. Make room on the disk of this host; applying the same plan again needs a new approval.',
       );
     }

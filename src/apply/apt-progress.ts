@@ -43,8 +43,10 @@ export function aptLog(log: Log, ctid: number, now?: () => number): (line: strin
 
   return (line) => {
     const [, phase, part, words = ''] = STATUS.exec(line) ?? [];
-    if (phase === 'dlstatus') return downloading(Number(part) / 100);
-    if (phase === 'pmstatus') return installing(Number(part) / 100, words);
+    // Whoever prints as apt does can print any number.
+    const fraction = Math.min(Number(part) / 100, 1);
+    if (phase === 'dlstatus') return downloading(fraction);
+    if (phase === 'pmstatus') return installing(fraction, words);
     const [, size, unit] = SIZE.exec(line) ?? [];
     if (size !== undefined) bytes = Number(size.replaceAll(',', '')) * (UNITS[unit as keyof typeof UNITS] ?? 1) || null;
     if (ROUTINE.test(line)) log.debug(`${ctid} │ ${line}`);

@@ -2,6 +2,7 @@ import { CUDA_PROOF_SOURCE } from '../facts/cuda-proof-source.ts';
 import type { CommandFact } from '../facts/facts.ts';
 import { CUDA_PROOF_ID, KEPT_PROOF } from '../facts/kept-proof.ts';
 import type { Pct } from '../proxmox/pct.ts';
+import { CONTAINER_LIMITS } from '../system/limits.ts';
 
 /** Seconds for nvcc, which takes a few, and for the kernels. */
 const LIMIT_SECONDS = 300;
@@ -58,5 +59,6 @@ export async function compileProof(
     [toolkit, CUDA_PROOF_ID, CUDA_PROOF_SOURCE, ...numbers],
     { purpose: 'compiling and running a kernel', timeoutSeconds: LIMIT_SECONDS },
   );
-  return { exitCode, output: exitCode === 0 ? stdout : `${stdout}${stderr}` };
+  const output = exitCode === 0 ? stdout : `${stdout}${stderr}`;
+  return { exitCode, output: output.slice(0, CONTAINER_LIMITS.commandOutput) };
 }

@@ -56,8 +56,8 @@ const MOST_DETAILS = 60;
  * Delivers the driver's files into the container, runs NVIDIA's installer there and proves that it did what it should, in one
  * call of pct.
  *
- * The container's tar reads the very file of this host whose checksum was compared, not a copy of it, and tells what it can't
- * write; a checksum of what it wrote would be another read of the same memory.
+ * The container's tar reads what comes out of the very file of this host whose checksum was compared, through a pipe, and tells
+ * what it can't write; a checksum of what it wrote would be another read of the same memory.
  *
  * Neither exit code 0 nor the installer's log is proof (docs/facts.md, A10): what counts is that both libraries resolve to
  * exactly this version and that no file of another version is left.
@@ -76,7 +76,7 @@ export async function installDriver(
   const result = await pct.script(ctid, INSTALL, [directory, ...action.flags], {
     purpose: "running NVIDIA's installer",
     timeoutSeconds: secondsLeft(),
-    stdinFile: archive.path,
+    stdin: archive,
     onLine: (line, stream) => {
       if (stream === 'stderr') log.foreign(String(ctid), line);
     },
@@ -129,12 +129,20 @@ function checkUserSpace(ctid: number, version: string, found: UserSpace): void {
  * The installer's errors, each with the lines it goes on in: a block ends at a blank line or where the next entry begins
  * (in the log there are no blank lines between entries). The last lines where there is none.
  */
-function installerErrors(output: string, log: string): string {
+export function installerErrors(output: string, log: string): string {
   const text = printable(`${output}\n\n${log}`);
-  const errors = text.match(/^ERROR: .*(?:\n(?!\s*$|->|WARNING:|ERROR:|nvidia-installer).*)*/gm) ?? [];
-  return errors.length > 0
-    ? [...new Set(errors)].join('\n').split('\n').slice(0, MOST_DETAILS).join('\n')
-    : lastLines(text, 20);
+  const errors = new Set<string>();
+  let block: string[] = [];
+  for (const line of [...text.split('\n'), '']) {
+    const begins = line.startsWith('ERROR: ');
+    if (begins || line.trim() === '' || /^(?:->|WARNING:|ERROR:|nvidia-installer)/.test(line)) {
+      if (block.length > 0) errors.add(block.join('\n'));
+      block = begins ? [line] : [];
+    } else if (block.length > 0) {
+      block.push(line);
+    }
+  }
+  return errors.size > 0 ? [...errors].join('\n').split('\n').slice(0, MOST_DETAILS).join('\n') : lastLines(text, 20);
 }
 
 /** What a failed installer means, with its own errors. */

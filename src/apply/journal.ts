@@ -1,11 +1,12 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
 import { ActionError, messageOf } from '../errors.ts';
-import { removeDurably, STATE_DIRECTORY, writeDurably } from '../system/state.ts';
+import { StateFile } from '../system/state-file.ts';
 
-/** On the host's disk, where it outlives the run and a restart. */
-const DIRECTORY = join(STATE_DIRECTORY, 'journal');
+const Passed = z.object({
+  key: z.string().check(z.regex(/^dev\d{1,3}$/)),
+  path: z.string().check(z.regex(/^\/dev\/nvidia[\w/-]*$/)),
+});
 
 /**
  * What is being done to a container. Written before each side effect, gone when the container is as it was or as planned;
@@ -17,11 +18,11 @@ const Entry = z.object({
   run: z.string(),
   since: z.string(),
   /** The snapshot to go back to, from before it is made until it is dropped; null: there is none. */
-  snapshot: z.nullable(z.string()),
-  /** Directory in the container that the driver's files are unpacked in, or null. */
-  directory: z.nullable(z.string()),
+  snapshot: z.nullable(z.string().check(z.regex(/^nvidia-[0-9a-f]{8}$/))),
+  /** Directory in the container that the driver's files are unpacked in, and that is removed; or null. */
+  directory: z.nullable(z.string().check(z.regex(/^(?:\/[\w-]+)+\/proxmox-lxc-nvidia$/))),
   /** `devN` entries that the plan adds to its configuration. */
-  passthrough: z._default(z.array(z.object({ key: z.string(), path: z.string() })), []),
+  passthrough: z._default(z.array(Passed), []),
   /** The plan restarts it: that it isn't running may be this action's doing. */
   restarts: z._default(z.boolean(), false),
   /**
@@ -34,27 +35,31 @@ const Entry = z.object({
 });
 export type JournalEntry = z.infer<typeof Entry>;
 
-/** The journal of one container. */
+/** The journal of one container: on the host's disk, where it outlives the run and a restart. */
 export class Journal {
-  readonly #path: string;
+  readonly #ctid: number;
+  readonly #file: StateFile<typeof Entry>;
 
-  constructor(ctid: number, directory = DIRECTORY) {
-    this.#path = join(directory, `${ctid}.json`);
+  /** @param directory of this user's journals */
+  constructor(ctid: number, directory: string) {
+    this.#ctid = ctid;
+    this.#file = new StateFile(join(directory, `${ctid}.json`), Entry);
   }
 
   /**
    * What an interrupted run left, or null. Half an entry can't be: it is renamed into place when complete.
    *
-   * @throws ActionError JOURNAL_FAILED when it is there but can't be read
+   * @throws ActionError JOURNAL_FAILED when it is there but can't be read, or is another container's
    */
   async read(): Promise<JournalEntry | null> {
     try {
-      return Entry.parse(JSON.parse(await readFile(this.#path, 'utf8')));
+      const entry = await this.#file.read();
+      if (entry !== null && entry.ctid !== this.#ctid) throw new Error(`it is of container ${entry.ctid}`);
+      return entry;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
       throw new ActionError(
         'JOURNAL_FAILED',
-        `The journal ${this.#path} could not be read: ${messageOf(error)}.`,
+        `The journal ${this.#file.path} could not be read: ${messageOf(error)}.`,
         'It says whether an earlier run was interrupted. Make it readable for the user of the runner; if it is damaged, look into the container, then remove it and run this again.',
       );
     }
@@ -63,17 +68,17 @@ export class Journal {
   /** Replaces the entry; when this returns it is on the disk. @throws ActionError JOURNAL_FAILED */
   async write(entry: JournalEntry): Promise<void> {
     try {
-      await writeDurably(this.#path, `${JSON.stringify(entry)}\n`);
+      await this.#file.write(entry);
     } catch (error) {
       throw new ActionError(
         'JOURNAL_FAILED',
-        `The journal ${this.#path} could not be written: ${messageOf(error)}.`,
+        `The journal ${this.#file.path} could not be written: ${messageOf(error)}.`,
         "Nothing is changed that isn't written down first: make room on this host's disk and run this again.",
       );
     }
   }
 
   remove(): Promise<void> {
-    return removeDurably(this.#path);
+    return this.#file.remove();
   }
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { CONTAINER_LIMITS } from '../system/limits.ts';
 
 /**
  * The types of all facts. They are schemas because facts are also written to a file and read again elsewhere
@@ -7,6 +8,11 @@ import * as z from 'zod/mini';
 
 /** A number that isn't negative and has no fraction. */
 const count = z.number().check(z.int(), z.nonnegative());
+const { fieldLength, commandOutput, probeBytes, devices, files, aptSources, few } = CONTAINER_LIMITS;
+/** A path, a name or a version from inside a container. */
+const word = z.string().check(z.maxLength(fieldLength));
+/** The text of a file inside. */
+const text = z.string().check(z.maxLength(probeBytes));
 const driverVersion = z.string().check(z.regex(/^\d{3,4}\.\d{1,4}(?:\.\d{1,4})?$/));
 
 const HostGpu = z.object({
@@ -74,33 +80,34 @@ export const HostFacts = z.object({
 });
 export type HostFacts = z.infer<typeof HostFacts>;
 
-const GuestFile = z.object({ path: z.string(), text: z.string() });
+export const GuestFile = z.object({ path: word, text });
 export type GuestFile = z.infer<typeof GuestFile>;
 
-const DirectorySpace = z.object({
-  path: z.string(),
+export const DirectorySpace = z.object({
+  path: word,
   freeBytes: count,
   /** Type of its file system, e.g. `ext4`, `tmpfs`. */
-  fileSystem: z.string(),
+  fileSystem: word,
   /** Its mount point: directories on one mount share their free space. */
-  mountPoint: z.string(),
+  mountPoint: word,
   /** Not mounted with noexec. */
   executable: z.boolean(),
 });
 export type DirectorySpace = z.infer<typeof DirectorySpace>;
 
-const GuestPackage = z.object({
-  name: z.string(),
-  version: z.string(),
+export const GuestPackage = z.object({
+  /** Debian Policy, 5.6.1. */
+  name: word.check(z.regex(/^[a-z0-9][a-z0-9+.-]*$/)),
+  version: word,
   /** `amd64`, `i386`, `all`, … */
-  architecture: z.string(),
+  architecture: word,
   /** dpkg's status is "install ok installed". */
   installed: z.boolean(),
 });
 export type GuestPackage = z.infer<typeof GuestPackage>;
 
-const GuestDeviceNode = z.object({
-  path: z.string(),
+export const GuestDeviceNode = z.object({
+  path: word,
   major: count,
   minor: count,
   /** What opening it for reading gave: `ok`, or the error's name. */
@@ -109,52 +116,67 @@ const GuestDeviceNode = z.object({
 export type GuestDeviceNode = z.infer<typeof GuestDeviceNode>;
 
 /** What a command inside printed, stdout and stderr together. Untrusted text. */
-const CommandFact = z.object({ exitCode: count, output: z.string() });
+export const CommandFact = z.object({ exitCode: count, output: z.string().check(z.maxLength(commandOutput)) });
 export type CommandFact = z.infer<typeof CommandFact>;
 
 /** A toolkit in its own directory. */
-const InstalledToolkit = z.object({
+export const InstalledToolkit = z.object({
   /** /usr/local/cuda-X.Y */
-  path: z.string(),
+  path: word,
   /** The directory's X.Y. */
-  version: z.string(),
+  version: z.string().check(z.maxLength(32)),
   /** Its `nvcc --version`. */
   nvcc: CommandFact,
 });
 export type InstalledToolkit = z.infer<typeof InstalledToolkit>;
 
+/** Debian Policy, 11.1: a short name such as `amd64`. */
+export const DpkgArchitecture = z.string().check(z.regex(/^[a-z0-9][a-z0-9-]{0,31}$/));
+
+export const GuestLibrary = z.object({ path: word, version: driverVersion });
+
+export const GuestLink = z.object({ soname: word, target: z.nullable(word), version: z.nullable(driverVersion) });
+
+export const GuestKeyring = z.object({
+  path: word,
+  /** Of its primary keys; none when there is anything else in it. */
+  fingerprints: z.array(word).check(z.maxLength(few)),
+  /** Of its bytes. */
+  sha256: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
+});
+
 /** The inside of a container. */
-const GuestFacts = z.object({
+export const GuestFacts = z.object({
   distribution: z.object({
     /** os-release's ID, e.g. `debian`. */
-    id: z.string(),
+    id: word,
     /** os-release's VERSION_ID, e.g. `12`; `""` for rolling ones. */
-    version: z.string(),
-    name: z.string(),
+    version: word,
+    name: word,
   }),
   /** `dpkg --print-architecture`, or null without dpkg. */
-  dpkgArchitecture: z.nullable(z.string()),
+  dpkgArchitecture: z.nullable(DpkgArchitecture),
   /** Free space by directory. */
-  space: z.array(DirectorySpace),
+  space: z.array(DirectorySpace).check(z.maxLength(few)),
   /** Files `libcuda.so.*` and `libnvidia-*.so.*` that carry a driver version in their names. */
-  libraries: z.array(z.object({ path: z.string(), version: driverVersion })),
+  libraries: z.array(GuestLibrary).check(z.maxLength(files)),
   /** What the dynamic linker resolves the sonames to. */
-  links: z.array(z.object({ soname: z.string(), target: z.nullable(z.string()), version: z.nullable(driverVersion) })),
+  links: z.array(GuestLink).check(z.maxLength(few)),
   /** NVIDIA's and our prerequisite packages that dpkg knows. */
-  packages: z.array(GuestPackage),
+  packages: z.array(GuestPackage).check(z.maxLength(files)),
   /** Broken packages as `dpkg --audit` tells; empty: healthy. */
-  dpkgAudit: z.string(),
+  dpkgAudit: z.string().check(z.maxLength(commandOutput)),
   /** Text of every apt source file. */
-  aptSources: z.array(GuestFile),
+  aptSources: z.array(GuestFile).check(z.maxLength(aptSources)),
   /** Text of the preferences file this action owns, or null. */
-  aptPin: z.nullable(z.string()),
-  /** Keyrings this action owns, with their primary keys' fingerprints. */
-  keyrings: z.array(z.object({ path: z.string(), fingerprints: z.array(z.string()) })),
+  aptPin: z.nullable(text),
+  /** Keyrings this action owns. */
+  keyrings: z.array(GuestKeyring).check(z.maxLength(few)),
   /** A CA bundle is there, without which apt fetches nothing by https. */
   certificates: z.boolean(),
   /** Oldest first. */
-  toolkits: z.array(InstalledToolkit),
-  deviceNodes: z.array(GuestDeviceNode),
+  toolkits: z.array(InstalledToolkit).check(z.maxLength(few)),
+  deviceNodes: z.array(GuestDeviceNode).check(z.maxLength(devices)),
   nvidiaSmi: z.object({
     /** `--query-gpu`, null: there is no nvidia-smi. */
     query: z.nullable(CommandFact),

@@ -35,10 +35,11 @@ record dpkg-audit "$(dpkg --audit 2>&1 | head -c 4096 | encoded)"
 for directory in / /usr /var/tmp /var/cache/apt /root /opt; do
   [ -d "$directory" ] || continue
   df -P -T -k -- "$directory" | tail -n 1 | while read -r _ type _ _ free _ mount; do
-    record space "$directory" "$free" "$type" "$mount"
+    # Of mounts over each other the last counts. All mounts would be long where Docker runs inside.
+    while read -r _ point _ some _; do if [ "$point" = "$mount" ]; then options=$some; fi; done < /proc/self/mounts
+    record space "$directory" "$free" "$type" "$mount" "${'$'}{options-}"
   done
 done
-record mounts "$(encoded < /proc/self/mounts)"
 
 ${USER_SPACE_RECORDS}
 dpkg-query -W -f '${'$'}{db:Status-Status}\t${'$'}{Package}\t${'$'}{Version}\t${'$'}{Architecture}\n' \

@@ -75,10 +75,23 @@ export function checkApproval(
 }
 
 /**
+ * What was done under this very approval: a plan that was made after its digest had been applied is another one, of a container
+ * that was brought back to what it had been, e.g. from a backup. A digest alone has no time.
+ */
+export function doneUnder(
+  approval: Approval,
+  applied: ReadonlyMap<number, AppliedPart>,
+): ReadonlyMap<number, AppliedPart> {
+  if (approval.kind === 'digest') return applied;
+  const made = Date.parse(approval.plan.createdAt);
+  return new Map([...applied].filter(([, { at }]) => Date.parse(at) >= made));
+}
+
+/**
  * Refuses to go on when what would be done now isn't what was approved. What this approval was already used for counts as
  * approved as long as nothing more is to be done there; so a rollout that stopped half way can go on.
  *
- * @param applied parts that were done under this approval, by container.
+ * @param applied parts that were done under this approval, by container: see {@link doneUnder}.
  * @throws ActionError PLAN_CHANGED with every difference, PLAN_USED
  */
 export function compareWithApproval(
@@ -92,7 +105,11 @@ export function compareWithApproval(
     throw new ActionError(
       'PLAN_USED',
       `The approved plan was applied to container ${undone.ctid} at ${at} by ${run}, and the container was changed since.`,
-      `An approval is good once. ${AGAIN}`,
+      `An approval is good once. ${AGAIN}${
+        approval.kind === 'plan'
+          ? ''
+          : ' Give that plan.json instead of the digest, which is the same: its time tells it from the one that was applied.'
+      }`,
       undone.actions.map(({ kind, reason }) => `${kind}: ${reason}`).join('\n'),
     );
   }

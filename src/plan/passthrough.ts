@@ -27,20 +27,26 @@ export interface PassthroughGap {
  * the host has several and nothing tells, it is refused: all of them would be more than anybody asked for, and would take
  * away from other containers that they have a GPU to themselves.
  *
+ * What the container says of its own nodes only ever keeps something from being added: where all of them work by other
+ * means, it is left as it is. Which GPUs it gets, and what is added else, comes from wish, host and configuration alone.
+ *
  * @throws ActionError PASSTHROUGH_AMBIGUOUS, PASSTHROUGH_UNSUPPORTED, HOST_GPU_NODES_MISSING, HOST_UVM_MISSING
  */
 export function passthroughGap(desired: Desired, host: HostFacts, container: ContainerFacts): PassthroughGap | null {
   const { guest, ctid } = container;
   if (desired.passthrough === 'check' || guest === null) return null;
-  const gpus = wantedGpus(desired.gpus[String(ctid)] ?? null, host, container, guest);
+  const gpus = wantedGpus(desired.gpus[String(ctid)] ?? null, host, container);
+  if (gpus === null) {
+    const seen = guest.deviceNodes.filter(({ path }) => gpuMinor(path) !== null).map(({ path }) => path);
+    if (seen.length > 0 && workInside([...seen, CONTROL, UVM], host, guest)) return null;
+    throw ambiguous(host, ctid);
+  }
   if (gpus.length === 0) return null;
-  const missing = [...gpus, CONTROL, UVM].filter((path) => !isUsable(path, host, container, guest));
-  if (missing.length === 0) return null;
+  const missing = [...gpus, CONTROL, UVM].filter((path) => !isUsable(path, host, container));
+  if (missing.length === 0 || workInside(missing, host, guest)) return null;
 
   const pending = container.passthrough.nodes.filter((node) => node.pending).map(({ path }) => path);
-  const tools = [UVM_TOOLS].filter(
-    (path) => nodeOf(host, path) !== undefined && !isUsable(path, host, container, guest),
-  );
+  const tools = [UVM_TOOLS].filter((path) => nodeOf(host, path) !== undefined && !isUsable(path, host, container));
   const absent = missing.filter((path) => !pending.includes(path));
   const added = absent.length === 0 ? [] : [...absent, ...tools.filter((path) => !pending.includes(path))];
   checkHostNodes(host, missing);
@@ -55,38 +61,44 @@ export function passthroughGap(desired: Desired, host: HostFacts, container: Con
   };
 }
 
-function wantedGpus(
-  assigned: ContainerWish['gpus'],
-  host: HostFacts,
-  container: ContainerFacts,
-  guest: GuestFacts,
-): string[] {
+/** The paths of the GPUs that a container is to have; null: nothing tells which of several. */
+function wantedGpus(assigned: ContainerWish['gpus'], host: HostFacts, container: ContainerFacts): string[] | null {
   const paths = (minors: readonly number[]) => minors.map((minor) => `/dev/nvidia${minor}`);
   if (assigned !== null) return paths(assigned);
   const passed = container.passthrough.nodes.flatMap(({ path }) => gpuMinor(path) ?? []);
   if (passed.length > 0) return paths([...new Set(passed)]);
   const onHost = host.deviceNodes.map(({ path }) => path).filter((path) => gpuMinor(path) !== null);
-  const inside = onHost.filter((path) => isUsable(path, host, container, guest));
-  if (inside.length > 0) return inside;
-  if (onHost.length > 1) {
-    throw new ActionError(
-      'PASSTHROUGH_AMBIGUOUS',
-      `Container ${container.ctid} has no GPU, and host ${host.node} has ${onHost.length}.`,
-      `Say which: pct set ${container.ctid} -devN /dev/nvidia…, or gpu_assignment in "phoenix-lxc-config"; this action adds the rest.`,
-    );
-  }
+  const usable = onHost.filter((path) => isUsable(path, host, container));
+  if (usable.length > 0) return usable;
+  if (onHost.length > 1) return null;
   return onHost.length === 1 ? onHost : paths([0]);
 }
 
-/** A node can be used: it is passed and in effect, is there inside, or the driver may make it itself. */
-function isUsable(path: string, host: HostFacts, container: ContainerFacts, guest: GuestFacts): boolean {
+function ambiguous(host: HostFacts, ctid: number): ActionError {
+  const gpus = host.deviceNodes.filter(({ path }) => gpuMinor(path) !== null);
+  return new ActionError(
+    'PASSTHROUGH_AMBIGUOUS',
+    `Container ${ctid} has no GPU, and host ${host.node} has ${gpus.length}.`,
+    `Say which: pct set ${ctid} -devN /dev/nvidia…, or gpu_assignment in "phoenix-lxc-config"; this action adds the rest.`,
+  );
+}
+
+/** All of these nodes are there inside and are the host's, whatever passes them: a hook, say. Only the container's word. */
+function workInside(paths: readonly string[], host: HostFacts, guest: GuestFacts): boolean {
+  return paths.every((path) => {
+    const inside = guest.deviceNodes.find((node) => node.path === path);
+    const onHost = nodeOf(host, path);
+    if (inside === undefined || onHost === undefined) return false;
+    const same = inside.major === onHost.major && inside.minor === onHost.minor;
+    return same && inside.open !== 'EPERM' && inside.open !== 'EACCES';
+  });
+}
+
+/** The configuration lets a node be used: it is passed and in effect, or the driver may make it itself. */
+function isUsable(path: string, host: HostFacts, container: ContainerFacts): boolean {
   if (container.passthrough.nodes.some((node) => node.path === path && !node.pending)) return true;
-  const inside = guest.deviceNodes.find((node) => node.path === path);
   const onHost = nodeOf(host, path);
   if (onHost === undefined) return false;
-  if (inside !== undefined && inside.major === onHost.major && inside.minor === onHost.minor) {
-    return inside.open !== 'EPERM' && inside.open !== 'EACCES';
-  }
   // Recorded containers 902 to 907: a privileged container's driver makes the nodes that a rule lets it make.
   return !container.unprivileged && container.passthrough.rules.some((rule) => allows(rule, onHost, 'rwm'));
 }

@@ -34,13 +34,13 @@ export function parseContainerConfig(text: string): ContainerConfig {
     const snapshot = snapshots.at(-1);
     if (snapshot !== undefined && /^snapstate:/.test(line)) snapshot.incomplete = true;
     if (section !== '' && section !== PENDING) continue;
-    const rawLine = /^(lxc\.[a-zA-Z0-9_.]+)\s*[:=]\s*(.*?)\s*$/.exec(line);
+    const rawLine = /^(lxc\.[a-zA-Z0-9_.]+)\s*[:=](.*)$/.exec(line);
     if (rawLine?.[1] !== undefined) {
-      if (section === '') raw.push({ key: rawLine[1], value: rawLine[2] ?? '' });
+      if (section === '') raw.push({ key: rawLine[1], value: rawLine[2]?.trim() ?? '' });
       continue;
     }
-    const keyLine = /^([a-z][a-zA-Z0-9_-]*):\s*(.*?)\s*$/.exec(line);
-    if (keyLine?.[1] !== undefined) (section === '' ? values : pending).set(keyLine[1], keyLine[2] ?? '');
+    const keyLine = /^([a-z][a-zA-Z0-9_-]*):(.*)$/.exec(line);
+    if (keyLine?.[1] !== undefined) (section === '' ? values : pending).set(keyLine[1], keyLine[2]?.trim() ?? '');
   }
   return { values, pending, raw, snapshots };
 }

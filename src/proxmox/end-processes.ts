@@ -1,5 +1,4 @@
-/** The variable by which everything that this action starts in a container can be found again there. */
-export const MARK = 'PROXMOX_LXC_NVIDIA';
+import { MARK } from '../system/guest-environment.ts';
 
 /**
  * Ends processes in a container that carry the mark, with all their children: first kindly, after two seconds not.

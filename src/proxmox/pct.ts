@@ -2,19 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { basename } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { ActionError, type FailureCode } from '../errors.ts';
-import type { CommandOptions, RunCommand, Stream } from '../system/command.ts';
+import type { CommandOptions, InputFile, RunCommand, Stream } from '../system/command.ts';
+import { GUEST_ENVIRONMENT, MARK } from '../system/guest-environment.ts';
+import { CONTAINER_LIMITS, share } from '../system/limits.ts';
 import { LastLines } from '../system/lines.ts';
 import { durationText, lastLines } from '../system/text.ts';
-import { END_PROCESSES, MARK } from './end-processes.ts';
-
-/** What every command in a container gets, and nothing else: neither the host's nor the runner's environment. */
-const ENVIRONMENT = [
-  'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-  'HOME=/root',
-  'LC_ALL=C.UTF-8',
-  'TERM=dumb',
-  'DEBIAN_FRONTEND=noninteractive',
-];
+import { END_PROCESSES } from './end-processes.ts';
 
 /**
  * Runs inside the container around every command: says that it began and how it ended, because the exit codes of pct,
@@ -36,20 +29,14 @@ const LOCK_WAITS = [2, 5, 10];
 /** Seconds that pct itself may need beside the command: its start-up, and a container that is just being started. */
 const PCT_SECONDS = 60;
 
-/** Lines of one command that are handed on: a container could print for ever, and the runner would keep all of it. */
-const MOST_LINES = 20_000;
-
-/** Characters kept of what a command prints to standard error: its end says what went wrong. */
-const KEPT_ERRORS = 1024 * 1024;
-
 export interface GuestOptions {
   /** Completes "while …" in messages: `installing packages`. */
   purpose: string;
   /** The command is ended in the container after this many seconds. */
   timeoutSeconds: number;
-  /** A file of the host that the command reads as its standard input; else it reads end of file. */
-  stdinFile?: string;
-  /** Called with each line that the command prints, up to a number no real one reaches. Untrusted text. */
+  /** A file of the host that is copied into the command's standard input; else it reads end of file. */
+  stdin?: InputFile;
+  /** Called with each line that the command prints, up to what no real one reaches. Untrusted text. */
   onLine?: (line: string, stream: Stream) => void;
   /** For clean-up: it runs even when the run was cancelled, and isn't ended by that. */
   evenIfCancelled?: boolean;
@@ -75,14 +62,18 @@ export interface GuestResult {
 export class Pct {
   readonly #run: RunCommand;
   readonly #cancelled: AbortSignal;
+  /** Bytes of a command's output that are kept, and of its lines that are handed on. */
+  readonly #outputBytes: number;
 
   /**
    * @param run runs a program as root: pct works for nobody else.
    * @param cancelled aborted when the run is cancelled: commands in containers are then ended there.
+   * @param atOnce how many containers are worked on at one time, among which it is divided what is kept of their output
    */
-  constructor(run: RunCommand, cancelled: AbortSignal) {
+  constructor(run: RunCommand, cancelled: AbortSignal, atOnce = 1) {
     this.#run = run;
     this.#cancelled = cancelled;
+    this.#outputBytes = share(CONTAINER_LIMITS.outputBytes, CONTAINER_LIMITS.allOutputBytes, atOnce);
   }
 
   /** Runs a fixed POSIX shell script in a container; what varies goes into its positional arguments. */
@@ -186,12 +177,13 @@ export class Pct {
   async #exec(word: string, ctid: number, argv: readonly string[], options: GuestOptions): Promise<GuestResult> {
     let began = false;
     let ended: number | null = null;
-    const stderr = new LastLines(KEPT_ERRORS);
-    const onLine = firstLines(MOST_LINES, options.onLine);
+    const stderr = new LastLines(CONTAINER_LIMITS.errorLength);
+    const onLine = firstLines(CONTAINER_LIMITS.lines, this.#outputBytes, options.onLine);
     const started = performance.now();
 
     const hostOptions: CommandOptions = {
       timeoutSeconds: options.timeoutSeconds + PCT_SECONDS,
+      kept: { stdout: this.#outputBytes, stderr: 0 },
       onLine: (line, stream) => {
         if (stream === 'stderr' && line.startsWith(word)) {
           const [, what, code] = line.split(' ');
@@ -206,7 +198,7 @@ export class Pct {
         onLine(line, stream);
       },
     };
-    if (options.stdinFile !== undefined) hostOptions.stdinFile = options.stdinFile;
+    if (options.stdin !== undefined) hostOptions.stdin = options.stdin;
     const result = await this.#run(
       [
         '/usr/sbin/pct',
@@ -215,7 +207,7 @@ export class Pct {
         '--',
         'env',
         '-i',
-        ...ENVIRONMENT,
+        ...GUEST_ENVIRONMENT,
         `${MARK}=${word}`,
         '/bin/sh',
         '-c',
@@ -256,13 +248,18 @@ function isTimeout(exitCode: number): boolean {
   return exitCode === 124 || exitCode === 137;
 }
 
-/** Hands on the first lines of a command and then one that says so. */
-function firstLines(count: number, onLine: GuestOptions['onLine']): NonNullable<GuestOptions['onLine']> {
-  let seen = 0;
+const TOO_MUCH = '(what this command prints from here on is left out: it is too much)';
+
+/** Hands on the first lines of a command, up to a number of them and of bytes, and then one that says so. */
+function firstLines(count: number, bytes: number, onLine: GuestOptions['onLine']): NonNullable<GuestOptions['onLine']> {
+  const left = { lines: count, bytes };
+  let ended = false;
   return (line, stream) => {
-    seen++;
-    if (seen <= count) onLine?.(line, stream);
-    if (seen === count + 1) onLine?.(`(only the first ${count} lines of this command are shown)`, stream);
+    if (ended) return;
+    left.lines--;
+    left.bytes -= Buffer.byteLength(line) + 1;
+    ended = left.lines < 0 || left.bytes < 0;
+    onLine?.(ended ? TOO_MUCH : line, stream);
   };
 }
 
@@ -294,7 +291,7 @@ function neverBegan(ctid: number, exitCode: number, stderr: string, limit: numbe
     return new ActionError(
       'HOST_NOT_ROOT',
       `sudo refused to run pct exec ${ctid}.`,
-      'What the user of the runner needs stands in docs/sudoers of this action.',
+      'The rules in /etc/sudoers.d/proxmox-lxc-nvidia may name the containers that can be worked on: see docs/sudoers of this action.',
       lastLines(stderr, 5),
     );
   }

@@ -1,13 +1,11 @@
 import type { Failure } from '../errors.ts';
+import { REPORT_LIMITS } from '../system/limits.ts';
 import { lastLines } from '../system/text.ts';
 import { blocks, code, fold, paragraph, preformatted, text } from './html.ts';
 import type { RunResult } from './result.ts';
 
 /** Lines of a log or output that stand openly below a failure; all that is kept is in a fold. */
 const LINES = 8;
-
-/** Longest details that are shown, in characters. */
-const MOST = 64 * 1024;
 
 /** A failure with the containers that have exactly it, or none when it is the run's own. */
 interface Group {
@@ -44,7 +42,7 @@ function section({ failure, ctids }: Group, folds: boolean): string {
   const { seen, remedy, details = '' } = failure;
   const others = ctids.length > 1 ? ` (the same in containers ${ctids.slice(1).join(', ')})` : '';
   const shown = lastLines(details, LINES);
-  const kept = details.slice(-MOST);
+  const kept = details.slice(-REPORT_LIMITS.details);
   const more = kept.split('\n').length > LINES;
   return blocks([
     paragraph(`❌ <b>${text(seen)}</b>${others}<br>➡️ ${text(remedy)} (${code(failure.code)})`),

@@ -1,9 +1,14 @@
 import { escape as escapeHtml } from 'html-escaper';
-import { printable } from '../system/text.ts';
+import { joinedLines, printable, withoutEnding } from '../system/text.ts';
 
 /** Foreign or own text as HTML that shows exactly that text, on one line. */
 export function text(value: string): string {
-  return escapeHtml(printable(value)).replace(/\s*\n\s*/g, ' ');
+  return escapeHtml(joinedLines(printable(value)));
+}
+
+/** Foreign or own text as HTML, for whoever made what isn't seen in it visible. */
+export function escaped(value: string): string {
+  return escapeHtml(value);
 }
 
 /** A name or value as it is typed. */
@@ -34,7 +39,7 @@ export function fold(title: string, parts: readonly string[]): string {
 
 /** Preformatted text. `<pre>` stands at the beginning of a line, so blank lines in it end nothing (kind 1). */
 export function preformatted(content: string): string {
-  return `<pre>${escapeHtml(printable(content).replace(/\n+$/, ''))}</pre>`;
+  return `<pre>${escapeHtml(withoutEnding(printable(content), '\n'))}</pre>`;
 }
 
 /** Blocks with the blank lines between them that Markdown needs; empty ones are left out. */

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as core from '@actions/core';
@@ -30,7 +31,7 @@ export async function report({ result, plan, facts }: Reported, log: Log, tempor
   const write = async (name: string, content: object | null): Promise<string> => {
     if (content === null) return '';
     const path = join(directory, name);
-    await writeFile(path, json(content));
+    await writeFile(path, jsonParts(content));
     return path;
   };
   const paths = {
@@ -54,11 +55,30 @@ function annotate({ code, seen, remedy, details }: Failure, log: Log): void {
   if (details !== undefined) log.foreign(code, details);
 }
 
-/** JSON for people and programs; addresses in it carry no credentials. */
+/**
+ * JSON for people and programs; addresses in it carry no credentials. Container by container, because all of them in one
+ * text could be more than this process should hold.
+ */
+export function* jsonParts(document: object): Generator<string> {
+  const containers: unknown[] =
+    'containers' in document && Array.isArray(document.containers) ? document.containers : [];
+  if (containers.length === 0) {
+    yield `${json(document)}\n`;
+    return;
+  }
+  const here = randomUUID();
+  const [before = '', after = ''] = json({ ...document, containers: [here] }).split(`"${here}"`);
+  for (const [index, container] of containers.entries()) {
+    // Nothing else in JSON is a line feed.
+    yield `${index === 0 ? before : ',\n    '}${json(container).replaceAll('\n', '\n    ')}`;
+  }
+  yield `${after}\n`;
+}
+
 function json(value: unknown): string {
   const replacer = (key: string, part: unknown) => {
     if (typeof part !== 'string') return part;
     return key === 'url' ? shownUrl(part) : withoutCredentials(part);
   };
-  return `${JSON.stringify(value, replacer, 2)}\n`;
+  return JSON.stringify(value, replacer, 2);
 }

@@ -1,4 +1,6 @@
 import type { GuestFile } from '../facts/facts.ts';
+import { CONTAINER_LIMITS } from '../system/limits.ts';
+import { withoutEnding } from '../system/text.ts';
 import { SOURCES_PATH } from './apt-files.ts';
 import type { Repository, RepositoryName } from './repositories.ts';
 
@@ -31,9 +33,13 @@ export function sourceConflicts(
   repositories: readonly Repository[],
   dpkgArchitecture: string,
 ): SourceConflict[] {
-  const plain = (uri: string) => `${uri.replaceAll('$(ARCH)', dpkgArchitecture).replace(/\/+$/, '')}/`;
-  const conflicts = (uri: string) =>
-    repositories.some(({ name, uri: ours }) => plain(uri) === plain(ours) || PREDECESSORS[name].test(plain(uri)));
+  const plain = (uri: string) => `${withoutEnding(uri.replaceAll('$(ARCH)', dpkgArchitecture), '/')}/`;
+  const wanted = repositories.map(({ name, uri }) => ({ uri: plain(uri), predecessors: PREDECESSORS[name] }));
+  const conflicts = (given: string) => {
+    if (given.length > CONTAINER_LIMITS.addressLength) return false;
+    const found = plain(given);
+    return wanted.some(({ uri, predecessors }) => found === uri || predecessors.test(found));
+  };
   return files.filter(({ path }) => path !== SOURCES_PATH).flatMap((file) => conflict(file, conflicts) ?? []);
 }
 
@@ -46,10 +52,10 @@ function conflict({ path, text }: GuestFile, conflicts: (uri: string) => boolean
   }
   const lines = text.split('\n');
   const isEntry = (line: string) => /^\s*deb(-src)?\s/.test(line);
-  const hits = (line: string) => isEntry(line) && (line.match(/https?:\/\/\S+/g) ?? []).some(conflicts);
-  if (!lines.some(hits)) return null;
-  if (lines.every((line) => !isEntry(line) || hits(line))) return { kind: 'whole-file', path };
-  const disabled = lines.map((line) => (hits(line) ? `# disabled by proxmox-lxc-nvidia: ${line}` : line));
+  const hits = lines.map((line) => isEntry(line) && (line.match(/https?:\/\/\S+/g) ?? []).some(conflicts));
+  if (!hits.includes(true)) return null;
+  if (lines.every((line, index) => !isEntry(line) || hits[index])) return { kind: 'whole-file', path };
+  const disabled = lines.map((line, index) => (hits[index] ? `# disabled by proxmox-lxc-nvidia: ${line}` : line));
   return { kind: 'lines', path, text: disabled.join('\n') };
 }
 

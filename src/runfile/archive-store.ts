@@ -1,17 +1,11 @@
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
-import { FileLock, type LockOptions } from '../system/lock.ts';
-import { giveToOwnerOf, makeStateDirectory, STATE_DIRECTORY, writeDurably } from '../system/state.ts';
+import { FileLock, type LockOptions, ownLock } from '../system/lock.ts';
+import { makeStateDirectory } from '../system/state.ts';
+import { StateFile } from '../system/state-file.ts';
 import { Checksums } from './checksums.ts';
 import { openPlain } from './files.ts';
-import { readManifest } from './manifest.ts';
-
-/**
- * On this host, beside the journal: not in the tool cache, which other hosts may share. What lies here came from a runfile whose
- * checksum was compared on this host, and is believed to have.
- */
-const DIRECTORY = join(STATE_DIRECTORY, 'archive');
 
 const Manifest = z.object({
   /** sha256 of the runfile that it came from. */
@@ -29,27 +23,32 @@ export interface Archive extends AsyncDisposable {
   size: number;
 }
 
-/** The archive of the runfile that was unpacked last: a host has one driver, and an archive has some 1.5 GB. */
+/**
+ * The archive of the runfile that was unpacked last: a host has one driver, and an archive has some 1.5 GB. On this host, beside the
+ * journal: not in the tool cache, which other hosts may share. What lies here came from a runfile whose checksum was compared
+ * on this host, and is believed to have.
+ */
 export class ArchiveStore {
   readonly #directory: string;
   readonly #path: string;
-  readonly #manifest: string;
+  readonly #manifest: StateFile<typeof Manifest>;
   readonly #checksums = new Checksums();
 
-  constructor(directory = DIRECTORY) {
+  /** @param directory of this user alone */
+  constructor(directory: string) {
     this.#directory = directory;
     this.#path = join(directory, 'archive.tar');
-    this.#manifest = join(directory, 'archive.json');
+    this.#manifest = new StateFile(join(directory, 'archive.json'), Manifest);
   }
 
   /** Must be held for all that follows. */
   lock(options: LockOptions): Promise<FileLock> {
-    return FileLock.take(join(this.#directory, 'lock'), options);
+    return FileLock.take(ownLock(join(this.#directory, 'lock')), options);
   }
 
   /** The archive of a runfile, checked. `none`: it isn't here; `changed`: its bytes are not what was unpacked. */
   async open(runfile: string): Promise<Archive | 'none' | 'changed'> {
-    const manifest = await readManifest(this.#manifest, Manifest);
+    const manifest = await this.#manifest.read().catch(() => null);
     if (manifest?.runfile !== runfile) return 'none';
     const { sha256, size } = manifest;
     const file = await openPlain(this.#path);
@@ -72,11 +71,9 @@ export class ArchiveStore {
   async store(runfile: string): Promise<Archive> {
     await using file = await openPlain(this.#partial);
     if (file === null) throw new Error('there is nothing to store');
-    await giveToOwnerOf(this.#directory, file);
     await rename(this.#partial, this.#path);
     const { size } = await file.stat();
-    const manifest: z.infer<typeof Manifest> = { runfile, sha256: await this.#checksums.of(file), size };
-    await writeDurably(this.#manifest, `${JSON.stringify(manifest)}\n`);
+    await this.#manifest.write({ runfile, sha256: await this.#checksums.of(file), size });
     const archive = await this.open(runfile);
     if (typeof archive === 'string') throw new Error(`the archive that was just stored is ${archive}`);
     return archive;
@@ -84,7 +81,7 @@ export class ArchiveStore {
 
   /** Removes what is here, whole or in part. */
   async discard(): Promise<void> {
-    for (const path of [this.#manifest, this.#path, this.#partial]) await rm(path, { force: true });
+    for (const path of [this.#manifest.path, this.#path, this.#partial]) await rm(path, { force: true });
   }
 
   get #partial(): string {

@@ -1,13 +1,9 @@
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
 import * as z from 'zod/mini';
 import type { RunfileFacts } from '../facts/facts.ts';
-import { STATE_DIRECTORY, writeDurably } from '../system/state.ts';
+import { StateFile } from '../system/state-file.ts';
 import type { Architecture } from '../version/architecture.ts';
 import type { DriverVersion } from '../version/driver.ts';
-import { readManifest } from './manifest.ts';
-
-const FILE = join(STATE_DIRECTORY, 'archive', 'runfiles.json');
 
 /** So many are kept: a host has one driver, and seldom another one. */
 const MOST = 16;
@@ -30,10 +26,11 @@ export type KnownRunfile = z.infer<typeof KnownRunfile>;
  * this host's own state directory: what lies there only this user can have written.
  */
 export class KnownRunfiles {
-  readonly #path: string;
+  readonly #file: StateFile<z.ZodMiniArray<typeof KnownRunfile>>;
 
-  constructor(path = FILE) {
-    this.#path = path;
+  /** @param path in a directory of this user alone */
+  constructor(path: string) {
+    this.#file = new StateFile(path, z.array(KnownRunfile));
   }
 
   /** What is known of the runfile at an address; null: nothing. */
@@ -62,11 +59,11 @@ export class KnownRunfiles {
   }
 
   async #read(): Promise<KnownRunfile[]> {
-    return (await readManifest(this.#path, z.array(KnownRunfile))) ?? [];
+    return (await this.#file.read().catch(() => null)) ?? [];
   }
 
-  async #write(known: readonly KnownRunfile[]): Promise<void> {
-    await writeDurably(this.#path, `${JSON.stringify(known, null, 2)}\n`).catch(() => {});
+  async #write(known: KnownRunfile[]): Promise<void> {
+    await this.#file.write(known).catch(() => {});
   }
 }
 

@@ -1,26 +1,65 @@
+import { randomUUID } from 'node:crypto';
 import { exec } from '@actions/exec';
-import { LineSplitter } from './lines.ts';
-
-/** Output kept of one stream of a command; what comes after is read and dropped. */
-const KEPT_BYTES = 8 * 1024 * 1024;
+import { ActionError } from '../errors.ts';
+import { CONTAINER_LIMITS } from './limits.ts';
+import { FirstBytes, LineSplitter } from './lines.ts';
 
 /** What a command on the host gets. Nothing of the runner's environment: it holds tokens (docs/facts.md, P3). */
 const ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' };
 
 /**
- * Redirects standard input from a file and becomes the command; everything else arrives as positional arguments.
- * @actions/exec itself leaves standard input open for ever, or writes to a pipe whose reader may be gone.
+ * Runs a command whose standard input is a pipe: an empty one, or one that a file of the host is copied into. Never the file
+ * itself, nor /dev/null: what reaches into a container would be a descriptor of the host's own file, which root of a
+ * privileged container can open again for writing, or change the rights of (proc(5), /proc/PID/fd).
+ *
+ * Arguments: a word nobody else knows, seconds, bytes of the file, the file or nothing, the command. Where the command was not
+ * given the whole file, though it didn't end before, the word and what was read are the last line on standard error.
  */
-const FROM_FILE = 'file=$1; shift; exec "$@" < "$file"';
+const WITH_INPUT = String.raw`
+word=$1 seconds=$2 size=$3 file=$4; shift 4
+if [ -z "$file" ]; then
+  : | "$@"
+  exit
+fi
+exec 4>&1
+code=0
+sent=$(
+  {
+    {
+      copied=0
+      # A process that holds the pipe and never reads it would hold cat for ever.
+      timeout -k 10 "$seconds" cat <&5 3>&- 4>&- 5>&- || copied=$?
+      read -r _ position < /proc/self/fdinfo/5
+      echo "$copied $position" >&3
+    } 5< "$file" |
+    "$@" >&4 3>&- 4>&-
+  } 3>&1
+) || code=$?
+case $sent in
+  # 141: the command ended before (SIGPIPE); 124, 137: it never read.
+  "0 $size" | 141\ * | 124\ * | 137\ *) ;;
+  *) printf '\n%s %s\n' "$word" "$sent" >&2 ;;
+esac
+exit "$code"
+`;
 
 export type Stream = 'stdout' | 'stderr';
+
+/** A file of this host that a command reads. */
+export interface InputFile {
+  path: string;
+  /** Bytes that it has: fewer mean that it could not be read to its end. */
+  size: number;
+}
 
 export interface CommandOptions {
   /** The command is ended after this many seconds (TERM, 10 s later KILL, to its whole process group). */
   timeoutSeconds: number;
-  /** Standard input; without it the command reads end of file at once. */
-  stdinFile?: string;
-  /** Called with each line as it comes, without its end. */
+  /** Copied into the command's standard input; without it the command reads end of file at once. */
+  stdin?: InputFile;
+  /** Bytes kept of each stream; what comes after is read and dropped. Without it, as many as the table of limits says. */
+  kept?: Readonly<Record<Stream, number>>;
+  /** Called with each line as it comes, without its end, cut to the longest that the table of limits allows. */
   onLine?: (line: string, stream: Stream) => void;
 }
 
@@ -31,7 +70,10 @@ export interface CommandResult {
   stderr: string;
 }
 
-/** Runs a program of the host: an absolute path and its arguments, never a shell string. */
+/**
+ * Runs a program of the host: an absolute path and its arguments, never a shell string. @throws ActionError HOST_FILE_UNREADABLE
+ * when its standard input could not be read to the end
+ */
 export type RunCommand = (argv: readonly [string, ...string[]], options: CommandOptions) => Promise<CommandResult>;
 
 /** {@link RunCommand} for real, as the user of this process. */
@@ -43,7 +85,10 @@ export function timeLimited(seconds: number, argv: readonly string[]): string[] 
 }
 
 /**
- * Makes a {@link RunCommand}: @actions/exec, silent, with a clean environment.
+ * Makes a {@link RunCommand}: @actions/exec, silent, with a clean environment, in a session of its own.
+ *
+ * `setsid`: a command must not share this process's terminal, where there is one. What it starts in a container could open it
+ * as /dev/tty, and type into the shell behind it (ioctl_tty(2), TIOCSTI). It doesn't fork, as no child of Node leads a group.
  *
  * `timeout` (coreutils) is what ends a command, because it signals the whole process group: a signal to `pct exec` alone
  * leaves the process in the container running (docs/facts.md, P6).
@@ -60,22 +105,32 @@ async function runThrough(
   argv: readonly string[],
   options: CommandOptions,
 ): Promise<CommandResult> {
-  const kept: Record<Stream, Buffer[]> = { stdout: [], stderr: [] };
-  const size: Record<Stream, number> = { stdout: 0, stderr: 0 };
+  const word = randomUUID();
+  const { path, size: bytes } = options.stdin ?? { path: '', size: 0 };
+  /** What was read of standard input's file, when that wasn't all of it. */
+  let unread: string | null = null;
+  const { outputBytes } = CONTAINER_LIMITS;
+  const kept: Record<Stream, FirstBytes> = {
+    stdout: new FirstBytes(options.kept?.stdout ?? outputBytes),
+    stderr: new FirstBytes(options.kept?.stderr ?? outputBytes),
+  };
   const lines: Record<Stream, LineSplitter> = {
     stdout: new LineSplitter((line) => options.onLine?.(line, 'stdout')),
-    stderr: new LineSplitter((line) => options.onLine?.(line, 'stderr')),
+    stderr: new LineSplitter((line) => {
+      if (line.startsWith(word)) unread = line.slice(word.length).trim();
+      else options.onLine?.(line, 'stderr');
+    }),
   };
   const listener = (stream: Stream) => (data: Buffer) => {
-    if (size[stream] < KEPT_BYTES) kept[stream].push(Buffer.from(data));
-    size[stream] += data.length;
+    kept[stream].add(data);
     lines[stream].write(data);
     makeOneBlankLine(data);
   };
   const exitCode = await exec(
-    '/bin/sh',
+    '/usr/bin/setsid',
     [
-      ...['-c', FROM_FILE, 'sh', options.stdinFile ?? '/dev/null'],
+      ...['--wait', '--', '/bin/sh', '-c', WITH_INPUT, 'sh'],
+      ...[word, String(options.timeoutSeconds), String(bytes), path],
       ...way,
       ...timeLimited(options.timeoutSeconds, argv),
     ],
@@ -88,11 +143,19 @@ async function runThrough(
   );
   lines.stdout.end();
   lines.stderr.end();
-  return {
-    exitCode,
-    stdout: Buffer.concat(kept.stdout).toString('utf8'),
-    stderr: Buffer.concat(kept.stderr).toString('utf8'),
-  };
+  if (unread !== null) throw notReadWhole(path, bytes, unread);
+  return { exitCode, stdout: kept.stdout.text(), stderr: kept.stderr.text() };
+}
+
+function notReadWhole(path: string, size: number, unread: string): ActionError {
+  const [exitCode, position] = unread.split(' ');
+  return new ActionError(
+    'HOST_FILE_UNREADABLE',
+    position === undefined
+      ? `${path} could not be opened on this host.`
+      : `Of the ${size} bytes of ${path} ${position} could be read on this host (cat: exit code ${exitCode}).`,
+    "Check this host's disk (dmesg), then run this again.",
+  );
 }
 
 /**

@@ -1,7 +1,63 @@
+import { CONTAINER_LIMITS } from './limits.ts';
 import type { Log } from './log.ts';
 
 /** Something to tell once it is its turn. */
 type Entry = (log: Log) => void;
+
+/** What an entry takes in memory beside its text, in about as many UTF-16 units. */
+const ENTRY_SIZE = 80;
+
+/** What was told, or how many lines were left out of it. */
+type Part = { entry: Entry; size: number } | { lines: number };
+
+/**
+ * A group that is told at its end. Lines that another program wrote can be left out of it: then it says how many. What this
+ * action itself says never is: there is little of it.
+ */
+class KeptGroup {
+  #parts: Part[] = [];
+  /** UTF-16 units of the lines that can be left out. */
+  size = 0;
+
+  /** @param size of a line that can be left out; 0: it can't */
+  add(entry: Entry, size: number): void {
+    this.#parts.push({ entry, size });
+    this.size += size;
+  }
+
+  /** Leaves out every foreign line in its second half, because the first ones say what was begun. */
+  halve(): void {
+    const half = this.size / 2;
+    const kept: Part[] = [];
+    let size = 0;
+    for (const part of this.#parts) {
+      const last = kept.at(-1);
+      if ('lines' in part) {
+        if (last !== undefined && 'lines' in last) last.lines += part.lines;
+        else kept.push(part);
+      } else if (part.size === 0) {
+        kept.push(part);
+      } else if (size + part.size <= half) {
+        size += part.size;
+        kept.push(part);
+      } else if (last !== undefined && 'lines' in last) {
+        last.lines++;
+      } else {
+        kept.push({ lines: 1 });
+      }
+    }
+    this.#parts = kept;
+    this.size = size;
+  }
+
+  tell(log: Log): void {
+    for (const part of this.#parts) {
+      if ('entry' in part) part.entry(log);
+      else
+        log.info(`(${part.lines} lines are left out here: there are too many while several containers are worked on)`);
+    }
+  }
+}
 
 /**
  * One log for containers that are worked on side by side. Their lines never mix: while only one container is worked on, its
@@ -14,9 +70,16 @@ export class ContainerLogs {
   /** What the group that is open in the log belongs to: only that may tell something in it. */
   #open: ContainerLog | 'a kept group' | null = null;
   readonly #waiting: (() => void | Promise<void>)[] = [];
+  /** Groups that aren't told yet. */
+  readonly #kept = new Set<KeptGroup>();
+  /** Of all of them together. */
+  #size = 0;
+  readonly #limit: number;
 
-  constructor(log: Log) {
+  /** @param limit UTF-16 units of other programs' lines that wait at most, of all containers together */
+  constructor(log: Log, limit: number = CONTAINER_LIMITS.waitingLog) {
     this.#log = log;
+    this.#limit = limit;
   }
 
   /** A log for one container. */
@@ -58,10 +121,35 @@ export class ContainerLogs {
     }
   }
 
+  /** Begins a group that is told at its end. */
+  keep(): KeptGroup {
+    const group = new KeptGroup();
+    this.#kept.add(group);
+    return group;
+  }
+
+  /**
+   * Adds to a group that is told at its end; where too much waits then, lines are left out of the largest one, so that no
+   * container takes another one's place.
+   */
+  add(group: KeptGroup, entry: Entry, foreign: string | null): void {
+    const size = foreign === null ? 0 : foreign.length + ENTRY_SIZE;
+    group.add(entry, size);
+    this.#size += size;
+    while (this.#size > this.#limit) {
+      const largest = [...this.#kept].reduce((a, b) => (b.size > a.size ? b : a));
+      this.#size -= largest.size;
+      largest.halve();
+      this.#size += largest.size;
+    }
+  }
+
   /** Tells a whole group; its work doesn't wait for its turn. */
-  async tellGroup(title: string, entries: readonly Entry[]): Promise<void> {
+  async tellGroup(title: string, group: KeptGroup): Promise<void> {
     const replay = async () => {
-      for (const entry of entries) entry(this.#log);
+      this.#kept.delete(group);
+      this.#size -= group.size;
+      group.tell(this.#log);
     };
     if (this.#open === null && this.#waiting.length === 0) await this.open('a kept group', title, replay);
     else this.#waiting.push(() => this.#group('a kept group', title, replay));
@@ -80,7 +168,7 @@ export class ContainerLogs {
 class ContainerLog implements Log {
   readonly #logs: ContainerLogs;
   /** What is told in a group that appears at its end; null: nothing is kept. */
-  #kept: Entry[] | null = null;
+  #kept: KeptGroup | null = null;
   #grouped = false;
 
   constructor(logs: ContainerLogs) {
@@ -92,7 +180,8 @@ class ContainerLog implements Log {
   }
 
   debug(message: string): void {
-    this.#tell((log) => log.debug(message));
+    // Also what package managers say of each file.
+    this.#tell((log) => log.debug(message), message);
   }
 
   warning(message: string, title: string): void {
@@ -100,7 +189,7 @@ class ContainerLog implements Log {
   }
 
   foreign(source: string, line: string): void {
-    this.#tell((log) => log.foreign(source, line));
+    this.#tell((log) => log.foreign(source, line), line);
   }
 
   async group<T>(title: string, work: () => Promise<T>): Promise<T> {
@@ -119,7 +208,7 @@ class ContainerLog implements Log {
 
   async #keep<T>(title: string, work: () => Promise<T>): Promise<T> {
     this.info(`${title} (begun; its log follows when it has ended)`);
-    const kept: Entry[] = [];
+    const kept = this.#logs.keep();
     this.#kept = kept;
     try {
       return await work();
@@ -129,8 +218,8 @@ class ContainerLog implements Log {
     }
   }
 
-  #tell(entry: Entry): void {
+  #tell(entry: Entry, foreign: string | null = null): void {
     if (this.#kept === null) this.#logs.tell(this, entry);
-    else this.#kept.push(entry);
+    else this.#logs.add(this.#kept, entry, foreign);
   }
 }

@@ -1,13 +1,15 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { constants, readFileSync } from 'node:fs';
-import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { constants, existsSync, readFileSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import * as z from 'zod/mini';
-import { giveToOwnerOf, makeStateDirectory } from './state.ts';
+import { makeStateDirectory } from './state.ts';
+import { StateFile } from './state-file.ts';
 
-/** Reading and appending, made where it isn't there; never what a link in a user's directory points root to. */
-const OPEN = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
+/** For reading alone, which flock(2) is content with; never what a link leads to. */
+const OPEN = constants.O_RDONLY | constants.O_NOFOLLOW;
 
 const Owner = z.object({
   /** Address of the workflow run, or what else a person may look for. */
@@ -31,9 +33,28 @@ export interface LockOptions {
   busy: (holder: string) => Error;
 }
 
+/** Where a lock lies. */
+export interface LockPlace {
+  /** The file that is locked. Nothing is ever written into it. */
+  path: string;
+  /** Where its holder is noted, for this user's other runs. */
+  note: string;
+  /** Makes the file, where it isn't there yet. */
+  make: () => Promise<void>;
+}
+
+/** A lock in a directory of this user alone, where the note lies beside it. */
+export function ownLock(path: string): LockPlace {
+  const make = async () => {
+    await makeStateDirectory(dirname(path));
+    await (await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)).close();
+  };
+  return { path, note: `${path}.json`, make };
+}
+
 /**
  * A lock among the processes of this host: flock(2) on an open file, so the kernel releases it when this process ends,
- * however that happens. The owner is written into the file for those who wait; it decides nothing.
+ * however that happens. The owner is noted for those who wait; that decides nothing.
  */
 export class FileLock {
   readonly #file: FileHandle;
@@ -42,19 +63,20 @@ export class FileLock {
     this.#file = file;
   }
 
-  /** @throws what `busy` gives; what `cancelled` was aborted with */
-  static async take(path: string, options: LockOptions): Promise<FileLock> {
+  /** @throws what `busy` gives; what `cancelled` was aborted with; an error with a `syscall` where the file can't be opened */
+  static async take({ path, note, make }: LockPlace, options: LockOptions): Promise<FileLock> {
     const { owner, waitSeconds, cancelled, onWait, busy } = options;
-    await makeStateDirectory(dirname(path));
-    const file = await open(path, OPEN, 0o600);
+    const file = await open(path, OPEN).catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error;
+      await make();
+      return open(path, OPEN);
+    });
     try {
-      await giveToOwnerOf(dirname(path), file);
       if (!(await flock(file, ['--nonblock'], cancelled))) {
-        onWait(await holderOf(path));
-        if (!(await flock(file, ['--timeout', String(waitSeconds)], cancelled))) throw busy(await holderOf(path));
+        onWait(await holderOf(note));
+        if (!(await flock(file, ['--timeout', String(waitSeconds)], cancelled))) throw busy(await holderOf(note));
       }
-      await file.truncate();
-      await file.appendFile(JSON.stringify(owner));
+      await noteOwner(note, owner);
       return new FileLock(file);
     } catch (error) {
       await file.close();
@@ -73,8 +95,11 @@ export class FileLock {
 
 /** This process as the holder of a lock from now on. */
 export function ownerNow(run: string): Owner {
-  const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  return { run, pid: process.pid, since: new Date().toISOString(), bootId };
+  return { run, pid: process.pid, since: new Date().toISOString(), bootId: bootId() };
+}
+
+function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 }
 
 /**
@@ -96,12 +121,23 @@ async function flock(file: FileHandle, options: readonly string[], cancelled: Ab
   }
 }
 
-async function holderOf(path: string): Promise<string> {
-  const text = await readFile(path, 'utf8').catch(() => '');
-  try {
-    const { run, pid, since } = Owner.parse(JSON.parse(text));
-    return `${run} (process ${pid}, since ${since})`;
-  } catch {
-    return 'another process';
+/** At once and not for good: it is of no use after a restart. */
+async function noteOwner(note: string, owner: Owner): Promise<void> {
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
+  await makeStateDirectory(dirname(note));
+  await using file = await open(note, flags, 0o600);
+  await file.writeFile(JSON.stringify(owner));
+}
+
+/** Who has it, if the one who is noted still runs: a note stays when a run is killed, and another user's can't be read. */
+async function holderOf(note: string): Promise<string> {
+  // Who has just taken it needs a moment to say so.
+  for (let attempt = 0; attempt < 5; attempt++) {
+    const owner = await new StateFile(note, Owner).read().catch(() => null);
+    if (owner !== null && owner.bootId === bootId() && existsSync(`/proc/${owner.pid}`)) {
+      return `${owner.run} (process ${owner.pid}, since ${owner.since})`;
+    }
+    await setTimeout(50);
   }
+  return 'another process';
 }

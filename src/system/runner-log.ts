@@ -4,10 +4,10 @@ import { lastState, logText, oneLine, printable } from './text.ts';
 
 /** {@link Log} on the runner's command channel. */
 export const runnerLog: Log = {
-  // On one line and never with a command at its beginning: messages quote what containers say.
+  // On one line, without what terminals act on, and never with a command at its beginning: messages quote what containers say.
   info: (message) => core.info(oneLine(message).replace(/^\s*::/, ': :')),
   debug: (message) => core.debug(printable(message)),
-  warning: (message, title) => core.warning(message, { title }),
+  warning: (message, title) => core.warning(oneLine(message), { title }),
   foreign: (source, line) => core.info(logText(lastState(line), `${source} │ `)),
-  group: (title, work) => core.group(title, work),
+  group: (title, work) => core.group(oneLine(title), work),
 };

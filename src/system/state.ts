@@ -1,26 +1,81 @@
 import { constants } from 'node:fs';
-import { access, chown, type FileHandle, lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-
-/** What this action keeps on the host: journal, locks, and what was applied of approved plans. Owned by the user of the runner, whoever runs it. */
-export const STATE_DIRECTORY = '/var/lib/proxmox-lxc-nvidia';
+import { access, chmod, type FileHandle, lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 
 /**
- * Makes a directory with its parents. Made by root, it belongs to the owner of the first parent that is there already, so
- * that a run as root leaves nothing that a run as that user can't use.
+ * What this action keeps on the host. Root's, and writable for nobody else: below it every user has a directory of its own, root
+ * too, and all share the one with the files that containers are locked by.
  */
-export async function makeStateDirectory(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true, mode: 0o700 });
-  if (first === undefined || process.getuid?.() !== 0) return;
-  const { uid, gid } = await stat(dirname(first));
-  for (let made = path; made.length >= first.length; made = dirname(made)) await chown(made, uid, gid);
+export const STATE_DIRECTORY = '/var/lib/proxmox-lxc-nvidia';
+
+const LOCKS = 'locks';
+const JOURNAL = 'journal';
+
+/** Others may pass through, to ask whether a file is there, and can't list or read anything. */
+const OWN_MODE = 0o711;
+
+/** This action's state on the host, as a user has it. */
+export class State {
+  /** {@link STATE_DIRECTORY} */
+  readonly root: string;
+  /** This user's own directory. */
+  readonly own: string;
+  /** With the files that containers are locked by: root's, so that nobody can replace them. */
+  readonly locks: string;
+
+  /** @param user login name, or `#1500` where the id has none */
+  constructor(user: string, root = STATE_DIRECTORY) {
+    this.root = root;
+    this.own = join(root, user.replace('#', ''));
+    this.locks = join(root, LOCKS);
+  }
+
+  /** This user's directory for one purpose. */
+  directory(name: 'journal' | 'applied' | 'archive' | 'holders'): string {
+    return join(this.own, name);
+  }
+
+  /** Makes what all users share, where it isn't there yet: for root. A user's part is made by whoever lets that user in. */
+  async make(): Promise<void> {
+    for (const [path, mode] of [
+      [this.root, 0o755],
+      [this.locks, 0o750],
+    ] as const) {
+      if ((await mkdir(path, { recursive: true })) !== undefined) await chmod(path, mode);
+    }
+  }
+
+  /**
+   * The user whose run left a container half done, or works on it right now: another one than this. Only that the journal names
+   * the container is looked at; what it says is that user's word.
+   *
+   * @returns null: nobody's
+   */
+  async leftByOther(ctid: number): Promise<string | null> {
+    for (const user of await readdir(this.root)) {
+      if (user === LOCKS || user === basename(this.own)) continue;
+      if (await exists(join(this.root, user, JOURNAL, `${ctid}.json`))) return user;
+    }
+    return null;
+  }
 }
 
-/** A file that root made in a directory of another user's is that user's. */
-export async function giveToOwnerOf(directory: string, file: FileHandle): Promise<void> {
-  if (process.getuid?.() !== 0) return;
-  const { uid, gid } = await stat(directory);
-  await file.chown(uid, gid);
+/** Makes a directory with its parents: this user's alone. */
+export async function makeStateDirectory(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true });
+  if (first === undefined) return;
+  // Whatever the umask is.
+  for (let made = path; made.length >= first.length; made = dirname(made)) await chmod(made, OWN_MODE);
+}
+
+/** Opens a plain file of this action's for reading, which a link isn't; null: it isn't there. */
+export async function openState(path: string): Promise<FileHandle | null> {
+  try {
+    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
 }
 
 /**
@@ -32,8 +87,9 @@ export async function writeDurably(path: string, text: string): Promise<void> {
   const partial = `${path}.partial`;
   try {
     await makeStateDirectory(directory);
-    await using file = await open(partial, 'w', 0o600);
-    await giveToOwnerOf(directory, file);
+    // A new file: what a link of that name leads to is never written to.
+    await rm(partial, { force: true });
+    await using file = await open(partial, 'wx', 0o600);
     await file.writeFile(text);
     await file.sync();
     await rename(partial, path);
@@ -72,9 +128,13 @@ export async function firstUnusable(path: string): Promise<string | null> {
   }
 }
 
-function exists(path: string): Promise<boolean> {
-  return lstat(path).then(
-    () => true,
-    () => false,
-  );
+/** @throws what isn't absence */
+async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return false;
+    throw error;
+  }
 }

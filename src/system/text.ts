@@ -1,8 +1,10 @@
+import { CONTAINER_LIMITS } from './limits.ts';
+
 /** How programs say that a disk is full: ENOSPC, and EDQUOT where a file system has a quota (ZFS). */
 export const NO_SPACE = /No space left on device|Disk quota exceeded/;
 
-/** Longest line of foreign text that is kept, in UTF-16 units. */
-const LINE_LIMIT = 2000;
+/** Longest line of foreign text that is shown, in UTF-16 units. */
+const { lineLength: LINE_LIMIT } = CONTAINER_LIMITS;
 
 /** Control sequences of terminals (ECMA-48): colours and cursor, titles and links. Each ends at the next ESC at the latest. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what these are.
@@ -74,9 +76,27 @@ export function percentDecoded(text: string): string {
 
 /** Foreign or own text as one line of a log that is no workflow command, whatever it holds, unless it begins so itself. */
 export function oneLine(text: string): string {
-  return printable(text)
-    .replace(/\s*\n\s*/g, ' ')
-    .replaceAll('##[', '## [');
+  return joinedLines(printable(text)).replaceAll('##[', '## [');
+}
+
+/** All lines in one, a blank between them instead of what blanks and line feeds there are. */
+export function joinedLines(text: string): string {
+  const [first = '', ...rest] = text.split('\n');
+  if (rest.length === 0) return first;
+  return [first.trimEnd(), ...rest.map((line) => line.trim()).filter((line) => line !== '')].join(' ');
+}
+
+/** A text without the given character at its end, however often it stands there. */
+export function withoutEnding(text: string, character: string): string {
+  let end = text.length;
+  while (end > 0 && text[end - 1] === character) end--;
+  return text.slice(0, end);
+}
+
+/** Names for a sentence, the first of them where there are many: `a, b and 254 more`. */
+export function namesText(names: readonly string[], most = 16): string {
+  const left = names.length - most;
+  return `${names.slice(0, most).join(', ')}${left > 0 ? ` and ${left} more` : ''}`;
 }
 
 /** Bytes for people: `398016015` → `379.6 MiB`. */

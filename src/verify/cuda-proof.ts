@@ -3,6 +3,7 @@ import { diagnose } from '../diagnosis/cause.ts';
 import { GPU_CAUSES } from '../diagnosis/gpu.ts';
 import type { FailureCode } from '../errors.ts';
 import type { ContainerFacts, GuestFacts, HostFacts } from '../facts/facts.ts';
+import { CONTAINER_LIMITS } from '../system/limits.ts';
 import { lastLines } from '../system/text.ts';
 import { parseCudaQuery } from './cuda-query.ts';
 import type { Verification } from './verify.ts';
@@ -25,13 +26,15 @@ const NOT_COMPILED = 'not compiled\n';
 
 /** Reads the lines that native/cuda-proof printed for GPUs; its source tells them. */
 export function parseCudaProof(output: string): ProvenGpu[] {
-  return [...output.matchAll(LINE)].map(([, uuid = '', integers, floats, hostToDevice, deviceToDevice]) => ({
-    uuid,
-    wrongIntegers: Number(integers),
-    wrongFloats: Number(floats),
-    hostToDevice: Number(hostToDevice),
-    deviceToDevice: Number(deviceToDevice),
-  }));
+  return [...output.matchAll(LINE)]
+    .slice(0, CONTAINER_LIMITS.devices)
+    .map(([, uuid = '', integers, floats, hostToDevice, deviceToDevice]) => ({
+      uuid,
+      wrongIntegers: Number(integers),
+      wrongFloats: Number(floats),
+      hostToDevice: Number(hostToDevice),
+      deviceToDevice: Number(deviceToDevice),
+    }));
 }
 
 /** L5: kernels that were compiled in the container compute right numbers on every GPU. */

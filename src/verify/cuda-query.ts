@@ -1,7 +1,8 @@
 import { diagnose } from '../diagnosis/cause.ts';
 import { GPU_CAUSES } from '../diagnosis/gpu.ts';
 import type { ContainerFacts, GuestFacts, HostFacts } from '../facts/facts.ts';
-import { lastLines } from '../system/text.ts';
+import { CONTAINER_LIMITS } from '../system/limits.ts';
+import { lastLines, namesText } from '../system/text.ts';
 import { parseSmiQuery } from './nvidia-smi.ts';
 import type { Verification } from './verify.ts';
 
@@ -29,7 +30,7 @@ export function parseCudaQuery(output: string): CudaQuery {
   if (message !== undefined) return { kind: 'not-loaded', message };
   const driver = /^driver (\d+)$/m.exec(output)?.[1];
   if (driver === undefined) return { kind: 'other' };
-  const gpus = [...output.matchAll(/^gpu (GPU-[0-9a-f-]{36}) (\d+\.\d+) (.*)$/gm)];
+  const gpus = [...output.matchAll(/^gpu (GPU-[0-9a-f-]{36}) (\d+\.\d+) (.*)$/gm)].slice(0, CONTAINER_LIMITS.devices);
   return {
     kind: 'gpus',
     driver: Number(driver),
@@ -96,22 +97,22 @@ export function verifyCuda(host: HostFacts, container: ContainerFacts, guest: Gu
     }
     case 'gpus': {
       if (answer.gpus.length === 0) return fail('CUDA sees no GPU', 100);
-      const seen = answer.gpus.map(({ uuid }) => uuid);
+      const seen = new Set(answer.gpus.map(({ uuid }) => uuid));
       const missing = parseSmiQuery(nvidiaSmi.query?.output ?? '')
         .map(({ uuid }) => uuid)
-        .filter((uuid) => !seen.includes(uuid));
+        .filter((uuid) => !seen.has(uuid));
       if (missing.length > 0) {
         return {
           ...base,
           status: 'fail',
-          seen: `nvidia-smi shows ${missing.join(', ')}, CUDA doesn't`,
+          seen: `nvidia-smi shows ${namesText(missing)}, CUDA doesn't`,
           failure: { code: 'VERIFY_GPU_MISSING', remedy: 'See nvidia-smi -q for its compute mode and MIG mode.' },
         };
       }
       return {
         ...base,
         status: 'pass',
-        seen: `CUDA ${cudaVersionText(answer.driver)} starts and sees ${seen.length} GPU${seen.length > 1 ? 's' : ''}`,
+        seen: `CUDA ${cudaVersionText(answer.driver)} starts and sees ${answer.gpus.length} GPU${answer.gpus.length > 1 ? 's' : ''}`,
       };
     }
   }

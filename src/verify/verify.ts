@@ -4,13 +4,16 @@ import { GPU_CAUSES } from '../diagnosis/gpu.ts';
 import type { FailureCode } from '../errors.ts';
 import type { ContainerFacts, GuestFacts, HostFacts, HostGpu, InstalledToolkit } from '../facts/facts.ts';
 import { userSpaceText, userSpaceVersion } from '../plan/gaps.ts';
-import { lastLines } from '../system/text.ts';
+import { lastLines, namesText } from '../system/text.ts';
 import { cudaText, NVCC_PACKAGES } from '../version/cuda.ts';
 import type { DriverVersion } from '../version/driver.ts';
 import { verifyProof } from './cuda-proof.ts';
 import { verifyCuda } from './cuda-query.ts';
 import type { Finding } from './findings.ts';
 import { parseSmiQuery, type SmiGpu } from './nvidia-smi.ts';
+
+/** Lines of details that a failure has at most. */
+const MOST_DETAILS = 60;
 
 /** `inconclusive`: it could not be tried, which is never a pass. */
 export type VerificationStatus = 'pass' | 'fail' | 'inconclusive' | 'skipped';
@@ -65,7 +68,10 @@ function verifyFiles(guest: GuestFacts, driver: DriverVersion): Verification {
     failure: {
       code: 'VERIFY_USER_SPACE',
       remedy: 'Run this with mode "apply"; files that no installer owns must be removed by hand.',
-      details: guest.libraries.map(({ path }) => path).join('\n'),
+      details: guest.libraries
+        .map(({ path }) => path)
+        .slice(0, MOST_DETAILS)
+        .join('\n'),
     },
   };
 }
@@ -134,10 +140,10 @@ function verifySmi(
     .map(({ uuid, minor }) => uuid ?? `/dev/nvidia${minor}`);
   if (gpus.length === 0 || missing.length > 0) {
     return fail(
-      gpus.length === 0 ? 'nvidia-smi sees no GPU' : `${missing.join(', ')} is meant for it but not there`,
+      gpus.length === 0 ? 'nvidia-smi sees no GPU' : `${namesText(missing)} is meant for it but not there`,
       'VERIFY_GPU_MISSING',
       "Pass the GPU's node through (pct set … -devN /dev/nvidiaN) and restart the container.",
-      seen.join('\n'),
+      seen.slice(0, MOST_DETAILS).join('\n'),
     );
   }
   const extra =
@@ -146,7 +152,7 @@ function verifySmi(
     verification: {
       ...base,
       status: 'pass',
-      seen: `${gpus.length} GPU${gpus.length > 1 ? 's' : ''}: ${seen.join(', ')}`,
+      seen: `${gpus.length} GPU${gpus.length > 1 ? 's' : ''}: ${namesText(seen)}`,
     },
     findings:
       extra.length === 0
@@ -154,7 +160,7 @@ function verifySmi(
         : [
             {
               code: 'GPU_ISOLATION',
-              message: `${extra.join(', ')} can be used but ${extra.length > 1 ? 'are' : 'is'} not meant for this container: wildcard device rules reach every GPU of the host; pass GPUs by devN instead.`,
+              message: `${namesText(extra)} can be used but ${extra.length > 1 ? 'are' : 'is'} not meant for this container: wildcard device rules reach every GPU of the host; pass GPUs by devN instead.`,
             },
           ],
   };

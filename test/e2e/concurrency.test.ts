@@ -39,7 +39,7 @@ async function forgetRunfiles(): Promise<void> {
   await scenario.host.exec([
     'sh',
     '-c',
-    'rm -rf "$1"/runner/tool-cache/* /var/lib/proxmox-lxc-nvidia/archive',
+    'rm -rf "$1"/runner/tool-cache/* /var/lib/proxmox-lxc-nvidia/root/archive',
     'sh',
     scenario.host.directory,
   ]);

@@ -41,10 +41,10 @@ describe('the runfile', () => {
   test('with flipped bytes, in the cache or unpacked, is made anew', async () => {
     const container = await scenario.container();
     // What an earlier test left unpacked would do without the runfile.
-    await scenario.host.exec(['rm', '-rf', '/var/lib/proxmox-lxc-nvidia/archive']);
+    await scenario.host.exec(['rm', '-rf', '/var/lib/proxmox-lxc-nvidia/root/archive']);
     const { toolCache } = await scenario.run(driverOnly(container.ctid));
     const flip = 'for file; do printf X | dd of="$file" bs=1 seek=100000 conv=notrunc status=none; done';
-    const archive = '/var/lib/proxmox-lxc-nvidia/archive/archive.tar';
+    const archive = '/var/lib/proxmox-lxc-nvidia/root/archive/archive.tar';
     const runfiles = glob(join(toolCache, 'nvidia-runfile/*/*/*.run'));
     const runfile = String((await runfiles.next()).value);
     for (const [files, words] of [

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Container } from '../lab/container.ts';
+import { printEndlessly } from '../lab/hostile/container-endless-output.ts';
+import { answerFalsely, answerWithoutEnd } from '../lab/hostile/container-forged-answer.ts';
 import { summaryPage } from '../lab/page.ts';
 import type { ActionResult } from '../lab/runner.ts';
 import { Scenario } from './scenario.ts';
@@ -52,7 +54,7 @@ beforeAll(async () => {
   scenario = await Scenario.start({ driver: '580.159.04' });
   temporary = await mkdtemp(join(tmpdir(), 'proxmox-lxc-nvidia-hostile-'));
   const measure = `process.on('exit', () =>
-    require('node:fs').writeFileSync(process.env.MAX_RSS_FILE, String(process.resourceUsage().maxRSS)));`;
+    require('node:fs').appendFileSync(process.env.MAX_RSS_FILE, process.resourceUsage().maxRSS + '\\n'));`;
   await writeFile(join(temporary, 'measure.cjs'), measure);
 });
 afterAll(async () => {
@@ -69,13 +71,28 @@ async function disguise(container: Container, path: string, then: string): Promi
 
 /** Runs the action; it must end in reasonable time and memory. */
 async function run(container: Container, inputs: Record<string, string> = {}, exitCode = 0): Promise<ActionResult> {
-  const file = join(temporary, `max-rss-${container.ctid}`);
+  const result = await runAll([container], inputs, exitCode);
+  expect(result.durationMs).toBeLessThan(60_000);
+  return result;
+}
+
+/** Runs the action on several containers; it must end in reasonable memory. */
+async function runAll(
+  containers: readonly Container[],
+  inputs: Record<string, string>,
+  exitCode = 0,
+): Promise<ActionResult> {
+  const ctids = containers.map(({ ctid }) => ctid).join(',');
+  const file = join(temporary, `max-rss-${ctids}`);
+  await rm(file, { force: true });
   const result = await scenario.run(
-    { containers: `${container.ctid}`, 'cuda-version': '12.8', ...inputs },
+    { containers: ctids, 'cuda-version': '12.8', ...inputs },
     { exitCode, env: { NODE_OPTIONS: `--require ${join(temporary, 'measure.cjs')}`, MAX_RSS_FILE: file } },
   );
-  expect(Number(await readFile(file, 'utf8')), 'KiB of memory').toBeLessThan(300 * 1024);
-  expect(result.durationMs).toBeLessThan(60_000);
+  // The step itself and its post step.
+  const memory = (await readFile(file, 'utf8')).trim().split('\n').map(Number);
+  expect(memory, 'KiB of memory').toHaveLength(2);
+  expect(Math.max(...memory), 'KiB of memory').toBeLessThan(250 * 1024);
   return result;
 }
 
@@ -215,6 +232,36 @@ test('an installation that fails with a flood of words made to be searched for l
   expect(result.outputs['failure-reason']).toBe('APT_FAILED');
   expect(result.annotations.map(({ properties }) => properties)).toEqual([{ title: 'APT_FAILED' }]);
   await expectReadable(result);
+});
+
+test('containers side by side that print without end: the good one is done, in little memory and with a log of some size', async () => {
+  const [first, second, good] = [await scenario.container(), await scenario.container(), await scenario.container()];
+  await printEndlessly(first);
+  await printEndlessly(second);
+  const driverOnly = { 'cuda-version': 'none', 'nvidia-container': 'library', 'max-parallel': '3' };
+  const result = await runAll([first, second, good], driverOnly);
+  const states = JSON.parse(result.outputs['containers'] ?? '');
+  expect(states[good.ctid].status).toBe('changed');
+  expect(states[first.ctid].status).toBe('changed');
+  expect(result.stdout).toMatch(/│ €{1960}… \(a line of 195000 bytes\)/);
+  expect(result.stdout).toContain('what this command prints from here on is left out');
+  expect(result.stdout.length).toBeLessThan(12_000_000);
+  const log = result.stdout.split('\n').filter((line) => line.startsWith(`${good.ctid} │`));
+  expect(log.join('\n')).toContain('Configuring libnvidia-container1');
+});
+
+test('containers that forge what they answer: refused or ignored, and of no matter to the good one', async () => {
+  const [endless, false_, good] = [await scenario.container(), await scenario.container(), await scenario.container()];
+  await answerWithoutEnd(endless);
+  await answerFalsely(false_);
+  const facts = await runAll([endless, false_, good], { mode: 'facts' }, 1);
+  expect(facts.annotations.map(({ properties }) => properties)).toEqual([{ title: 'PROBE_FAILED' }]);
+  expect(facts.annotations[0]?.message).toContain(`Container ${endless.ctid} could not be observed`);
+  expect(Object.values(facts.outputs).join('').length).toBeLessThan(10_000);
+  const path = facts.outputs['facts'] ?? '';
+  expect((await readFile(path, 'utf8')).length).toBeLessThan(100_000);
+  const planned = await runAll([good], { mode: 'plan', facts: path });
+  expect(planned.outputs['result']).toBe('planned');
 });
 
 test('user name, password and query of an address are nowhere to be read', async () => {

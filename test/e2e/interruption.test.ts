@@ -34,7 +34,7 @@ async function expectNothingLeft(container: Container): Promise<void> {
   expect(config.stdout).not.toMatch(/^(lock|parent):/m);
   const snapshots = await scenario.host.pct('listsnapshot', String(container.ctid));
   expect(snapshots.stdout).not.toContain('nvidia-');
-  const journal = await scenario.host.exec(['ls', '/var/lib/proxmox-lxc-nvidia/journal']);
+  const journal = await scenario.host.exec(['ls', '/var/lib/proxmox-lxc-nvidia/root/journal']);
   expect(journal.stdout).not.toContain(`${container.ctid}.json`);
   const processes = await container.execOk({
     script: 'cat /proc/[0-9]*/environ | tr "\\0" "\\n" | grep -c ^PROXMOX_LXC_NVIDIA= || :',
@@ -58,7 +58,7 @@ test('a container that a killed snapshot left frozen goes on with the next run',
     ...{ ctid: container.ctid, run: 'a killed run', since: '2026-11-23T03:07:26Z', directory: '/var/tmp' },
     ...{ snapshot, phase: 'announced', step: 'take a snapshot' },
   };
-  await writeFile(host.path(`/var/lib/proxmox-lxc-nvidia/journal/${container.ctid}.json`), JSON.stringify(entry));
+  await writeFile(host.path(`/var/lib/proxmox-lxc-nvidia/root/journal/${container.ctid}.json`), JSON.stringify(entry));
   await host.setLock(container.ctid, 'snapshot');
   await appendFile(host.configPath(container.ctid), `\n[${snapshot}]\nsnaptime: 1763867246\nsnapstate: prepare\n`);
   await container.execOk(['rm', '-f', installerDelay]);

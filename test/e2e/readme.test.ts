@@ -140,9 +140,9 @@ describe('On a real host, from zero', () => {
     await scenario.host.exec(['mkdir', CHECKOUT]);
     await scenario.host.exec(['cp', '-r', join(REPOSITORY_DIR, 'docs'), CHECKOUT]);
     await type(rights, CHECKOUT);
-    expect(await onHost('stat -c "%U %a" /etc/sudoers.d/proxmox-lxc-nvidia /var/lib/proxmox-lxc-nvidia')).toBe(
-      'root 440\nrunner 700\n',
-    );
+    expect(
+      await onHost('stat -c "%U %a" /etc/sudoers.d/proxmox-lxc-nvidia /var/lib/proxmox-lxc-nvidia{,/locks,/runner}'),
+    ).toBe('root 440\nroot 755\nroot 750\nrunner 711\n');
   });
 
   test('5. the workflow leads to what is wanted', async () => {

@@ -198,6 +198,7 @@ describe('between approval and application', () => {
 
   test('free space and time may differ; applied once it is done, and used up', async () => {
     const { text, digest } = await planned(one, gpu);
+    for (const { ctid } of [first, second]) await one.host.pct('snapshot', `${ctid}`, 'users');
     for (const container of [first, second])
       await container.execOk(['dd', 'if=/dev/zero', 'of=/var/filler', 'bs=1M', 'count=20']);
     const result = await apply(one, text, gpu);
@@ -212,6 +213,17 @@ describe('between approval and application', () => {
     await inFirst('rm /usr/lib/x86_64-linux-gnu/libcuda.so.1');
     const used = await apply(one, text, gpu, 1);
     expect(used.outputs['failure-reason']).toBe('PLAN_USED');
+
+    // Brought back to what they were, the containers need the same plan; made and approved anew, it is good once more.
+    for (const container of [first, second]) {
+      await one.host.pct('rollback', `${container.ctid}`, 'users', '--start', '1');
+    }
+    const old = await apply(one, text, gpu, 1);
+    expect(old.outputs['failure-reason']).toBe('PLAN_USED');
+    const anew = await planned(one, gpu);
+    expect(anew.digest).toBe(digest);
+    const restored = await apply(one, anew.text, gpu);
+    expect(statuses(restored)).toEqual({ [first.ctid]: 'changed', [second.ctid]: 'changed' });
   });
 });
 

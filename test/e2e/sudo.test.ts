@@ -15,6 +15,7 @@ const NEW = '580.159.04';
 const STATE = '/var/lib/proxmox-lxc-nvidia';
 const DELAY = '/etc/proxmox-lxc-nvidia-lab/installer-delay';
 const IN_THE_MIDDLE = /│ WARNING: You specified/;
+const PTY_RULES = '/etc/sudoers.d/zz-pty';
 const AS_RUNNER = ['/usr/bin/setpriv', '--reuid', 'runner', '--regid', 'runner', '--init-groups', '--'];
 
 let scenario: Scenario;
@@ -22,7 +23,6 @@ let scenario: Scenario;
 beforeAll(async () => {
   scenario = await Scenario.start({ driver: OLD });
   await scenario.host.setSudo(true);
-  await ownState('runner');
 });
 afterAll(() => scenario?.end());
 
@@ -35,12 +35,6 @@ const driverOnly = ({ ctid }: Container) => ({
 /** How many processes in a container sleep as the tests here do; the pattern keeps grep from finding itself. */
 async function sleeping(container: Container): Promise<number> {
   return Number(await container.execOk({ script: 'grep -lzx "345[6]" /proc/[0-9]*/cmdline 2> /dev/null | wc -l' }));
-}
-
-/** The command of README.md, after whatever was there. */
-async function ownState(user: 'runner' | 'root'): Promise<void> {
-  await scenario.host.exec(['sh', '-c', 'rm -rf "$1"/*', 'sh', STATE]);
-  await scenario.host.exec(['install', '-d', '-m', '0700', '-o', user, '-g', user, STATE]);
 }
 
 /** A container with driver 550 whose host has 580, and an installer that sleeps in the middle. */
@@ -66,8 +60,9 @@ async function expectNothingLeft(container: Container): Promise<void> {
   const config = await scenario.host.pct('config', `${container.ctid}`);
   expect(config.stdout).not.toMatch(/^(lock|parent):/m);
   expect((await scenario.host.pct('listsnapshot', `${container.ctid}`)).stdout).not.toContain('nvidia-');
-  expect((await scenario.host.exec(['ls', `${STATE}/journal`])).stdout).toBe('');
-  expect((await scenario.host.exec(['find', STATE, '!', '-user', 'runner'])).stdout).toBe('');
+  expect((await scenario.host.exec(['ls', `${STATE}/runner/journal`])).stdout).toBe('');
+  expect((await scenario.host.exec(['find', `${STATE}/runner`, '!', '-user', 'runner'])).stdout).toBe('');
+  expect((await scenario.host.exec(['find', `${STATE}/locks`, '!', '-user', 'root'])).stdout).toBe('');
   const script = 'cat /proc/[0-9]*/environ | tr "\\0" "\\n" | grep -c ^PROXMOX_LXC_NVIDIA= || :';
   expect((await container.execOk({ script })).trim()).toBe('0');
 }
@@ -101,7 +96,15 @@ test('brings a container to what is wanted; runs as root and as the user take tu
   expect((await scenario.run(inputs, { user: 'runner', exitCode: 0 })).outputs['result']).toBe('converged');
 });
 
-describe('what hangs', () => {
+/** Makes sudo put a pseudo-terminal of its own between itself and the command, or not: Proxmox VE 9's does, 8's doesn't. */
+async function usePty(setting: 'use_pty' | '!use_pty'): Promise<void> {
+  await scenario.host.exec(['sh', '-c', 'echo "Defaults!/usr/bin/timeout $1" > "$2"', 'sh', setting, PTY_RULES]);
+}
+
+describe.each(['use_pty', '!use_pty'] as const)('with %s, what hangs', (setting) => {
+  beforeAll(() => usePty(setting));
+  afterAll(() => scenario.host.exec(['rm', '-f', PTY_RULES]));
+
   const asRunner = () => {
     const [program = '', ...way] = scenario.host.enter([...AS_RUNNER, '/usr/bin/sudo', '-n', '--']);
     expect(program).toBe('nsenter');
@@ -131,7 +134,10 @@ describe('what hangs', () => {
   });
 });
 
-describe('an interrupted run', () => {
+describe.each(['use_pty', '!use_pty'] as const)('an interrupted run, with %s,', (setting) => {
+  beforeAll(() => usePty(setting));
+  afterAll(() => scenario.host.exec(['rm', '-f', PTY_RULES]));
+
   test('that is cancelled ends within 7 s; the post step rolls back', async () => {
     const container = await behind('btrfs');
     let seen = 0;
@@ -154,7 +160,9 @@ describe('an interrupted run', () => {
     await expectNothingLeft(container);
     await expectConverges(container);
   });
+});
 
+describe('an interrupted run', () => {
   test.each(['btrfs', 'dir'] as const)('that is killed is put right by the post step (%s)', async (storage) => {
     const container = await behind(storage);
     const result = await killedInTheMiddle(container);
@@ -179,14 +187,14 @@ function killedInTheMiddle(container: Container): Promise<ActionResult> {
 
 describe('without rights nothing is touched', () => {
   test.each([
-    ['sudo asks for a password', { sudo: false, state: 'runner' }, {}, 'sudo: a password is required'],
-    ['sudo is not to be used', { sudo: true, state: 'runner' }, { sudo: 'never' }, 'is &quot;never&quot;'],
-    ["the directory is not the user's", { sudo: true, state: 'root' }, {}, 'install -d -m 0700'],
-  ] as const)('%s', async (_, { sudo, state }, inputs, told) => {
+    ['sudo asks for a password', { sudo: false, owner: 'runner' }, {}, 'sudo: a password is required'],
+    ['sudo is not to be used', { sudo: true, owner: 'runner' }, { sudo: 'never' }, 'is &quot;never&quot;'],
+    ["the directory is not the user's", { sudo: true, owner: 'root' }, {}, 'install -d -m 0711 -o runner'],
+  ] as const)('%s', async (_, { sudo, owner }, inputs, told) => {
     const container = await scenario.container({ storage: 'dir' });
     const before = await container.fileTree();
     await scenario.host.setSudo(sudo);
-    await ownState(state);
+    await scenario.host.exec(['chown', owner, `${STATE}/runner`]);
     try {
       const { outputs, summary, pctCalls, stdout, post } = await scenario.run(
         { ...driverOnly(container), ...inputs },
@@ -197,10 +205,8 @@ describe('without rights nothing is touched', () => {
       expect(pctCalls).toEqual([]);
       expect(post?.exitCode).toBe(0);
       expect((await container.fileTree()).hash).toBe(before.hash);
-      expect((await scenario.host.exec(['ls', STATE])).stdout).toBe('');
     } finally {
       await scenario.host.setSudo(true);
-      await ownState('runner');
     }
   });
 });

@@ -8,7 +8,7 @@ export type Fault = (typeof FAULTS)[number];
 
 /** Paths on a lab host. */
 export const CANCEL_FILE = '/run/lock/cancel-is-asked-for';
-export const JOURNAL = '/var/lib/proxmox-lxc-nvidia/journal';
+export const JOURNAL = '/var/lib/proxmox-lxc-nvidia/root/journal';
 export const JOURNAL_FILLER = `${JOURNAL}/filler`;
 /** In the container. */
 export const FILLER = '/filler';

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { killTree } from './action-process.ts';
 
 export interface CommandResult {
   readonly exitCode: number;
@@ -11,7 +12,7 @@ export interface CommandOptions {
   /** The whole environment; default is that of the calling process. */
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
-  /** Milliseconds; then the command's process group is killed and `run` rejects. */
+  /** Milliseconds; then the command is killed with all its descendants and `run` rejects. */
   readonly timeout?: number;
 }
 
@@ -34,7 +35,7 @@ export function run(argv: readonly string[], options: CommandOptions = {}): Prom
     const timer = options.timeout
       ? setTimeout(() => {
           timedOut = true;
-          if (child.pid !== undefined) killGroup(child.pid, 'SIGKILL');
+          if (child.pid !== undefined) killTree(child.pid);
         }, options.timeout)
       : undefined;
     child.on('error', (error) => {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { chmod, cp, mkdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type CommandOptions, type CommandResult, run } from './command.ts';
+import { type CommandOptions, type CommandResult, run, runOk } from './command.ts';
 import { Container, type ContainerOptions, createContainer } from './container.ts';
 import {
   type Gpu,
@@ -171,11 +171,15 @@ export class Host {
     await this.writeConfig(join('nodes', node, 'lxc', `${ctid}.conf`), `arch: amd64\nhostname: ct${ctid}\n`);
   }
 
-  /** Whether the user `runner` may do by `sudo -n` what docs/sudoers allows; a new host says no. */
+  /** Whether the user `runner` may do by `sudo -n` what docs/sudoers allows, and has the directories that its head makes; a new host says no. */
   async setSudo(allowed: boolean): Promise<void> {
     const rules = this.path('/etc/sudoers.d/proxmox-lxc-nvidia');
     await rm(rules, { force: true });
-    if (allowed) await writeFile(rules, await readFile(join(REPOSITORY_DIR, 'docs/sudoers')), { mode: 0o440 });
+    if (!allowed) return;
+    const text = await readFile(join(REPOSITORY_DIR, 'docs/sudoers'), 'utf8');
+    await writeFile(rules, text, { mode: 0o440 });
+    const commands = text.match(/(?<=^# {3})install -d .*$/gm) ?? [];
+    await runOk(this.enter(['/bin/sh', '-ec', commands.join('\n')]));
   }
 
   /** Sets or (null) removes the configuration lock of a container, as an unfinished backup leaves it. */

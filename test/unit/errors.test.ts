@@ -14,6 +14,12 @@ describe('ActionError', () => {
     });
   });
 
+  it('quotes no more than a report should hold', () => {
+    const failure = toFailure(new ActionError('TIMEOUT', 'x'.repeat(1_000_000), 'b', 'y'.repeat(1_000_000)));
+    expect(failure.seen).toBe(`${'x'.repeat(4096)}…`);
+    expect(failure.details).toBe(`${'y'.repeat(64 * 1024)}…`);
+  });
+
   it.each(['', ' \n', undefined])('has no details when they are %j', (details) => {
     expect(toFailure(new ActionError('TIMEOUT', 'a', 'b', details))).toEqual({
       code: 'TIMEOUT',

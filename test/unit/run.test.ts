@@ -4,19 +4,21 @@ import { ActionError } from '../../src/errors.ts';
 import type { GuestFacts } from '../../src/facts/facts.ts';
 import { run } from '../../src/run.ts';
 import type { Http } from '../../src/system/http.ts';
+import { State } from '../../src/system/state.ts';
 import type { World } from '../../src/world.ts';
 import { FakeHost } from './helpers/commands.ts';
 import {
   bareGuest,
   CONTAINER_KEY,
   CUDA_KEY,
+  carriedKeyring,
   DRIVER,
   desired,
   guestFacts,
   installedToolkit,
   userSpace,
 } from './helpers/facts.ts';
-import { fixture, fixtureText } from './helpers/fixtures.ts';
+import { fixtureText } from './helpers/fixtures.ts';
 import { type FileTree, hostFilesOf } from './helpers/host-files.ts';
 import { RecordingLog } from './helpers/log.ts';
 import { probeRecords } from './helpers/probe.ts';
@@ -46,17 +48,11 @@ const HOST: FileTree = {
   '/dev/nvidiactl': { major: 195, minor: 255 },
 };
 
-/** The fixtures' keys stand for NVIDIA's: their bytes are those of a keyring, NVIDIA's aren't here. */
-const ONE = '81464A4A8AC2BB428377C0EA7F586458091BE790';
 const KEYRINGS = {
-  '/etc/apt/keyrings/proxmox-lxc-nvidia-cuda.gpg': fixture('keys/one.gpg'),
-  '/etc/apt/keyrings/proxmox-lxc-nvidia-container.gpg': fixture('keys/one.gpg'),
+  '/etc/apt/keyrings/proxmox-lxc-nvidia-cuda.gpg': carriedKeyring(CUDA_KEY),
+  '/etc/apt/keyrings/proxmox-lxc-nvidia-container.gpg': carriedKeyring(CONTAINER_KEY),
 };
-const WISH: Partial<Desired> = {
-  mode: 'plan',
-  cudaRepository: { base: desired().cudaRepository.base, keys: [ONE, CUDA_KEY] },
-  nvidiaContainerRepository: { base: desired().nvidiaContainerRepository.base, keys: [ONE, CONTAINER_KEY] },
-};
+const WISH: Partial<Desired> = { mode: 'plan' };
 
 beforeEach(() => {
   process.env['RUNNER_TOOL_CACHE'] = temporaryDirectory();
@@ -105,6 +101,7 @@ async function plan({
   const world: World = {
     files,
     user,
+    state: new State(user.name, temporaryDirectory()),
     run: host.run,
     runAsRoot: host.run,
     http,

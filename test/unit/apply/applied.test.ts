@@ -6,7 +6,7 @@ import { failureOf } from '../helpers/failure.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
 const DIGEST = `sha256:${'ab'.repeat(32)}`;
-const part = (run: string) => ({ digest: 'sha256:x', run, at: '2026-11-23T12:00:00Z' });
+const part = (run: string) => ({ digest: `sha256:${'ef'.repeat(32)}`, run, at: '2026-11-23T12:00:00Z' });
 
 describe('AppliedPlan', () => {
   it('keeps what containers that end side by side add, for whoever looks next', async () => {

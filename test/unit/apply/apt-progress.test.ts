@@ -15,6 +15,14 @@ function logged(lines: readonly string[]): string[] {
 }
 
 describe('aptLog', () => {
+  it('tells no more than ten times of a progress that goes over all bounds', () => {
+    const lines = Array.from({ length: 1000 }, (_, index) => `dlstatus:1:${(index + 1) * 1000}:x`);
+    const log = new RecordingLog();
+    const tell = aptLog(log, 901, () => 0);
+    for (const line of lines) tell(line);
+    expect(log.lines).toEqual(['info   100 % downloaded']);
+  });
+
   it('tells how far a download is, with rate and time left (lines of apt 2.6.1)', () => {
     expect(
       logged([

@@ -17,6 +17,12 @@ describe('compileProof', () => {
     expect(scriptOf(call).args).toEqual(['/usr/local/cuda-12.8', CUDA_PROOF_ID, CUDA_PROOF_SOURCE, '90', '120']);
   });
 
+  it('keeps the beginning of what a program prints without end', async () => {
+    const host = new FakeHost(() => ({ stdout: 'x'.repeat(1_000_000) }));
+    const proof = await compileProof(pctOf(host.run), 901, '/usr/local/cuda-12.8', []);
+    expect(proof.output).toHaveLength(64 * 1024);
+  });
+
   it('keeps what the shell says when it fails', async () => {
     const host = new FakeHost(() => ({ exitCode: 2, stderr: 'mkdir: No space left on device' }));
     const proof = await compileProof(pctOf(host.run), 901, '/usr/local/cuda-12.8', []);

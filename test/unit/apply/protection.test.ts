@@ -3,6 +3,7 @@ import { Journal } from '../../../src/apply/journal.ts';
 import { Protection, type RecordStep } from '../../../src/apply/protection.ts';
 import { ActionError } from '../../../src/errors.ts';
 import type { ContainerPlan } from '../../../src/plan/actions.ts';
+import { State } from '../../../src/system/state.ts';
 import type { World } from '../../../src/world.ts';
 import { type Answer, FakeHost } from '../helpers/commands.ts';
 import { failureOf } from '../helpers/failure.ts';
@@ -56,6 +57,7 @@ function protection({
   const world: World = {
     files: hostFilesOf(tree),
     user: { name: 'root', rights: 'root' },
+    state: new State('root', temporaryDirectory()),
     run: host.run,
     runAsRoot: host.run,
     http: { get: unused, head: unused, download: unused },

@@ -1,19 +1,29 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { arch } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CUDA_QUERY_PROGRAMS } from '../../../src/facts/cuda-query-programs.ts';
+import { parseFactsFile } from '../../../src/facts/file.ts';
 import { observeGuest, parseProbe } from '../../../src/facts/guest.ts';
 import { GUEST_PROBE } from '../../../src/facts/guest-probe.ts';
 import { CUDA_PROOF_ID } from '../../../src/facts/kept-proof.ts';
 import { runCommand } from '../../../src/system/command.ts';
 import { parseCudaQuery } from '../../../src/verify/cuda-query.ts';
+import { ACTION_VERSION } from '../../../src/version/action.ts';
 import { type Architecture, isArchitecture } from '../../../src/version/architecture.ts';
+import { FORMAT_VERSION } from '../../../src/version/format.ts';
 import { anyText } from '../helpers/any-text.ts';
 import { FakeHost, scriptOf } from '../helpers/commands.ts';
-import { bareGuest, CUDA_NOT_LOADED, guestFacts, installedToolkit } from '../helpers/facts.ts';
+import {
+  bareGuest,
+  CUDA_NOT_LOADED,
+  containerFacts,
+  guestFacts,
+  hostFacts,
+  installedToolkit,
+} from '../helpers/facts.ts';
 import { failureOf } from '../helpers/failure.ts';
 import { fixture, recordedCase } from '../helpers/fixtures.ts';
 import { pctOf } from '../helpers/pct.ts';
@@ -60,9 +70,10 @@ describe('parseProbe', () => {
       {
         path,
         fingerprints: ['81464A4A8AC2BB428377C0EA7F586458091BE790', '4D1E912DF971C2B39BA84ABEE400B4924F78C311'],
+        sha256: createHash('sha256').update(fixture('keys/both.gpg')).digest('hex'),
       },
     ]);
-    expect(parseProbe(probeRecords(guest, { [path]: Buffer.alloc(0) }))?.keyrings).toEqual([
+    expect(parseProbe(probeRecords(guest, { [path]: Buffer.alloc(0) }))?.keyrings).toMatchObject([
       { path, fingerprints: [] },
     ]);
   });
@@ -94,26 +105,101 @@ describe('parseProbe', () => {
     ]);
   });
 
-  it('never throws, whatever a container prints', () => {
-    const name = fc.constantFrom(
-      'os-release',
-      'mounts',
-      'space',
-      'library',
-      'link',
-      'keyring',
-      'node',
-      'smi-query',
-      'cuda-query',
-      'x',
+  it.each([
+    ['a node without a number', 'node\t/dev/nvidia0\tzz\t0\tok'],
+    ['a node with the number of none', 'node\t/dev/nvidia0\t-1\t0\tok'],
+    ['a node that opens as nothing does', 'node\t/dev/nvidia0\tc3\t0\tbogus'],
+    ['a node without fields', 'node'],
+    ['space of no number', 'space\t/\t-\text4\t/'],
+    ['more space than there is', `space\t/\t${'9'.repeat(15)}\text4\t/`],
+    ['a package that has no such name', 'package\tinstalled\t-oDir=/x\t1\tamd64'],
+    ['a path that is too long', `library\t/usr/lib/${'x'.repeat(2000)}/libcuda.so.580.159.04`],
+    ['an exit code of no number', 'toolkit\t/usr/local/cuda-12.8\tNaN\t'],
+    ['an unknown record', 'constructor\tx'],
+  ])('takes %s for no fact', (_what, record) => {
+    expect(parseProbe(`${record}\n${END}`)).toEqual(parseProbe(END));
+  });
+
+  it('cuts what a command printed', () => {
+    const facts = parseProbe(`smi-query\t0\t${encoded('x'.repeat(200_000))}\n${END}`);
+    expect(facts?.nvidiaSmi.query).toEqual({ exitCode: 0, output: 'x'.repeat(64 * 1024) });
+  });
+
+  it('never throws, and gives facts that are fit for facts.json, whatever a container prints', () => {
+    const names = [
+      ...['os-release', 'dpkg-architecture', 'dpkg-audit', 'space', 'library', 'link', 'package', 'apt-source'],
+      ...[
+        'apt-pin',
+        'keyring',
+        'certificates',
+        'toolkit',
+        'node',
+        'smi-query',
+        'smi-table',
+        'cuda-query',
+        'cuda-proof',
+      ],
+      ...['end', 'x', '__proto__'],
+    ];
+    const field = fc.oneof(
+      anyText,
+      anyText.map(encoded),
+      fc.constantFrom(
+        'ok',
+        '0',
+        '7f',
+        '-1',
+        'NaN',
+        '9'.repeat(15),
+        '9'.repeat(400),
+        'installed',
+        'kmod',
+        '/dev/nvidia0',
+      ),
+      fc.constantFrom('/usr/lib/libcuda.so.580.159.04', '/usr/local/cuda-12.8', 'x'.repeat(3000)),
+      fc.constantFrom('ID="a"\nVERSION_ID=1', `ID=${'x'.repeat(5000)}`, 'a / ext4 rw,noexec 0 0').map(encoded),
     );
-    const record = fc.tuple(name, fc.array(anyText, { maxLength: 5 }));
+    const record = fc.tuple(
+      fc.constantFrom(...names),
+      fc.array(field, { maxLength: 7 }),
+      fc.constantFrom(1, 1, 1, 5000),
+    );
     fc.assert(
-      fc.property(fc.array(record), (records) => {
-        const text = records.map(([first, fields]) => [first, ...fields].join('\t')).join('\n');
-        expect(parseProbe(`${text}\n${END}`)).not.toBeNull();
+      fc.property(fc.array(record, { maxLength: 8 }), (records) => {
+        const text = records
+          .map(([first, fields, times]) =>
+            `${[first, ...fields].join('\t')}\n`.repeat(fields.join('').length < 50 ? times : 1),
+          )
+          .join('');
+        const guest = parseProbe(`${text}\n${END}`);
+        const file = {
+          kind: 'facts',
+          schema: FORMAT_VERSION,
+          action: ACTION_VERSION,
+          observedAt: '2026-11-27T00:00:00.000Z',
+          host: hostFacts(),
+          containers: [containerFacts({}, guest ?? undefined)],
+        };
+        expect(parseFactsFile(JSON.stringify(file), 'x', new Date('2026-11-27'), 1).containers[0]?.guest).toEqual(
+          guest,
+        );
       }),
     );
+  });
+
+  it.each([
+    ['empty lines', '\n', 1024 ** 2],
+    ['lines without a name', '\t\n', 1024 ** 2 / 2],
+    ['nodes', 'node\t/dev/nvidia0\tc3\t0\tok\n', 40_000],
+    ['nodes without fields', 'node\n', 200_000],
+    ['unknown records', 'x\n', 500_000],
+    ['fields', '\t', 1024 ** 2],
+  ])('takes little memory for a megabyte of %s', (_what, piece, times) => {
+    const text = `${piece.repeat(times)}\n${END}`;
+    const before = process.memoryUsage().rss;
+    const guest = parseProbe(text);
+    expect(guest?.deviceNodes.length).toBeLessThanOrEqual(256);
+    expect(process.memoryUsage().rss - before).toBeLessThan(80 * 1024 ** 2);
   });
 });
 
@@ -138,19 +224,13 @@ describe('os-release', () => {
 });
 
 describe('space', () => {
-  const space = (line: string, mounts: string) => parseProbe(`${line}\nmounts\t${encoded(mounts)}\n${END}`)?.space;
-
   it('knows where programs may not run', () => {
-    const mounts = '/dev/a / ext4 rw,relatime 0 0\ntmpfs /var/tmp tmpfs rw,nosuid,noexec,size=1g 0 0\n';
-    expect(space('space\t/var/tmp\t1024\ttmpfs\t/var/tmp\nspace\t/usr\t2048\text4\t/', mounts)).toEqual([
+    const text =
+      'space\t/var/tmp\t1024\ttmpfs\t/var/tmp\trw,nosuid,noexec,size=1g\nspace\t/usr\t2048\text4\t/\trw,relatime';
+    expect(parseProbe(`${text}\n${END}`)?.space).toEqual([
       { path: '/var/tmp', freeBytes: 1024 ** 2, fileSystem: 'tmpfs', mountPoint: '/var/tmp', executable: false },
       { path: '/usr', freeBytes: 2 * 1024 ** 2, fileSystem: 'ext4', mountPoint: '/', executable: true },
     ]);
-  });
-
-  it('goes by the last of several mounts over each other', () => {
-    const mounts = '/dev/a /opt ext4 rw,noexec 0 0\n/dev/b /opt ext4 rw 0 0\n';
-    expect(space('space\t/opt\t1\text4\t/opt', mounts)).toMatchObject([{ executable: true }]);
   });
 });
 
@@ -167,6 +247,41 @@ describe('observeGuest', () => {
       script: GUEST_PROBE,
       args: [hexadecimal('x86_64'), '/usr/local/cuda-12.8', CUDA_PROOF_ID],
     });
+  });
+
+  it.each<[string, string, string, number?]>([
+    ['bytes', 'x'.repeat(1024 ** 2), 'more than 1.0 MiB'],
+    ['nodes', 'node\t/dev/nvidia0\tc3\t0\tok\n'.repeat(257), 'more than 256 records "node"'],
+    [
+      'records',
+      'library\n'
+        .repeat(4096)
+        .concat(
+          'package\n'.repeat(4096),
+          'link\n'.repeat(64),
+          'toolkit\n'.repeat(64),
+          'node\n'.repeat(256),
+          'space\n'.repeat(40),
+          'keyring\n'.repeat(60),
+        )
+        .concat('apt-source\n'.repeat(63)),
+      'more than 512.0 KiB',
+      512 * 1024,
+    ],
+    ['packages', 'package\tinstalled\tkmod\t1\tamd64\n'.repeat(4097), 'more than 4096 records "package"'],
+    ['sources', `apt-source\t/etc/apt/sources.list\t\n`.repeat(65), 'more than 64 records "apt-source"'],
+    ['outputs', 'smi-query\t0\t\n'.repeat(2), 'more than 1 records "smi-query"'],
+  ])('refuses an answer of too many %s', async (_what, text, seen, limit) => {
+    const host = new FakeHost(() => ({ stdout: `${text}\n${probeRecords(guestFacts())}` }));
+    const failure = await failureOf(() => observeGuest(pctOf(host.run), 901, 'x86_64', null, limit));
+    expect(failure.code).toBe('PROBE_FAILED');
+    expect(failure.seen).toContain(`Container 901 could not be observed: its answer has ${seen}`);
+  });
+
+  it('takes less of one container where there are many', async () => {
+    const host = new FakeHost(() => ({ stdout: probeRecords(guestFacts()) }));
+    const failure = await failureOf(() => observeGuest(pctOf(host.run), 901, 'x86_64', null, 1000));
+    expect(failure.seen).toContain('more than 1000 B');
   });
 
   it('says what the shell said when the probe breaks off', async () => {
@@ -206,7 +321,12 @@ describe('the probe itself', () => {
     expect(['debian', 'ubuntu']).toContain(facts.distribution.id);
     expect(facts.dpkgArchitecture).toMatch(/^(amd64|arm64)$/);
     expect(facts.space.map(({ path }) => path)).toEqual(expect.arrayContaining(['/', '/usr', '/var/tmp', '/root']));
-    for (const { freeBytes, mountPoint } of facts.space) {
+    const mounts = readFileSync('/proc/self/mounts', 'utf8')
+      .split('\n')
+      .map((line) => line.split(' '));
+    for (const { freeBytes, mountPoint, executable } of facts.space) {
+      const [, , , options = ''] = mounts.findLast(([, point]) => point === mountPoint) ?? [];
+      expect(executable).toBe(!options.split(',').includes('noexec'));
       expect(freeBytes).toBeGreaterThan(0);
       expect(mountPoint).toMatch(/^\//);
     }
@@ -228,8 +348,7 @@ describe('the probe itself', () => {
       expect(facts.nvidiaSmi.query?.exitCode).toBe(7);
       const output = facts.nvidiaSmi.query?.output ?? '';
       expect(new Set(output)).toEqual(new Set('x'));
-      expect(output.length).toBeGreaterThanOrEqual(Math.min(size, 65_536));
-      expect(output.length).toBeLessThanOrEqual(65_552);
+      expect(output.length).toBe(Math.min(size, 65_536));
     },
   );
 

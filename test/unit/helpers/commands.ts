@@ -1,4 +1,4 @@
-import type { CommandOptions, CommandResult, RunCommand } from '../../../src/system/command.ts';
+import type { CommandOptions, CommandResult, InputFile, RunCommand } from '../../../src/system/command.ts';
 
 /** A call of a program on the host. */
 export interface Call {
@@ -33,7 +33,7 @@ export interface GuestCall {
   /** The command inside the wrapper. */
   argv: readonly string[];
   seconds: number;
-  stdinFile: string | undefined;
+  stdin: InputFile | undefined;
 }
 
 /**
@@ -43,7 +43,7 @@ export interface GuestCall {
 export function takeApart({ argv, options }: Call): GuestCall & { word: string } {
   const shell = argv.indexOf('/bin/sh');
   const [, , , , word = '', seconds = '', ...command] = argv.slice(shell);
-  return { ctid: Number(argv[2]), argv: command, seconds: Number(seconds), word, stdinFile: options.stdinFile };
+  return { ctid: Number(argv[2]), argv: command, seconds: Number(seconds), word, stdin: options.stdin };
 }
 
 /** A host on which `pct exec` works, answered by a function of what runs inside. */

@@ -12,21 +12,12 @@ export function probeRecords(guest: GuestFacts, keyrings: Record<string, Buffer>
     fact === null ? [] : [record(name, fact.exitCode, encoded(fact.output))];
   const { distribution } = guest;
   const release = `PRETTY_NAME="${distribution.name}"\nID=${distribution.id}\nVERSION_ID="${distribution.version}"\n`;
-  const mounts = new Map(guest.space.map((space) => [space.mountPoint, space]));
   return [
     record('os-release', '/etc/os-release', encoded(release)),
     ...(guest.dpkgArchitecture === null ? [] : [record('dpkg-architecture', guest.dpkgArchitecture)]),
     record('dpkg-audit', encoded(guest.dpkgAudit)),
-    ...guest.space.map(({ path, freeBytes, fileSystem, mountPoint }) =>
-      record('space', path, freeBytes / 1024, fileSystem, mountPoint),
-    ),
-    record(
-      'mounts',
-      encoded(
-        [...mounts.values()]
-          .map((space) => `/dev/x ${space.mountPoint} ${space.fileSystem} rw${space.executable ? '' : ',noexec'} 0 0\n`)
-          .join(''),
-      ),
+    ...guest.space.map(({ path, freeBytes, fileSystem, mountPoint, executable }) =>
+      record('space', path, freeBytes / 1024, fileSystem, mountPoint, `rw${executable ? '' : ',noexec'}`),
     ),
     ...guest.libraries.map(({ path }) => record('library', path)),
     ...guest.links.map(({ soname, target }) => record('link', soname, target ?? '')),

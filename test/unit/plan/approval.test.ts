@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { ContainerPlan } from '../../../src/plan/actions.ts';
-import { type AppliedPart, type Approval, checkApproval, compareWithApproval } from '../../../src/plan/approval.ts';
+import {
+  type AppliedPart,
+  type Approval,
+  checkApproval,
+  compareWithApproval,
+  doneUnder,
+} from '../../../src/plan/approval.ts';
 import type { Plan } from '../../../src/plan/file.ts';
 import { containerDigest, planDigest } from '../../../src/plan/identity.ts';
 import { failureOf } from '../helpers/failure.ts';
@@ -130,5 +136,17 @@ describe('compareWithApproval', () => {
     const failure = await changed(() => {}, new Map([[901, done()]]));
     expect(failure.code).toBe('PLAN_USED');
     expect(failure.seen).toContain('https://x/1');
+  });
+
+  it('is good once more for a plan that was made since: a digest alone has no time', async () => {
+    const plan = approvalOf(planOf());
+    const at = (seconds: number) => new Map([[901, { ...done(), at: new Date(made + seconds * 1000).toISOString() }]]);
+    const made = plan.kind === 'plan' ? Date.parse(plan.plan.createdAt) : 0;
+    expect([...doneUnder(plan, at(-1)).keys()]).toEqual([]);
+    expect([...doneUnder(plan, at(1)).keys()]).toEqual([901]);
+    const digest: Approval = { kind: 'digest', digest: plan.digest };
+    expect([...doneUnder(digest, at(-1)).keys()]).toEqual([901]);
+    const failure = await changed(() => {}, new Map([[901, done()]]), 'digest');
+    expect(failure.remedy).toContain('Give that plan.json instead of the digest');
   });
 });

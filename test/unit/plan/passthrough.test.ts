@@ -1,6 +1,8 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { ActionError } from '../../../src/errors.ts';
 import type { ContainerFacts, GuestFacts, HostFacts } from '../../../src/facts/facts.ts';
-import { allows, passthroughWarnings } from '../../../src/plan/passthrough.ts';
+import { allows, passthroughGap, passthroughWarnings } from '../../../src/plan/passthrough.ts';
 import { makePlan, remainingGaps } from '../../../src/plan/plan.ts';
 import { parseContainerConfig, passedGpus, passthroughOf } from '../../../src/proxmox/config.ts';
 import { bareGuest, containerFacts, desired, facts, guestFacts, hostFacts } from '../helpers/facts.ts';
@@ -180,6 +182,52 @@ describe('passthrough: configure', () => {
     const failure = await failureOf(() => plan(container, { host, gpus }));
     expect(failure.code).toBe(code);
     for (const name of named) expect(failure.message).toContain(name);
+  });
+
+  describe('whatever the container says', () => {
+    const nodes = fc.array(
+      fc.record({
+        path: fc.constantFrom('/dev/nvidia0', '/dev/nvidia1', '/dev/nvidiactl', '/dev/nvidia-uvm', '/dev/nvidia7'),
+        major: fc.constantFrom(195, 238, 1),
+        minor: fc.constantFrom(0, 1, 255),
+        open: fc.constantFrom('ok', 'EPERM', 'EACCES', 'ENXIO'),
+      }),
+    );
+    const configuration = fc.constantFrom(
+      '',
+      'dev0: /dev/nvidia1',
+      'dev0: /dev/nvidia0\ndev1: /dev/nvidiactl',
+      'dev0: /dev/nvidia0\n\n[pve:pending]\ndev1: /dev/nvidiactl\n',
+      'lxc.mount.entry: /dev/nvidia0 dev/nvidia0 none bind',
+      'lxc.cgroup2.devices.allow: c 195:* rwm',
+    );
+    const assigned = fc.constantFrom<number[] | null>(null, [0], [1], [0, 1], []);
+    const gapOf = (container: ContainerFacts, host: Partial<HostFacts>, gpus: number[] | null) => {
+      const wish = desired({ passthrough: 'configure', gpus: gpus === null ? {} : { 901: gpus } });
+      try {
+        return passthroughGap(wish, hostFacts(host), container)?.entries ?? [];
+      } catch (error) {
+        return (error as ActionError).code;
+      }
+    };
+
+    it('adds nothing to what wish, host and configuration ask for, and chooses no GPU', () => {
+      const host = fc.constantFrom<Partial<HostFacts>>({}, ONE_GPU);
+      fc.assert(
+        fc.property(nodes, configuration, assigned, host, fc.boolean(), (inside, config, gpus, on, unprivileged) => {
+          const [honest, lying] = [NO_NODES, guestFacts({ deviceNodes: inside })].map((guest) =>
+            gapOf(configured(config, guest, { unprivileged }), on, gpus),
+          );
+          if (JSON.stringify(lying) !== '[]') expect(lying).toEqual(honest);
+        }),
+        { numRuns: 1000 },
+      );
+    });
+
+    it('gives a container that claims to have a GPU none of what belongs to one', () => {
+      const claims = withNodes('/dev/nvidia1');
+      expect(gapOf(configured('', claims), {}, null)).toBe('PASSTHROUGH_AMBIGUOUS');
+    });
   });
 
   it.each(['8.1.3', '8.4.1', '9.0.2', '10.0.0'])('knows that Proxmox VE %s has devN entries', (proxmoxVersion) => {

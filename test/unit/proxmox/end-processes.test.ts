@@ -3,8 +3,9 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { END_PROCESSES, MARK } from '../../../src/proxmox/end-processes.ts';
+import { END_PROCESSES } from '../../../src/proxmox/end-processes.ts';
 import { runCommand } from '../../../src/system/command.ts';
+import { MARK } from '../../../src/system/guest-environment.ts';
 
 /** A process on this machine that carries a mark, and the end of it. */
 function start(script: string, mark: string) {

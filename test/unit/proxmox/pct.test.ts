@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ActionError } from '../../../src/errors.ts';
 import { END_PROCESSES } from '../../../src/proxmox/end-processes.ts';
-import type { Pct } from '../../../src/proxmox/pct.ts';
+import { Pct } from '../../../src/proxmox/pct.ts';
 import type { RunCommand, Stream } from '../../../src/system/command.ts';
 import { runCommand } from '../../../src/system/command.ts';
 import { type Answer, FakeHost, play, takeApart } from '../helpers/commands.ts';
@@ -65,7 +65,7 @@ describe('exec', () => {
     expect(wrapper).not.toContain('901');
     expect(wrapper).not.toContain(word);
     expect(call.options.timeoutSeconds).toBeGreaterThan(30);
-    expect(call.options.stdinFile).toBeUndefined();
+    expect(call.options.stdin).toBeUndefined();
   });
 
   it('marks every call with another word', async () => {
@@ -100,8 +100,8 @@ describe('exec', () => {
 
   it('hands a file over as standard input', async () => {
     const host = new FakeHost(() => ({}));
-    await pctOf(host.run).exec(901, ['x'], { ...OPTIONS, stdinFile: '/tmp/file' });
-    expect(host.calls[0]?.stdinFile).toBe('/tmp/file');
+    await pctOf(host.run).exec(901, ['x'], { ...OPTIONS, stdin: { path: '/tmp/file', size: 3 } });
+    expect(host.calls[0]?.stdin).toEqual({ path: '/tmp/file', size: 3 });
   });
 
   it('is not deceived by markers with another word, or on stdout', async () => {
@@ -256,19 +256,41 @@ describe('the wrapper in a real shell', () => {
 });
 
 describe('a command that prints without end', () => {
-  it('is shown in its first 20,000 lines, and says so', async () => {
+  /** What is handed on of a command's lines, where some containers are worked on at one time. */
+  async function handedOn(stdout: string, atOnce = 1): Promise<string[]> {
     const lines: string[] = [];
-    const host = new FakeHost(() => ({ stdout: 'y\n'.repeat(30_000) }));
-    await pctOf(host.run).exec(901, ['yes'], { ...OPTIONS, onLine: (line) => lines.push(line) });
+    const host = new FakeHost(() => ({ stdout }));
+    const pct = new Pct(host.run, new AbortController().signal, atOnce);
+    await pct.exec(901, ['yes'], { ...OPTIONS, onLine: (line) => lines.push(line) });
+    return lines;
+  }
+  const LEFT_OUT = '(what this command prints from here on is left out: it is too much)';
+
+  it('is shown in its first 20,000 lines, and says so', async () => {
+    const lines = await handedOn('y\n'.repeat(30_000));
     expect(lines).toHaveLength(20_001);
-    expect(lines.at(-1)).toBe('(only the first 20000 lines of this command are shown)');
+    expect(lines.at(-1)).toBe(LEFT_OUT);
+  });
+
+  it('is shown in its first bytes, fewer where many containers share them', async () => {
+    const text = `${'€'.repeat(333)}\n`.repeat(19_000);
+    const alone = await handedOn(text);
+    expect(alone).toHaveLength(Math.floor((2 * 1024 ** 2) / 1000) + 1);
+    expect(alone.at(-1)).toBe(LEFT_OUT);
+    expect((await handedOn(text, 64)).length).toBeLessThan(alone.length / 2);
+  });
+
+  it('is kept in its first bytes, and of its errors nothing but what is told and their end', async () => {
+    const host = new FakeHost(() => ({}));
+    await new Pct(host.run, new AbortController().signal, 64).exec(901, ['yes'], OPTIONS);
+    expect(host.raw[0]?.options.kept).toEqual({ stdout: (32 * 1024 ** 2) / 64, stderr: 0 });
   });
 
   it('is remembered by the end of its errors', async () => {
     const host = new FakeHost(() => ({ exitCode: 1, stderr: `${`${'x'.repeat(9999)}\n`.repeat(500)}the cause` }));
     const { stderr } = await pctOf(host.run).exec(901, ['x'], OPTIONS);
     expect(stderr.endsWith('the cause')).toBe(true);
-    expect(stderr.length).toBeLessThanOrEqual(1024 * 1024);
+    expect(stderr.length).toBeLessThanOrEqual(256 * 1024);
   });
 });
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import type { ActionRecord } from '../../../src/apply/apply.ts';
 import type { Failure } from '../../../src/errors.ts';
-import { OUTPUTS, renderOutputs } from '../../../src/report/outputs.ts';
+import { CONTAINER_WORDS, OUTPUTS, renderOutputs } from '../../../src/report/outputs.ts';
 import { firstFailure } from '../../../src/report/result.ts';
 import { DRIVER, GPU0, hostFacts } from '../helpers/facts.ts';
 import { containerResult, runResult } from '../helpers/results.ts';
@@ -24,6 +24,27 @@ describe('renderOutputs', () => {
     const action = parse(readFileSync(join(import.meta.dirname, '../../../action.yml'), 'utf8'));
     expect(Object.keys(action.outputs)).toEqual([...OUTPUTS]);
     expect(Object.keys(renderOutputs(runResult(), PATHS))).toEqual([...OUTPUTS]);
+  });
+
+  it('lets a container speak in those outputs that say so, and in no other', () => {
+    const words = 'a-containers-words';
+    const container = containerResult({
+      hostname: words,
+      status: 'failed',
+      before: { driver: words, toolkits: [words] },
+      after: { driver: words, toolkits: [words] },
+      verifications: [{ level: 'L2', title: words, status: 'fail', seen: words }],
+      findings: [{ code: 'GPU_ISOLATION', message: words }],
+      gpus: [{ index: 0, uuid: words, name: words, driverVersion: words, bus: words, memory: words }],
+      nvidiaSmi: words,
+      nvcc: words,
+      failure: { code: 'APT_FAILED', seen: words, remedy: words, details: words },
+    });
+    for (const containers of [[container], [container, { ...container, ctid: 902 }]]) {
+      const outputs = renderOutputs(runResult({ status: 'failed', containers }), PATHS);
+      const speaking = OUTPUTS.filter((name) => outputs[name].includes(words));
+      expect(speaking).toEqual([...CONTAINER_WORDS]);
+    }
   });
 
   it("gives one container's own values", () => {
@@ -134,12 +155,43 @@ describe('renderOutputs', () => {
     expect(outputs['nvidia-smi'].length).toBeLessThanOrEqual(32 * 1024);
   });
 
+  const total = (outputs: Record<string, string>) => Object.values(outputs).join('').length;
+
   it('stays below the 1 MiB that all outputs of a job may have, for as many containers as may be named', () => {
     const containers = Array.from({ length: 256 }, (_, index) =>
       containerResult({ ctid: 1000 + index, nvidiaSmi: 'x'.repeat(80).concat('\n').repeat(40) }),
     );
     const outputs = renderOutputs(runResult({ containers }), PATHS);
-    expect(Object.values(outputs).join('').length * 2).toBeLessThan(1024 ** 2);
+    expect(total(outputs) * 2).toBeLessThan(1024 ** 2);
+    expect(Object.values<unknown[]>(JSON.parse(outputs.gpus)).every((gpus) => gpus.length === 1)).toBe(true);
+    expect(Object.values<string>(JSON.parse(outputs['nvidia-smi'])).every((text) => text.length >= 256)).toBe(true);
+  });
+
+  it.each([1, 2, 16, 256])('stays below that whatever %d containers say', (count) => {
+    const hostile = '"\\\u001b<&'.repeat(20_000);
+    const gpus = Array.from({ length: 256 }, (_, index) => ({
+      index,
+      uuid: `GPU-${index}${hostile.slice(0, 200)}`,
+      name: hostile.slice(0, 200),
+      driverVersion: 'x',
+      bus: 'x',
+      memory: 'x'.repeat(400),
+    }));
+    const software = { driver: '1'.repeat(80), toolkits: Array.from({ length: 64 }, () => '"'.repeat(32)) };
+    const containers = Array.from({ length: count }, (_, index) =>
+      containerResult({
+        ctid: 1000 + index,
+        gpus,
+        nvidiaSmi: hostile,
+        nvcc: hostile,
+        before: software,
+        after: software,
+        actions: [record('done'), record('failed'), record('not-started')],
+      }),
+    );
+    const outputs = renderOutputs(runResult({ containers }), PATHS);
+    expect(total(outputs) * 2).toBeLessThan(0.85 * 1024 ** 2);
+    for (const name of ['gpus', 'containers'] as const) JSON.parse(outputs[name]);
   });
 });
 

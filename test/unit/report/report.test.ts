@@ -1,10 +1,12 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import fc from 'fast-check';
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Failure } from '../../../src/errors.ts';
-import { report } from '../../../src/report/report.ts';
+import { jsonParts, report } from '../../../src/report/report.ts';
 import type { RunResult } from '../../../src/report/result.ts';
+import { anyText } from '../helpers/any-text.ts';
 import { runfileFacts } from '../helpers/facts.ts';
 import { RecordingLog } from '../helpers/log.ts';
 import { containerPlan, containerResult, runResult } from '../helpers/results.ts';
@@ -137,5 +139,23 @@ describe('report', () => {
       expect(readFileSync(path, 'utf8')).not.toContain('s3cret');
     }
     expect(summary).not.toContain('s3cret');
+  });
+});
+
+describe('jsonParts', () => {
+  it('is the JSON of the whole, whatever texts are in it', () => {
+    const document = fc.record({
+      a: anyText,
+      containers: fc.array(fc.oneof(anyText, fc.constant({}), fc.record({ ctid: fc.nat(), of: fc.array(anyText) }))),
+      z: fc.oneof(anyText, fc.constant(null)),
+    });
+    fc.assert(
+      fc.property(document, (value) => {
+        const whole = JSON.stringify(value, null, 2);
+        fc.pre(!whole.includes('//'));
+        expect([...jsonParts(value)].join('')).toBe(`${whole}\n`);
+      }),
+    );
+    expect([...jsonParts({ url: 'https://a:b@x/?c' })].join('')).toBe('{\n  "url": "https://***@x/?***"\n}\n');
   });
 });

@@ -56,6 +56,18 @@ it('warnings are told once', () => {
 const HEALTHY = '0 processes, persistence on, ECC errors 0 (0 ever)';
 
 describe('gpusTable', () => {
+  it('shows some of the GPUs that only containers tell of, and counts the rest', () => {
+    const [gpu] = containerResult().gpus;
+    if (gpu === undefined) throw new Error('no GPU');
+    const gpus = Array.from({ length: 256 }, (_, index) => ({ ...gpu, uuid: `GPU-${index}` }));
+    const html = gpusTable(
+      runResult({ containers: [containerResult({ gpus }), containerResult({ ctid: 902, gpus })] }),
+    );
+    expect(rows(html).filter(([node]) => node === 'unknown to the host')).toHaveLength(64);
+    expect(rows(html).at(-1)).toContain('901, 902');
+    expect(html).toContain('192 more GPUs');
+  });
+
   it('tells who sees which GPU', () => {
     expect(rows(gpusTable(SAMPLES.changed)).slice(1)).toEqual([
       ['/dev/nvidia0', 'NVIDIA H100 80GB HBM3', '81559 MiB', `<code>${GPU0}</code>`, '902, 904', HEALTHY],

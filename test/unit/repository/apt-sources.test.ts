@@ -27,6 +27,7 @@ describe('sourceConflicts in one-line files', () => {
     'deb-src https://developer.download.nvidia.com/compute/machine-learning/repos/ubuntu2204/x86_64 /',
     'deb https://mirror.example/nvidia/cuda/debian12/x86_64/ /',
     'deb [arch=amd64 signed-by=/x.gpg] https://mirror.example/nvidia/cuda/debian12/x86_64 /',
+    'deb https://mirror.example/nvidia/cuda/debian12/x86_64///// /',
     '\tdeb https://mirror.example/nvidia/container/stable/deb/amd64/ /',
     'deb https://mirror.example/nvidia/container/stable/deb/$(ARCH) /',
   ])('puts a file aside that holds only %j', (line) => {
@@ -51,6 +52,7 @@ describe('sourceConflicts in one-line files', () => {
     'deb https://mirror.example/nvidia/cuda/ubuntu2204/x86_64/ /',
     'deb https://mirror.example/nvidia/cuda-old/debian12/x86_64/ /',
     'deb file:/srv/nvidia /',
+    `deb https://mirror.example/nvidia/cuda/debian12/x86_64/${'/'.repeat(3000)} /`,
     'deb https://example.org/?from=https://nvidia.github.io.evil.example/ stable main',
     '',
   ])('leaves %j alone', (line) => {

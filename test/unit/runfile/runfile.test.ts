@@ -284,7 +284,7 @@ describe('obtainArchive', () => {
     expect(readFileSync(archive.path)).toEqual(FILES);
     expect(readFileSync(cachedPath())).toEqual(BYTES);
     expect(readdirSync(temporary)).toEqual([]);
-    expect(readdirSync(state).sort()).toEqual(['archive.json', 'archive.tar', 'lock']);
+    expect(readdirSync(state).sort()).toEqual(['archive.json', 'archive.tar', 'lock', 'lock.json']);
   });
 
   it('takes what is unpacked the second time, whatever became of the runfile', async () => {
@@ -318,7 +318,7 @@ describe('obtainArchive', () => {
     spoil(ARCHIVE());
     asked = [];
     expect(readFileSync((await obtain({})).path)).toEqual(FILES);
-    expect(readdirSync(state).sort()).toEqual(['archive.json', 'archive.tar', 'lock']);
+    expect(readdirSync(state).sort()).toEqual(['archive.json', 'archive.tar', 'lock', 'lock.json']);
     expect(asked).toEqual([]);
     expect(log.lines.join('\n')).toContain('The runfile of 580.159.04 comes from the cache');
   });
@@ -351,7 +351,7 @@ describe('obtainArchive', () => {
     const failure = await failureOf(() => obtain({ [XFREE86]: damaged }, sha256));
     expect(failure.message).toContain('could not unpack');
     expect(existsSync(cachedPath())).toBe(false);
-    expect(readdirSync(state)).toEqual(['lock']);
+    expect(readdirSync(state).sort()).toEqual(['lock', 'lock.json']);
     expect(readFileSync((await obtain({ [XFREE86]: BYTES })).path)).toEqual(FILES);
   });
 
@@ -376,7 +376,7 @@ describe('obtainArchive', () => {
     const wanted = { version: DRIVER, url: XFREE86, sha256: SHA256 };
     const done = () => obtained({ ...world(web({ [XFREE86]: BYTES })), run }, wanted, left);
     expect((await failureOf(done)).code).toBe('TIMEOUT');
-    expect([readdirSync(temporary), readdirSync(state)]).toEqual([[], ['lock']]);
+    expect([readdirSync(temporary), readdirSync(state).sort()]).toEqual([[], ['lock', 'lock.json']]);
   });
 
   it('waits for no unpacking when the run is cancelled', async () => {
@@ -388,7 +388,7 @@ describe('obtainArchive', () => {
     const wanted = { version: DRIVER, url: XFREE86, sha256: SHA256 };
     const done = () => obtained({ ...world(web({ [XFREE86]: BYTES })), run, cancelled: cancellation.signal }, wanted);
     expect((await failureOf(done)).code).toBe('CANCELLED');
-    expect([readdirSync(temporary), readdirSync(state)]).toEqual([[], ['lock']]);
+    expect([readdirSync(temporary), readdirSync(state).sort()]).toEqual([[], ['lock', 'lock.json']]);
   });
 
   it('takes nothing with a wrong checksum into the cache', async () => {

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { commandRunner, runCommand } from '../../../src/system/command.ts';
@@ -46,15 +46,85 @@ describe('runCommand', () => {
     writeFileSync(file, Buffer.from([0, 255, 10, 13]));
     const { stdout } = await runCommand(sh('od -An -tx1 | tr -d " \\n"; printf %s "$1"', 'x y'), {
       timeoutSeconds: 10,
-      stdinFile: file,
+      stdin: { path: file, size: 4 },
     });
     expect(stdout).toBe('00ff0a0dx y');
   });
 
   it('fails where that file is missing', async () => {
-    const { exitCode, stdout } = await runCommand(sh('echo ran'), { timeoutSeconds: 10, stdinFile: '/nonexistent' });
-    expect(exitCode).not.toBe(0);
-    expect(stdout).toBe('');
+    const stdin = { path: '/nonexistent', size: 1 };
+    await expect(runCommand(sh('cat'), { timeoutSeconds: 10, stdin })).rejects.toMatchObject({
+      code: 'HOST_FILE_UNREADABLE',
+      seen: '/nonexistent could not be opened on this host.',
+    });
+  });
+
+  it('fails where that file is shorter than it was said to be', async () => {
+    const file = join(temporaryDirectory(), 'short');
+    writeFileSync(file, 'abc');
+    const stdin = { path: file, size: 4 };
+    await expect(runCommand(sh('cat'), { timeoutSeconds: 10, stdin })).rejects.toMatchObject({
+      code: 'HOST_FILE_UNREADABLE',
+      seen: `Of the 4 bytes of ${file} 3 could be read on this host (cat: exit code 0).`,
+    });
+  });
+
+  it('fails where reading that file fails', async () => {
+    const stdin = { path: '/proc/self/mem', size: 1 };
+    await expect(runCommand(sh('cat'), { timeoutSeconds: 10, stdin })).rejects.toMatchObject({
+      code: 'HOST_FILE_UNREADABLE',
+    });
+  });
+
+  it('is content with a command that ends before it has read all', async () => {
+    const file = join(temporaryDirectory(), 'long');
+    writeFileSync(file, Buffer.alloc(1024 * 1024));
+    const stdin = { path: file, size: 1024 * 1024 };
+    const { exitCode, stdout } = await runCommand(sh('head -c 3 | wc -c; exit 7'), { timeoutSeconds: 10, stdin });
+    expect([exitCode, stdout]).toEqual([7, '3\n']);
+  });
+
+  it('does not wait for ever for a process that holds standard input and never reads', async () => {
+    const file = join(temporaryDirectory(), 'long');
+    writeFileSync(file, Buffer.alloc(1024 * 1024));
+    const stdin = { path: file, size: 1024 * 1024 };
+    // What the time limit can't reach, as a process in a container.
+    const { exitCode } = await runCommand(sh('setsid sleep 20 > /dev/null 2>&1 <&0 & exit 3'), {
+      timeoutSeconds: 1,
+      stdin,
+    });
+    expect(exitCode).toBe(3);
+  });
+
+  it.each([{ stdin: undefined }, { stdin: { path: '/proc/version', size: 0 } }])(
+    'has pipes and sockets alone, never a descriptor of a file of this host: $stdin.path',
+    async ({ stdin }) => {
+      const options = {
+        timeoutSeconds: 10,
+        ...(stdin && { stdin: { ...stdin, size: readFileSync(stdin.path).length } }),
+      };
+      // ls reads the directory by a descriptor of its own.
+      const { stdout } = await runCommand(['/bin/ls', '-l', '/proc/self/fd'], options);
+      const targets = [...stdout.matchAll(/ (\d+) -> (.*)$/gm)].map(([, number, target = '']) => `${number} ${target}`);
+      expect(targets.filter((target) => !/^\d+ (?:pipe|socket):\[\d+\]$|^3 \/proc\/\d+\/fd$/.test(target))).toEqual([]);
+      expect(targets.length).toBeGreaterThanOrEqual(4);
+    },
+  );
+
+  it('runs in a session of its own, made without another process in between', async () => {
+    const { stdout } = await runCommand(sh('cut -d " " -f 6 /proc/self/stat'), { timeoutSeconds: 10 });
+    const session = Number(stdout);
+    const own = Number(readFileSync('/proc/self/stat', 'utf8').split(') ')[1]?.split(' ')[3]);
+    expect(session).toBeGreaterThan(0);
+    expect(session).not.toBe(own);
+  });
+
+  it('is led by the child of this process: setsid did not fork', async () => {
+    const { stdout } = await runCommand(
+      sh('leader=$(cut -d " " -f 6 /proc/self/stat); cut -d " " -f 4 "/proc/$leader/stat"'),
+      { timeoutSeconds: 10 },
+    );
+    expect(Number(stdout)).toBe(process.pid);
   });
 
   it('tells each line as it comes', async () => {
@@ -89,17 +159,20 @@ describe('runCommand', () => {
     });
     expect(performance.now() - started).toBeLessThan(5000);
     expect(process.memoryUsage().rss - before).toBeLessThan(100 * 1024 ** 2);
-    expect(lines.map((line) => line.length)).toEqual([64 * 1024, 3]);
+    expect(lines).toEqual([`${'x'.repeat(1960)}… (a line of 50000000 bytes)`, 'end']);
     expect(new Set(stdout)).toEqual(new Set('x'));
   });
 
-  it('keeps about 8 MiB of each stream and reads the rest', async () => {
-    const { exitCode, stdout } = await runCommand(sh('yes "$1" | head -c 12000000; exit 5', 'x'.repeat(999)), {
+  it.each([
+    [undefined, 2 * 1024 ** 2, 2 * 1024 ** 2],
+    [{ stdout: 1000, stderr: 0 }, 1000, 0],
+  ])('keeps the beginning of each stream and reads the rest: %j', async (kept, out, errors) => {
+    const script = 'yes "$1" | head -c 5000000; yes "$1" | head -c 5000000 >&2; exit 5';
+    const { exitCode, stdout, stderr } = await runCommand(sh(script, 'x'.repeat(999)), {
       timeoutSeconds: 30,
+      ...(kept === undefined ? {} : { kept }),
     });
-    expect(exitCode).toBe(5);
-    expect(stdout.length).toBeGreaterThanOrEqual(8 * 1024 ** 2);
-    expect(stdout.length).toBeLessThan(9 * 1024 ** 2);
+    expect([exitCode, stdout.length, stderr.length]).toEqual([5, out, errors]);
   });
 });
 
@@ -108,7 +181,7 @@ describe('commandRunner', () => {
     const way = ['/bin/sh', '-c', 'echo "$1 $4"; shift 4; exec "$@" < /dev/stdin', 'way'];
     const file = join(temporaryDirectory(), 'input');
     writeFileSync(file, 'what is read');
-    const { stdout } = await commandRunner(way)(sh('cat'), { timeoutSeconds: 7, stdinFile: file });
+    const { stdout } = await commandRunner(way)(sh('cat'), { timeoutSeconds: 7, stdin: { path: file, size: 12 } });
     expect(stdout).toBe('/usr/bin/timeout 7\nwhat is read');
   });
 });

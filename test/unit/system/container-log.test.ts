@@ -172,4 +172,44 @@ describe('ContainerLogs', () => {
       { numRuns: 200 },
     );
   });
+
+  it('leaves lines of the largest groups out where too much waits, says how many, and nothing of what this action says', async () => {
+    const lines = new Lines();
+    const logs = new ContainerLogs(lines, 100_000);
+    await Promise.all(
+      [901, 902, 903].map((ctid) => {
+        const log = logs.forContainer();
+        return logs.working(() =>
+          turn().then(() =>
+            log.group(`${ctid}`, async () => {
+              log.warning(`${ctid} first`, 'W');
+              for (let line = 0; line < (ctid === 903 ? 50 : 5000); line++) {
+                log.foreign(`${ctid}`, `${line} ${'x'.repeat(100)}`);
+                log.debug(`${ctid} │ ${line}`);
+                if (line % 100 === 0) await turn();
+              }
+              log.info(`${ctid} last`);
+            }),
+          ),
+        );
+      }),
+    );
+    const of = (ctid: number) => {
+      const begin = lines.lines.indexOf(`[ ${ctid}`);
+      return lines.lines.slice(begin + 1, lines.lines.indexOf(']', begin));
+    };
+    const leftOut = (own: string[]) => own.flatMap((line) => /^\((\d+) lines are left out here/.exec(line)?.[1] ?? []);
+    for (const ctid of [901, 902]) {
+      const own = of(ctid);
+      expect(own[0]).toBe(`warning W ${ctid} first`);
+      expect(own[1]).toBe(`${ctid} │ 0 ${'x'.repeat(100)}`);
+      expect(own.at(-1)).toBe(`${ctid} last`);
+      const numbers = leftOut(own).map(Number);
+      expect(numbers.length).toBeGreaterThan(0);
+      expect(own.length - numbers.length + numbers.reduce((a, b) => a + b)).toBe(10_002);
+    }
+    expect(leftOut(of(903))).toEqual([]);
+    expect(of(903)).toHaveLength(102);
+    expect(lines.lines.join('').length).toBeLessThan(300_000);
+  });
 });

@@ -1,14 +1,14 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { FileLock, type LockOptions, ownerNow } from '../../../src/system/lock.ts';
+import { FileLock, type LockOptions, ownerNow, ownLock } from '../../../src/system/lock.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
-const OWNER = { run: 'run 1', pid: 4711, since: '2026-11-22T22:00:00.000Z', bootId: 'b' };
+const OWNER = { ...ownerNow('run 1'), since: '2026-11-22T22:00:00.000Z' };
 
 /** Takes a lock; who is told of a holder, and what is thrown, can be looked at. */
 function take(path: string, changes: Partial<LockOptions> = {}, told: string[] = []): Promise<FileLock> {
-  return FileLock.take(path, {
+  return FileLock.take(ownLock(path), {
     owner: OWNER,
     waitSeconds: 0.1,
     cancelled: new AbortController().signal,
@@ -31,17 +31,21 @@ describe('FileLock', () => {
     const path = join(temporaryDirectory(), 'x.lock');
     const lock = await take(path);
     const told: string[] = [];
-    const holder = 'run 1 (process 4711, since 2026-11-22T22:00:00.000Z)';
+    const holder = `run 1 (process ${process.pid}, since 2026-11-22T22:00:00.000Z)`;
     await expect(take(path, {}, told)).rejects.toThrow(`busy: ${holder}`);
     expect(told).toEqual([holder]);
     await lock.release();
     await (await take(path)).release();
   });
 
-  it('names nobody when the file does not tell', async () => {
+  it.each([
+    ['half a rec', 'what can not be read'],
+    [JSON.stringify({ ...OWNER, pid: 2 ** 22 + 1 }), 'a process that is gone'],
+    [JSON.stringify({ ...OWNER, bootId: 'another' }), 'a process from before a restart'],
+  ])('names nobody when the note is of %s', async (note) => {
     const path = join(temporaryDirectory(), 'x.lock');
     const lock = await take(path);
-    writeFileSync(path, 'half a rec');
+    writeFileSync(`${path}.json`, note);
     await expect(take(path)).rejects.toThrow('busy: another process');
     await lock.release();
   });

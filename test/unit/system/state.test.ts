@@ -1,6 +1,5 @@
 import {
   chmodSync,
-  chownSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -10,57 +9,70 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import {
-  firstUnusable,
-  giveToOwnerOf,
-  makeStateDirectory,
-  removeDurably,
-  writeDurably,
-} from '../../../src/system/state.ts';
+import { firstUnusable, makeStateDirectory, removeDurably, State, writeDurably } from '../../../src/system/state.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
-/** A directory that, where these tests run as root, belongs to somebody else. */
-function directoryOfTheRunner(): { directory: string; uid: number } {
-  const directory = temporaryDirectory();
-  if (process.getuid?.() === 0) chownSync(directory, 1500, 1500);
-  return { directory, uid: statSync(directory).uid };
-}
+const mode = (path: string) => statSync(path).mode & 0o777;
 
-describe('state shared by root and a user', () => {
-  it('makes directories for the owner of the one they lie in, for nobody else to read', async () => {
-    const { directory, uid } = directoryOfTheRunner();
-    await makeStateDirectory(join(directory, 'a/b'));
-    await makeStateDirectory(join(directory, 'a/b'));
-    for (const path of ['a', 'a/b']) {
-      expect(statSync(join(directory, path))).toMatchObject({ uid, gid: uid });
-      expect(statSync(join(directory, path)).mode & 0o777).toBe(0o700);
-    }
-    expect(statSync(directory).uid).toBe(uid);
+describe('State', () => {
+  it('has a directory for each user, root among them, and one with the locks of all', () => {
+    const state = new State('runner', '/state');
+    expect(state).toMatchObject({ root: '/state', own: '/state/runner', locks: '/state/locks' });
+    expect(state.directory('journal')).toBe('/state/runner/journal');
+    expect(new State('#1500', '/state').own).toBe('/state/1500');
   });
 
-  it("leaves the owner of a directory that is there alone, and gives files that directory's", async () => {
-    const { directory, uid } = directoryOfTheRunner();
-    mkdirSync(join(directory, 'there'));
-    const before = statSync(join(directory, 'there')).uid;
-    await makeStateDirectory(join(directory, 'there'));
-    expect(statSync(join(directory, 'there')).uid).toBe(before);
-    await using file = await open(join(directory, 'file'), 'w');
-    await giveToOwnerOf(directory, file);
-    expect((await file.stat()).uid).toBe(uid);
+  it('makes what all share for root alone to write, whatever the umask is', async () => {
+    const state = new State('root', join(temporaryDirectory(), 'state'));
+    const before = process.umask(0o077);
+    try {
+      await state.make();
+      await state.make();
+    } finally {
+      process.umask(before);
+    }
+    expect([mode(state.root), mode(state.locks)]).toEqual([0o755, 0o750]);
+  });
+
+  it('tells whose journal names a container, by nothing but the name', async () => {
+    const directory = join(temporaryDirectory(), 'state');
+    const [root, runner, other] = ['root', 'runner', 'other'].map((user) => new State(user, directory));
+    await root?.make();
+    expect(await root?.leftByOther(901)).toBeNull();
+    await writeDurably(join(runner?.directory('journal') ?? '', '901.json'), 'not even JSON');
+    expect(await root?.leftByOther(901)).toBe('runner');
+    expect(await other?.leftByOther(901)).toBe('runner');
+    expect(await runner?.leftByOther(901)).toBeNull();
+    expect(await root?.leftByOther(902)).toBeNull();
+    symlinkSync('/nonexistent', join(runner?.directory('journal') ?? '', '902.json'));
+    expect(await root?.leftByOther(902)).toBe('runner');
+  });
+});
+
+describe('directories', () => {
+  it('can be passed through by others, and nothing else, whatever the umask is', async () => {
+    const directory = temporaryDirectory();
+    const before = process.umask(0o077);
+    try {
+      await makeStateDirectory(join(directory, 'a/b'));
+      await makeStateDirectory(join(directory, 'a/b'));
+    } finally {
+      process.umask(before);
+    }
+    expect([mode(join(directory, 'a')), mode(join(directory, 'a/b'))]).toEqual([0o711, 0o711]);
+    expect(mode(directory)).not.toBe(0o711);
   });
 });
 
 describe('a file that is written durably', () => {
-  it("is there at once, for the directory's owner alone, with nothing beside it", async () => {
-    const { directory, uid } = directoryOfTheRunner();
+  it('is there at once, for this user alone, with nothing beside it', async () => {
+    const directory = temporaryDirectory();
     const path = join(directory, 'not/made/yet/901.json');
     await writeDurably(path, 'one');
     await writeDurably(path, 'two');
     expect(readFileSync(path, 'utf8')).toBe('two');
-    expect(statSync(path)).toMatchObject({ uid, gid: uid });
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(readdirSync(dirname(path))).toEqual(['901.json']);
     await removeDurably(path);
@@ -74,6 +86,18 @@ describe('a file that is written durably', () => {
     await writeDurably(path, 'whole');
     expect(readFileSync(path, 'utf8')).toBe('whole');
     expect(existsSync(`${path}.partial`)).toBe(false);
+  });
+
+  it('writes to nothing that a link leads to', async () => {
+    const directory = temporaryDirectory();
+    const victim = join(directory, 'victim');
+    writeFileSync(victim, 'of somebody else', { mode: 0o600 });
+    symlinkSync(victim, join(directory, '901.json.partial'));
+    symlinkSync(victim, join(directory, '901.json'));
+    await writeDurably(join(directory, '901.json'), 'whole');
+    expect(readFileSync(victim, 'utf8')).toBe('of somebody else');
+    expect(readFileSync(join(directory, '901.json'), 'utf8')).toBe('whole');
+    expect(readdirSync(directory).sort()).toEqual(['901.json', 'victim']);
   });
 
   it('leaves nothing half written when it fails, and throws why it did', async () => {

@@ -1,6 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bytesText, durationText, lastLines, logText, printable, shownUrl } from '../../../src/system/text.ts';
+import {
+  bytesText,
+  durationText,
+  joinedLines,
+  lastLines,
+  logText,
+  namesText,
+  printable,
+  shownUrl,
+  withoutEnding,
+} from '../../../src/system/text.ts';
 
 const ESCAPE = '\u001b';
 
@@ -114,6 +124,37 @@ describe('shownUrl', () => {
     ['no address\u0007', 'no address'],
   ])('shows %s as %s', (address, shown) => {
     expect(shownUrl(address)).toBe(shown);
+  });
+});
+
+describe('joinedLines', () => {
+  it.each([
+    ['one', 'one'],
+    ['  one\ntwo ', '  one two'],
+    ['one  \n \n\t two\n', 'one two'],
+    ['\nx', ' x'],
+    ['', ''],
+  ])('makes of %j %j', (text, joined) => {
+    expect(joinedLines(text)).toBe(joined);
+  });
+});
+
+describe('withoutEnding', () => {
+  it.each([
+    ['https://x//', 'https://x'],
+    ['/', ''],
+    ['', ''],
+    ['/x', '/x'],
+  ])('makes of %j %j', (text, rest) => {
+    expect(withoutEnding(text, '/')).toBe(rest);
+  });
+});
+
+describe('namesText', () => {
+  it('names the first of many', () => {
+    expect(namesText(['a', 'b'])).toBe('a, b');
+    expect(namesText(['a', 'b', 'c', 'd'], 2)).toBe('a, b and 2 more');
+    expect(namesText([])).toBe('');
   });
 });
 

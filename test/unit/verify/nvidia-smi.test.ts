@@ -45,6 +45,14 @@ describe('parseSmiQuery', () => {
     expect(parseSmiQuery(output)).toEqual([]);
   });
 
+  it('reads no more GPUs than there can be, and none that is longer than any', () => {
+    const gpus = Array.from({ length: 70_000 }, (_, index) => `${index}, GPU-${index}, A, 580.142, b, m`);
+    expect(parseSmiQuery(gpus.join('\n'))).toHaveLength(256);
+    expect(parseSmiQuery(`0, GPU-${'x'.repeat(2000)}, A, 580.142, b, m\n${gpus[1]}`)).toMatchObject([
+      { uuid: 'GPU-1' },
+    ]);
+  });
+
   it('reads no GPU in what a failing nvidia-smi was recorded to print', () => {
     for (const { stdout } of recordedCases().filter(({ exit }) => exit !== 0))
       expect(parseSmiQuery(stdout)).toEqual([]);
