@@ -56,8 +56,7 @@ export async function locateRunfile(
       sha256 === null
         ? await downloadUnpublished(world, stores, wish, { version, url, size }, architecture)
         : { version, url, sha256, size, checksum: wish.sha256 === null ? 'published' : 'given' };
-    // Only the next run's requests are saved by it; a machine that only plans may have no such directory.
-    await known.note(found, architecture).catch(() => {});
+    await known.note(found, architecture);
     return found;
   }
   throw new ActionError(
