@@ -51,13 +51,13 @@ code=$?
 exec 3>&- 4>&- 5<&-
 kill -TERM "$feeder"
 wait "$feeder"
-case $? in 0 | 141 | 143) ;; *) kill -KILL $$ ;; esac
+fed=$?
 read -r -t 10 -u 6
 if [ $? -gt 128 ]; then
   trap '' TERM
   kill -TERM -- -$$
 fi
-exit "$code"
+case $fed in 0 | 141 | 143) exit "$code" ;; *) kill -KILL $$ ;; esac
 `;
 
 /** Exit code of a command that SIGKILL ended. */

@@ -4,7 +4,7 @@ import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text as buffers } from 'node:stream/consumers';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { commandRunner, runCommand } from '../../../src/system/command.ts';
 import { failureOf } from '../helpers/failure.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
@@ -127,13 +127,12 @@ describe('runCommand', () => {
     expect(performance.now() - started).toBeLessThan(40_000);
     expect(exitCode).toBe(3);
     const [left, session] = stdout.trim().split('\n');
-    const ofSession = () =>
-      execFileSync('ps', ['-s', `${session}`, '-o', 'pid='], { encoding: 'utf8' })
-        .trim()
-        .split(/\s+/);
-    // They were told to end at the very last.
-    await expect.poll(ofSession, { timeout: 20_000 }).toEqual([left]);
-    process.kill(Number(left), 'SIGKILL');
+    const ofSession = () => execFileSync('ps', ['-s', `${session}`, '-o', 'pid='], { encoding: 'utf8' }).trim();
+    try {
+      await vi.waitFor(() => expect(ofSession().split(/\s+/)).toEqual([left]), 20_000);
+    } finally {
+      process.kill(Number(left), 'SIGKILL');
+    }
   }, 60_000);
 
   it('ends although something left behind keeps its input open, unread', async () => {
