@@ -61,7 +61,7 @@ describe('what GitHub is asked', () => {
 
 test('docs/rollout.md explains every code of a refusal', async () => {
   const folder = join(ROOT, '.github/actions/rollout');
-  const sources = (await readdir(folder)).filter((name) => name.endsWith('.ts'));
+  const sources = (await readdir(folder)).filter((name) => name.endsWith('.ts') && name !== 'main.ts');
   const code = /'([A-Z_]{5,})',?\s*\);/g;
   const codes = await Promise.all(
     sources.map(async (name) => [...(await readFile(join(folder, name), 'utf8')).matchAll(code)].map(([, one]) => one)),
