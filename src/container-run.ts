@@ -22,6 +22,7 @@ import type { ContainerResult, ContainerStatus, Obtained, Software } from './rep
 import type { Archive, ArchiveStore } from './runfile/archive-store.ts';
 import { obtainArchive, type RunfileStores } from './runfile/runfile.ts';
 import type { FileLock } from './system/lock.ts';
+import { userArgument } from './system/state.ts';
 import { verifyProof } from './verify/cuda-proof.ts';
 import { parseCudaQuery } from './verify/cuda-query.ts';
 import type { Finding } from './verify/findings.ts';
@@ -107,8 +108,7 @@ export class ContainerRun {
         cancelled,
         onWait: (holder) => log.info(`Container ${ctid} is being worked on by ${holder}: waiting.`),
       });
-      const other = await world.state.leftByOther(ctid);
-      if (other !== null) throw leftByOther(ctid, other);
+      await refuseLeftByOther(world, ctid);
       const entry = await this.#journal.read();
       if (entry === null) return;
       log.info(`${entry.run} was interrupted at "${entry.step}" in container ${ctid}, begun ${entry.since}.`);
@@ -141,8 +141,11 @@ export class ContainerRun {
   }
 
   makePlan(): Promise<void> {
-    return this.#step(async ({ desired, host, upstream, world: { log } }) => {
+    return this.#step(async ({ known, desired, host, upstream, world }) => {
       const container = this.#observed();
+      const { log } = world;
+      // With "apply" that was done under the container's lock.
+      if (known === null && desired.mode === 'plan') await refuseLeftByOther(world, container.ctid);
       const needs = upstreamNeeds(desired, host, container);
       const facts = { host, container, upstream: await upstream.observe(needs, desired.runfile, host.architecture) };
       this.#plan = makePlan(desired, facts);
@@ -233,7 +236,11 @@ export class ContainerRun {
   /** Judges whether the container is still as wanted, without a plan. The failure of one that isn't is DRIFT. */
   checkDrift(): Promise<void> {
     return this.#step(async (setting) => {
-      const { wish, desired, host, driver } = setting;
+      const { wish, desired, host, driver, world } = setting;
+      await refuseLeftByOther(world, wish.ctid).catch((error: unknown) => {
+        const { seen, remedy, code } = toFailure(error);
+        world.log.warning(`${seen} ${remedy}`, code);
+      });
       const gaps = remainingGaps(desired, host, this.#observed());
       if (gaps.length === 0) {
         await this.#prove(setting);
@@ -363,11 +370,14 @@ export class ContainerRun {
   }
 }
 
-function leftByOther(ctid: number, user: string): ActionError {
-  return new ActionError(
+/** @throws ActionError CONTAINER_LEFT_BY_OTHER_USER, JOURNAL_FAILED */
+async function refuseLeftByOther({ state }: World, ctid: number): Promise<void> {
+  const user = await state.leftByOther(ctid);
+  if (user === null) return;
+  throw new ActionError(
     'CONTAINER_LEFT_BY_OTHER_USER',
-    `Container ${ctid} was left half done by a run of the user ${user}.`,
-    `What that user noted of it is read by no other: run this once more as ${user}, by its workflow or by hand (docs/local-run.md), which puts the container right first.`,
+    `A run of the user ${user} works on container ${ctid}, or was interrupted and left it half done.`,
+    `What that user noted of it is read by no other: when no run is at work, run this once more as that user (by its workflow or by hand, sudo -u ${userArgument(user)}: docs/local-run.md), which puts the container right first.`,
   );
 }
 

@@ -6,19 +6,24 @@ import { StateFile } from '../system/state-file.ts';
 
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
 
-const Record = z.record(
+const Parts = z.record(
   z.string().check(z.regex(/^\d+$/)),
   z.object({ digest: z.string().check(z.regex(DIGEST)), run: z.string(), at: z.iso.datetime() }),
 );
 
+/** `plan`: the approved plan's digest, as in the file's name. */
+const Record = z.object({ plan: z.string().check(z.regex(DIGEST)), parts: Parts });
+
 /** Which parts of an approved plan were applied on this host: an approval is good once. */
 export class AppliedPlan {
+  readonly #digest: string;
   readonly #file: StateFile<typeof Record>;
   readonly #parts: Map<number, AppliedPart>;
   /** Containers end side by side; the file is written by one after the other. */
   #writing: Promise<void> = Promise.resolve();
 
-  private constructor(file: StateFile<typeof Record>, parts: Map<number, AppliedPart>) {
+  private constructor(digest: string, file: StateFile<typeof Record>, parts: Map<number, AppliedPart>) {
+    this.#digest = digest;
     this.#file = file;
     this.#parts = parts;
   }
@@ -31,8 +36,9 @@ export class AppliedPlan {
   static async load(digest: string, directory: string): Promise<AppliedPlan> {
     const file = new StateFile(join(directory, `${digest.replace(':', '-')}.json`), Record);
     try {
-      const parts = (await file.read()) ?? {};
-      return new AppliedPlan(file, new Map(Object.entries(parts).map(([ctid, part]) => [Number(ctid), part])));
+      const { plan, parts } = (await file.read()) ?? { plan: digest, parts: {} };
+      if (plan !== digest) throw new Error(`it is of the plan ${plan}`);
+      return new AppliedPlan(digest, file, new Map(Object.entries(parts).map(([ctid, part]) => [Number(ctid), part])));
     } catch (error) {
       throw new ActionError(
         'JOURNAL_FAILED',
@@ -57,7 +63,7 @@ export class AppliedPlan {
 
   async #write(ctid: number): Promise<void> {
     try {
-      await this.#file.write(Object.fromEntries(this.#parts));
+      await this.#file.write({ plan: this.#digest, parts: Object.fromEntries(this.#parts) });
     } catch (error) {
       throw new ActionError(
         'JOURNAL_FAILED',

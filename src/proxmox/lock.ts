@@ -26,14 +26,16 @@ export async function takeContainerLock(
       new ActionError(
         'CONTAINER_BUSY',
         `Container ${ctid} is being worked on by ${holder}, for longer than ${durationText(options.waitSeconds)}.`,
-        `Wait for that run, or cancel it; "lock-wait-minutes" says how long to wait. As root, lslocks names who has ${place.path}.`,
+        `Wait for that run, or cancel it; "lock-wait-minutes" says how long to wait. As root, this lists the processes that have it or wait for it, too: find /proc/[0-9]*/fd -lname ${place.path}`,
       ),
   }).catch((error: NodeJS.ErrnoException) => {
     if (error.syscall === undefined) throw error;
     throw new ActionError(
       'JOURNAL_FAILED',
       `The lock ${place.path} could not be taken: ${messageOf(error)}.`,
-      'Nothing is changed without it: see to the disk of this host or the rights of this file and run this again.',
+      error.code === 'EACCES'
+        ? `Nothing is changed without it. As root: chmod 0644 ${place.path}`
+        : 'Nothing is changed without it: see to the disk of this host or the rights of this file and run this again.',
     );
   });
 }
@@ -54,8 +56,18 @@ function placeOf(
       await file.chmod(0o644);
       return;
     }
-    // What failed is seen when it is opened.
-    await runAsRoot(['/usr/bin/touch', '--', path], { timeoutSeconds: 30 });
+    // sudo adds this process' umask to its own (sudoers(5), umask): root's file must be one that this user can read.
+    const umask = process.umask(0o022);
+    try {
+      // What failed is seen when it is opened.
+      await runAsRoot(['/usr/bin/touch', '--', path], { timeoutSeconds: 30 });
+    } finally {
+      process.umask(umask);
+    }
   };
-  return { path, note: join(state.directory('holders'), `container-${ctid}.json`), make };
+  const unnoted = async () => {
+    const other = await state.leftByOther(ctid).catch(() => null);
+    return other === null ? 'another process' : `a run of the user ${other}`;
+  };
+  return { path, note: join(state.directory('holders'), `container-${ctid}.json`), unnoted, make };
 }

@@ -39,6 +39,8 @@ export interface LockPlace {
   path: string;
   /** Where its holder is noted, for this user's other runs. */
   note: string;
+  /** Who has it when no run of this user's does. */
+  unnoted: () => Promise<string>;
   /** Makes the file, where it isn't there yet. */
   make: () => Promise<void>;
 }
@@ -49,7 +51,7 @@ export function ownLock(path: string): LockPlace {
     await makeStateDirectory(dirname(path));
     await (await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)).close();
   };
-  return { path, note: `${path}.json`, make };
+  return { path, note: `${path}.json`, unnoted: async () => 'another process', make };
 }
 
 /**
@@ -64,7 +66,8 @@ export class FileLock {
   }
 
   /** @throws what `busy` gives; what `cancelled` was aborted with; an error with a `syscall` where the file can't be opened */
-  static async take({ path, note, make }: LockPlace, options: LockOptions): Promise<FileLock> {
+  static async take(place: LockPlace, options: LockOptions): Promise<FileLock> {
+    const { path, note, make } = place;
     const { owner, waitSeconds, cancelled, onWait, busy } = options;
     const file = await open(path, OPEN).catch(async (error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error;
@@ -73,8 +76,8 @@ export class FileLock {
     });
     try {
       if (!(await flock(file, ['--nonblock'], cancelled))) {
-        onWait(await holderOf(note));
-        if (!(await flock(file, ['--timeout', String(waitSeconds)], cancelled))) throw busy(await holderOf(note));
+        onWait(await holderOf(place));
+        if (!(await flock(file, ['--timeout', String(waitSeconds)], cancelled))) throw busy(await holderOf(place));
       }
       await noteOwner(note, owner);
       return new FileLock(file);
@@ -130,7 +133,7 @@ async function noteOwner(note: string, owner: Owner): Promise<void> {
 }
 
 /** Who has it, if the one who is noted still runs: a note stays when a run is killed, and another user's can't be read. */
-async function holderOf(note: string): Promise<string> {
+async function holderOf({ note, unnoted }: LockPlace): Promise<string> {
   // Who has just taken it needs a moment to say so.
   for (let attempt = 0; attempt < 5; attempt++) {
     const owner = await new StateFile(note, Owner).read().catch(() => null);
@@ -139,5 +142,5 @@ async function holderOf(note: string): Promise<string> {
     }
     await setTimeout(50);
   }
-  return 'another process';
+  return unnoted();
 }

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { access, chmod, type FileHandle, lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { ActionError, messageOf } from '../errors.ts';
 
 /**
  * What this action keeps on the host. Root's, and writable for nobody else: below it every user has a directory of its own, root
@@ -11,8 +12,14 @@ export const STATE_DIRECTORY = '/var/lib/proxmox-lxc-nvidia';
 const LOCKS = 'locks';
 const JOURNAL = 'journal';
 
+/** Login names that directories are called by; other users' are called by the id. */
+const USER_DIRECTORY = /^\w[\w.-]*$/;
+
 /** Others may pass through, to ask whether a file is there, and can't list or read anything. */
 const OWN_MODE = 0o711;
+
+/** All may list it: what others have left is found there. */
+const SHARED_MODE = 0o755;
 
 /** This action's state on the host, as a user has it. */
 export class State {
@@ -23,10 +30,13 @@ export class State {
   /** With the files that containers are locked by: root's, so that nobody can replace them. */
   readonly locks: string;
 
-  /** @param user login name, or `#1500` where the id has none */
-  constructor(user: string, root = STATE_DIRECTORY) {
+  /**
+   * @param user login name, or `#1500` where the id has none
+   * @param uid that user's: the directory's name where the login name is none for a directory, or for one of this user's
+   */
+  constructor(user: string, root = STATE_DIRECTORY, uid = process.getuid?.() ?? 0) {
     this.root = root;
-    this.own = join(root, user.replace('#', ''));
+    this.own = join(root, USER_DIRECTORY.test(user) && user !== LOCKS ? user : String(uid));
     this.locks = join(root, LOCKS);
   }
 
@@ -38,7 +48,7 @@ export class State {
   /** Makes what all users share, where it isn't there yet: for root. A user's part is made by whoever lets that user in. */
   async make(): Promise<void> {
     for (const [path, mode] of [
-      [this.root, 0o755],
+      [this.root, SHARED_MODE],
       [this.locks, 0o750],
     ] as const) {
       if ((await mkdir(path, { recursive: true })) !== undefined) await chmod(path, mode);
@@ -50,22 +60,47 @@ export class State {
    * the container is looked at; what it says is that user's word.
    *
    * @returns null: nobody's
+   * @throws ActionError JOURNAL_FAILED when that can't be seen
    */
   async leftByOther(ctid: number): Promise<string | null> {
-    for (const user of await readdir(this.root)) {
-      if (user === LOCKS || user === basename(this.own)) continue;
-      if (await exists(join(this.root, user, JOURNAL, `${ctid}.json`))) return user;
+    for (const user of await namesIn(this.root)) {
+      // Also lost+found, which is closed to all but root.
+      if (user === LOCKS || user === basename(this.own) || !USER_DIRECTORY.test(user)) continue;
+      const path = join(this.root, user, JOURNAL, `${ctid}.json`);
+      try {
+        if (await exists(path)) return user;
+      } catch (error) {
+        // As that user, because root would follow whatever link that user has put there.
+        const asUser = `sudo -u ${userArgument(user)}`;
+        throw new ActionError(
+          'JOURNAL_FAILED',
+          `Whether a run of the user ${user} left container ${ctid} half done can't be seen: ${messageOf(error)}.`,
+          `Others must be able to pass through that user's directories: ${asUser} chmod 0711 ${join(this.root, user)} ${dirname(path)}`,
+        );
+      }
     }
     return null;
   }
 }
 
-/** Makes a directory with its parents: this user's alone. */
+/** The names in a directory; none when it isn't there. */
+async function namesIn(path: string): Promise<string[]> {
+  return (await exists(path)) ? readdir(path) : [];
+}
+
+/** A user as `sudo -u` takes it, by the name of that user's directory. */
+export function userArgument(directory: string): string {
+  return /^\d+$/.test(directory) ? `'#${directory}'` : directory;
+}
+
+/** Makes a directory, this user's alone, with its parents, which others may list. */
 export async function makeStateDirectory(path: string): Promise<void> {
   const first = await mkdir(path, { recursive: true });
   if (first === undefined) return;
   // Whatever the umask is.
-  for (let made = path; made.length >= first.length; made = dirname(made)) await chmod(made, OWN_MODE);
+  for (let made = path; made.length >= first.length; made = dirname(made)) {
+    await chmod(made, made === path ? OWN_MODE : SHARED_MODE);
+  }
 }
 
 /** Opens a plain file of this action's for reading, which a link isn't; null: it isn't there. */

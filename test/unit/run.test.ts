@@ -1,10 +1,11 @@
+import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Desired } from '../../src/desired/desired.ts';
 import { ActionError } from '../../src/errors.ts';
 import type { GuestFacts } from '../../src/facts/facts.ts';
 import { run } from '../../src/run.ts';
 import type { Http } from '../../src/system/http.ts';
-import { State } from '../../src/system/state.ts';
+import { State, writeDurably } from '../../src/system/state.ts';
 import type { World } from '../../src/world.ts';
 import { FakeHost } from './helpers/commands.ts';
 import {
@@ -69,6 +70,14 @@ interface Situation {
   user?: World['user'];
   /** What programs of the host print, by path. */
   other?: Record<string, string>;
+  state?: State;
+}
+
+/** A host on which a run of another user was interrupted in a container. */
+async function leftByRunner(ctid: number): Promise<State> {
+  const state = new State('root', temporaryDirectory());
+  await writeDurably(join(new State('runner', state.root).directory('journal'), `${ctid}.json`), '');
+  return state;
 }
 
 const ROOT: World['user'] = { name: 'root', rights: 'root' };
@@ -82,6 +91,7 @@ async function plan({
   cancelled = new AbortController().signal,
   user = ROOT,
   other = {},
+  state = new State(user.name, temporaryDirectory()),
 }: Situation = {}) {
   const asked: string[] = [];
   const selected: number[] = [];
@@ -101,7 +111,7 @@ async function plan({
   const world: World = {
     files,
     user,
-    state: new State(user.name, temporaryDirectory()),
+    state,
     run: host.run,
     runAsRoot: host.run,
     http,
@@ -187,6 +197,16 @@ describe('run, planning', () => {
     expect(result.containers[1]?.plan?.actions).toMatchObject([{ kind: 'install-packages' }]);
     expect(result.containers[1]?.plan?.safety).toEqual({ kind: 'snapshot' });
     expect(host.calls.map(({ ctid }) => ctid)).toEqual([902]);
+  });
+
+  it('plans for no container that a run of another user has left half done, but for the others', async () => {
+    const { result } = await plan({ wish: BOTH, state: await leftByRunner(901) });
+    expect(result.containers.map(({ status }) => status)).toEqual(['failed', 'converged']);
+    expect(result.containers[0]?.failure).toMatchObject({
+      code: 'CONTAINER_LEFT_BY_OTHER_USER',
+      seen: expect.stringContaining('A run of the user runner works on container 901, or was interrupted'),
+      remedy: expect.stringContaining('sudo -u runner'),
+    });
   });
 
   it('does not judge what is only planned', async () => {
@@ -340,6 +360,13 @@ describe('run, verifying', () => {
     expect(result).toMatchObject({ status: 'converged', failure: null, planDigest: null });
     expect(result.containers.map(({ status }) => status)).toEqual(['converged', 'converged']);
     expect(made).toBeNull();
+  });
+
+  it('judges what a run of another user has left half done all the same, and says so', async () => {
+    const { result, log } = await plan({ wish: { ...BOTH, mode: 'verify' }, state: await leftByRunner(901) });
+    expect(result.status).toBe('converged');
+    const warnings = log.lines.filter((line) => line.includes('CONTAINER_LEFT_BY_OTHER_USER'));
+    expect(warnings).toEqual([expect.stringContaining('container 901')]);
   });
 
   it('fails for a container whose user space is not the driver of the host any more', async () => {

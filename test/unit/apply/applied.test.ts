@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { AppliedPlan } from '../../../src/apply/applied.ts';
@@ -24,6 +24,17 @@ describe('AppliedPlan', () => {
     const directory = temporaryDirectory();
     writeFileSync(join(directory, `${DIGEST.replace(':', '-')}.json`), '{"901": ');
     expect((await failureOf(() => AppliedPlan.load(DIGEST, directory))).code).toBe('JOURNAL_FAILED');
+  });
+
+  it('refuses what was noted of another plan', async () => {
+    const directory = temporaryDirectory();
+    const other = `sha256:${'cd'.repeat(32)}`;
+    await (await AppliedPlan.load(other, directory)).add(901, part('run 901'));
+    const nameOf = (digest: string) => join(directory, `${digest.replace(':', '-')}.json`);
+    renameSync(nameOf(other), nameOf(DIGEST));
+    const failure = await failureOf(() => AppliedPlan.load(DIGEST, directory));
+    expect(failure.code).toBe('JOURNAL_FAILED');
+    expect(failure.seen).toContain(`it is of the plan ${other}`);
   });
 
   it('says what it means when it can not be written', async () => {

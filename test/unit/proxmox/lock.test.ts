@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { takeContainerLock } from '../../../src/proxmox/lock.ts';
 import type { RunCommand } from '../../../src/system/command.ts';
-import { State } from '../../../src/system/state.ts';
+import { State, writeDurably } from '../../../src/system/state.ts';
 import { failureOf } from '../helpers/failure.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
@@ -55,7 +55,7 @@ describe('takeContainerLock', () => {
     expect(asked).toEqual([['/usr/bin/touch', '--', path]]);
     const failure = await failureOf(() => takeContainerLock(901, 'run 2', root, options));
     expect(failure).toMatchObject({ code: 'CONTAINER_BUSY' });
-    expect(failure.remedy).toContain(`lslocks names who has ${path}`);
+    expect(failure.remedy).toContain(`find /proc/[0-9]*/fd -lname ${path}`);
     await lock.release();
     await (await takeContainerLock(901, 'run 2', root, options)).release();
     await (await takeContainerLock(901, 'run 3', user, options)).release();
@@ -82,5 +82,36 @@ describe('takeContainerLock', () => {
     const mode = (path: string) => (statSync(path).mode & 0o777).toString(8);
     expect(mode(join(access.state.locks, 'container-901.lock'))).toBe('644');
     expect(mode(access.state.locks)).toBe('750');
+  });
+
+  it('has the file made so that the user can read it, whatever the umask is', async () => {
+    const root = await asRoot();
+    const path = join(root.state.locks, 'container-901.lock');
+    const user = {
+      state: new State('runner', root.state.root),
+      user: { name: 'runner', rights: 'sudo' } as const,
+      runAsRoot: async () => {
+        writeFileSync(path, '');
+        return { exitCode: 0, stdout: '', stderr: '' };
+      },
+    };
+    const before = process.umask(0o077);
+    try {
+      await (await takeContainerLock(901, 'run 1', user, options)).release();
+      expect(process.umask()).toBe(0o077);
+    } finally {
+      process.umask(before);
+    }
+    expect(statSync(path).mode & 0o777).toBe(0o644);
+  });
+
+  it('names the user whose run has it, when that is another one', async () => {
+    const root = await asRoot();
+    const lock = await takeContainerLock(901, 'run 1', root, options);
+    await writeDurably(join(root.state.directory('journal'), '901.json'), '');
+    const runner = { ...root, state: new State('runner', root.state.root) };
+    const failure = await failureOf(() => takeContainerLock(901, 'run 2', runner, options));
+    expect(failure.seen).toContain('is being worked on by a run of the user root, for longer than');
+    await lock.release();
   });
 });

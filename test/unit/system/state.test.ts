@@ -11,7 +11,15 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { firstUnusable, makeStateDirectory, removeDurably, State, writeDurably } from '../../../src/system/state.ts';
+import {
+  firstUnusable,
+  makeStateDirectory,
+  removeDurably,
+  State,
+  userArgument,
+  writeDurably,
+} from '../../../src/system/state.ts';
+import { failureOf } from '../helpers/failure.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
 const mode = (path: string) => statSync(path).mode & 0o777;
@@ -21,7 +29,11 @@ describe('State', () => {
     const state = new State('runner', '/state');
     expect(state).toMatchObject({ root: '/state', own: '/state/runner', locks: '/state/locks' });
     expect(state.directory('journal')).toBe('/state/runner/journal');
-    expect(new State('#1500', '/state').own).toBe('/state/1500');
+    expect(new State('#1500', '/state', 1500).own).toBe('/state/1500');
+  });
+
+  it.each(['locks', '..', '.', 'a/b', 'DOMAIN\\user', ''])('calls the directory of a user %j by the id', (user) => {
+    expect(new State(user, '/state', 1501).own).toBe('/state/1501');
   });
 
   it('makes what all share for root alone to write, whatever the umask is', async () => {
@@ -51,6 +63,43 @@ describe('State', () => {
   });
 });
 
+describe('what another user has left', () => {
+  const hidden = async (hide: (journal: string) => void) => {
+    const root = new State('root', join(temporaryDirectory(), 'state'));
+    await root.make();
+    const journal = new State('runner', root.root).directory('journal');
+    await makeStateDirectory(journal);
+    hide(journal);
+    return failureOf(() => root.leftByOther(901));
+  };
+
+  it('is not taken for nothing where it can not be seen', async () => {
+    const failure = await hidden((journal) => {
+      rmSync(journal, { recursive: true });
+      symlinkSync(journal, journal);
+    });
+    expect(failure).toMatchObject({ code: 'JOURNAL_FAILED' });
+    expect(failure.seen).toContain('a run of the user runner left container 901');
+    expect(failure.remedy).toMatch(/: sudo -u runner chmod 0711 \S+\/runner \S+\/runner\/journal$/);
+  });
+
+  it('is not looked for in what is no directory of a user', async () => {
+    const root = new State('root', join(temporaryDirectory(), 'state'));
+    const journal = join(root.root, 'lost+found', 'journal');
+    mkdirSync(journal, { recursive: true });
+    writeFileSync(join(journal, '901.json'), '');
+    expect(await root.leftByOther(901)).toBeNull();
+  });
+
+  it('is nothing where no run has been', async () => {
+    expect(await new State('root', join(temporaryDirectory(), 'none')).leftByOther(901)).toBeNull();
+  });
+
+  it('is told of a user without a name in the form that sudo takes', () => {
+    expect([userArgument('runner'), userArgument('1500')]).toEqual(['runner', "'#1500'"]);
+  });
+});
+
 describe('directories', () => {
   it('can be passed through by others, and nothing else, whatever the umask is', async () => {
     const directory = temporaryDirectory();
@@ -61,7 +110,7 @@ describe('directories', () => {
     } finally {
       process.umask(before);
     }
-    expect([mode(join(directory, 'a')), mode(join(directory, 'a/b'))]).toEqual([0o711, 0o711]);
+    expect([mode(join(directory, 'a')), mode(join(directory, 'a/b'))]).toEqual([0o755, 0o711]);
     expect(mode(directory)).not.toBe(0o711);
   });
 });
