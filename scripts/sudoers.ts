@@ -1,39 +1,24 @@
 /**
- * The rules for sudo, made from the list of calls in src/system/privileged-calls.ts: `node scripts/sudoers.ts` writes docs/sudoers
- * and docs/sudoers-open; a test fails when they are stale. With `--user` it prints the rules for a host instead:
- *
- *     node scripts/sudoers.ts --user runner [--containers 901,902] [--open]
+ * The rules in docs/sudoers and docs/sudoers-open, made from the list of privileged calls: `node scripts/sudoers.ts` writes
+ * them below the words that each file begins with; a test fails when they are stale.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
-import { type Sudoers, sudoersFor } from '../src/system/sudoers.ts';
+import { type SudoersForm, sudoersFor } from '../src/proxmox/sudoers.ts';
 
-const DOCS = join(import.meta.dirname, '..', 'docs');
-const FILES = { sudoers: 'fence', 'sudoers-open': 'open' } as const satisfies Record<string, Sudoers['kind']>;
+const FILES: Record<SudoersForm, string> = { fence: 'docs/sudoers', open: 'docs/sudoers-open' };
 
-/** The documents as they are, and as they should be: what stands above the rules is written by hand. */
-export async function sudoersDocuments(): Promise<{ path: string; current: string; wanted: string }[]> {
-  return Promise.all(
-    Object.entries(FILES).map(async ([name, kind]) => {
-      const path = join(DOCS, name);
-      const current = await readFile(path, 'utf8');
-      const words = current.replace(/^(?!#).+$/gm, '').trimEnd();
-      return { path, current, wanted: `${words}\n\n${sudoersFor({ user: 'runner', kind })}\n` };
-    }),
-  );
+/** A file of rules, as it is and as it should be: what stands before its first rule is written by hand. */
+export async function sudoersFile(form: SudoersForm): Promise<{ path: string; current: string; wanted: string }> {
+  const path = join(import.meta.dirname, '..', FILES[form]);
+  const current = await readFile(path, 'utf8');
+  const [words = ''] = /^(?:#.*\n)*/.exec(current) ?? [];
+  return { path, current, wanted: `${words}\n${sudoersFor('runner', form)}\n` };
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({
-    options: { user: { type: 'string' }, containers: { type: 'string', default: '' }, open: { type: 'boolean' } },
-  });
-  if (values.user === undefined) {
-    for (const { path, wanted } of await sudoersDocuments()) await writeFile(path, wanted);
-  } else {
-    if (!/^[a-z_#][a-z0-9_-]*$/i.test(values.user)) throw new Error(`"${values.user}" is not the name of a user.`);
-    if (!/^(?:\d{3,9}(?:,\d{3,9})*)?$/.test(values.containers)) throw new Error('--containers takes ids: 901,902');
-    const ctids = values.containers.split(',').filter(Boolean).map(Number);
-    console.log(sudoersFor({ user: values.user, kind: values.open ? 'open' : 'fence', ctids }));
+  for (const form of ['fence', 'open'] as const) {
+    const { path, wanted } = await sudoersFile(form);
+    await writeFile(path, wanted);
   }
 }

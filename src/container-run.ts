@@ -35,6 +35,8 @@ import type { World } from './world.ts';
 interface Setting {
   /** What is known of it from a facts file; null: it is observed here. */
   known: ContainerFacts | null;
+  /** Why it can't be worked on, whatever is wanted; null: it can. */
+  refusal: ActionError | null;
   wish: ContainerWish;
   desired: Desired;
   host: HostFacts;
@@ -75,6 +77,7 @@ export class ContainerRun {
 
   constructor(setting: Setting) {
     this.#setting = setting;
+    this.#failure = setting.refusal === null ? null : toFailure(setting.refusal);
     this.#journal = new Journal(setting.wish.ctid, setting.world.state.directory('journal'));
   }
 

@@ -9,7 +9,6 @@ import type { Outcome } from './run.ts';
 import { accessOf } from './system/access.ts';
 import type { RunCommand } from './system/command.ts';
 import { loggedCommands } from './system/command-log.ts';
-import { closeInheritedDescriptors } from './system/descriptors.ts';
 import { withFileAddresses } from './system/file-addresses.ts';
 import { createHttp } from './system/http.ts';
 import { runName } from './system/runner.ts';
@@ -17,8 +16,6 @@ import { runnerLog } from './system/runner-log.ts';
 import { percentDecoded } from './system/text.ts';
 import { userNow } from './system/user.ts';
 import { newHead } from './version/format.ts';
-
-closeInheritedDescriptors();
 
 const temporary = process.env['RUNNER_TEMP'] || tmpdir();
 

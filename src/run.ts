@@ -9,6 +9,7 @@ import { type FactsFile, parseFactsFile } from './facts/file.ts';
 import { observeHealth } from './facts/health.ts';
 import { observeHost } from './facts/host.ts';
 import { checkRights } from './facts/rights.ts';
+import { refusedContainers } from './facts/sudo-rules.ts';
 import { Upstream } from './facts/upstream.ts';
 import { type Approval, checkApproval, compareWithApproval, doneUnder } from './plan/approval.ts';
 import { type Plan, parsePlan } from './plan/file.ts';
@@ -41,8 +42,8 @@ export interface Outcome {
 /** Where the facts come from: this host, or a file. */
 interface Scene {
   host: HostFacts;
-  /** The containers that are meant, each with its facts where they come from a file. */
-  containers: { ctid: number; known: ContainerFacts | null }[];
+  /** The containers that are meant, each with its facts where they come from a file, and why it can't be worked on here. */
+  containers: { ctid: number; known: ContainerFacts | null; refusal: ActionError | null }[];
 }
 
 /** What all containers have in common, when they are worked on. */
@@ -201,11 +202,12 @@ async function readGiven(
 
 async function observeScene(desired: Desired, world: World): Promise<Scene> {
   const host = await observeHost(world.files, world.run, world.machine);
-  await checkRights(world);
+  const rules = await checkRights(world, desired.containers.ctids);
   const known =
     desired.containers.tags.length === 0 && !desired.containers.all ? [] : await listContainers(world.files);
   const ctids = selectContainers(desired.containers, known);
-  return { host, containers: ctids.map((ctid) => ({ ctid, known: null })) };
+  const refused = rules === null ? null : await refusedContainers(world, rules, ctids);
+  return { host, containers: ctids.map((ctid) => ({ ctid, known: null, refusal: refused?.get(ctid) ?? null })) };
 }
 
 /** @throws ActionError FACTS_UNREADABLE, FACTS_INCOMPLETE and as {@link parseFactsFile} */
@@ -220,7 +222,7 @@ async function readScene({ facts, containers }: Desired, { files, now }: World):
     host: file.host,
     containers: ctids.map((ctid) => {
       const known = file.containers.find((container) => container.ctid === ctid);
-      if (known !== undefined) return { ctid, known };
+      if (known !== undefined) return { ctid, known, refusal: null };
       throw new ActionError(
         'FACTS_INCOMPLETE',
         `${path} has no facts of container ${ctid}; it has ${file.containers.map((container) => container.ctid).join(', ') || 'none'}.`,
@@ -245,10 +247,22 @@ function containerRuns(
     archives: new ArchiveStore(world.state.directory('archive')),
   };
   const upstream = new Upstream(world, runfiles, world.temporary);
-  return containers.map(({ ctid, known }) => {
+  return containers.map(({ ctid, known, refusal }) => {
     const wish = { ctid, gpus: desired.gpus[String(ctid)] ?? null };
     const own = { ...world, log: logs.forContainer() };
-    return new ContainerRun({ known, wish, desired, host, driver, world: own, pct, probeBytes, runfiles, upstream });
+    return new ContainerRun({
+      known,
+      refusal,
+      wish,
+      desired,
+      host,
+      driver,
+      world: own,
+      pct,
+      probeBytes,
+      runfiles,
+      upstream,
+    });
   });
 }
 

@@ -56,8 +56,8 @@ const MOST_DETAILS = 60;
  * Delivers the driver's files into the container, runs NVIDIA's installer there and proves that it did what it should, in one
  * call of pct.
  *
- * The container's tar reads what comes out of the very file of this host whose checksum was compared, through a pipe, and tells
- * what it can't write; a checksum of what it wrote would be another read of the same memory.
+ * The container's tar is fed, through a pipe, from the very file of this host whose checksum was compared, and tells what it can't
+ * write; a checksum of what it wrote would be another read of the same memory.
  *
  * Neither exit code 0 nor the installer's log is proof (docs/facts.md, A10): what counts is that both libraries resolve to
  * exactly this version and that no file of another version is left.
@@ -76,7 +76,7 @@ export async function installDriver(
   const result = await pct.script(ctid, INSTALL, [directory, ...action.flags], {
     purpose: "running NVIDIA's installer",
     timeoutSeconds: secondsLeft(),
-    stdin: archive,
+    stdinFile: archive.path,
     onLine: (line, stream) => {
       if (stream === 'stderr') log.foreign(String(ctid), line);
     },

@@ -17,8 +17,8 @@ export interface PctProcess {
  */
 const BEFORE_PCT: readonly (readonly (string | null)[])[] = [
   ['/usr/bin/setsid', '--wait', '--'],
-  // The script that pipes standard input, and its arguments: word, seconds, size, file.
-  ['/bin/sh', '-c', null, 'sh', null, null, null, null],
+  // The script that gives it pipes, and its argument: a file.
+  ['/bin/bash', '--norc', '-c', null, 'bash', null],
   ['/usr/bin/sudo', '-n', '--'],
   ['/usr/bin/timeout', '-k', '10', null],
   ['/usr/bin/perl'],

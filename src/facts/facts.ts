@@ -137,7 +137,13 @@ export const GuestLibrary = z.object({ path: word, version: driverVersion });
 
 export const GuestLink = z.object({ soname: word, target: z.nullable(word), version: z.nullable(driverVersion) });
 
-export const GuestKeyring = z.object({ path: word, fingerprints: z.array(word).check(z.maxLength(few)) });
+export const GuestKeyring = z.object({
+  path: word,
+  /** Of its primary keys; none when there is anything else in it. */
+  fingerprints: z.array(word).check(z.maxLength(few)),
+  /** Of its bytes. */
+  sha256: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
+});
 
 /** The inside of a container. */
 export const GuestFacts = z.object({
@@ -164,7 +170,7 @@ export const GuestFacts = z.object({
   aptSources: z.array(GuestFile).check(z.maxLength(aptSources)),
   /** Text of the preferences file this action owns, or null. */
   aptPin: z.nullable(text),
-  /** Keyrings this action owns, with their primary keys' fingerprints. */
+  /** Keyrings this action owns. */
   keyrings: z.array(GuestKeyring).check(z.maxLength(few)),
   /** A CA bundle is there, without which apt fetches nothing by https. */
   certificates: z.boolean(),

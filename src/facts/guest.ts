@@ -1,7 +1,7 @@
 import type * as z from 'zod/mini';
 import { ActionError } from '../errors.ts';
 import type { Pct } from '../proxmox/pct.ts';
-import { primaryKeys } from '../repository/openpgp.ts';
+import { keyringFacts } from '../repository/openpgp.ts';
 import { CONTAINER_LIMITS } from '../system/limits.ts';
 import { bytesText, lastLines } from '../system/text.ts';
 import type { Architecture } from '../version/architecture.ts';
@@ -272,7 +272,7 @@ function commandFact(record: string[] | undefined): CommandFact | null {
 function keyringIn(base64: string): Omit<z.infer<typeof GuestKeyring>, 'path'> {
   const bytes = Buffer.from(base64, 'base64');
   const keyring = bytes.length <= CONTAINER_LIMITS.keyringBytes ? bytes : Buffer.alloc(0);
-  return { fingerprints: primaryKeys(keyring).map(({ fingerprint }) => fingerprint) };
+  return keyringFacts(keyring);
 }
 
 /** os-release(5): `KEY=value`, the value perhaps in quotes. */

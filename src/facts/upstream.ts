@@ -24,6 +24,8 @@ export class Upstream {
   readonly #temporary: string;
   readonly #runfiles = new Map<DriverVersion, Promise<RunfileFacts>>();
   readonly #repositories = new Map<string, Promise<RepositoryFacts>>();
+  /** The look-up of a repository that was begun last. */
+  #latest: Promise<unknown> = Promise.resolve();
 
   constructor({ http, run, log }: { http: Http; run: RunCommand; log: Log }, stores: RunfileStores, temporary: string) {
     this.#http = http;
@@ -53,10 +55,14 @@ export class Upstream {
     );
   }
 
+  /** One after the other: of several indexes each as large as may be, only one is in memory. */
   #repository(repository: Repository): Promise<RepositoryFacts> {
-    return once(this.#repositories, repository.uri, () =>
-      readRepository(this.#http, this.#run, this.#temporary, repository),
-    );
+    return once(this.#repositories, repository.uri, () => {
+      const read = () => readRepository(this.#http, this.#run, this.#temporary, repository);
+      const reading = this.#latest.then(read, read);
+      this.#latest = reading;
+      return reading;
+    });
   }
 }
 

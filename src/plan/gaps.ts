@@ -2,6 +2,7 @@ import type { Desired, NvidiaContainer } from '../desired/desired.ts';
 import type { GuestFacts, GuestPackage, UserSpace } from '../facts/facts.ts';
 import { isDriverPackage, PIN_PATH, PIN_TEXT, SOURCES_PATH, sourcesText } from '../repository/apt-files.ts';
 import { type SourceConflict, sourceConflicts } from '../repository/apt-sources.ts';
+import { type KeyringFacts, keyringFacts } from '../repository/openpgp.ts';
 import type { Repository } from '../repository/repositories.ts';
 import { toolkitPackage } from '../version/cuda.ts';
 import type { DriverVersion } from '../version/driver.ts';
@@ -114,6 +115,15 @@ function driverGap(guest: GuestFacts, driver: DriverVersion, driverPackages: rea
   return null;
 }
 
+/**
+ * Whether a keyring is what would be written: byte for byte where the bytes are known without asking a server, else public keys
+ * that may sign the repository and nothing besides.
+ */
+function isInPlace({ fingerprints, sha256 }: KeyringFacts, { keySource, keys }: Repository): boolean {
+  if (keySource.kind === 'carried') return sha256 === keyringFacts(keySource.keyring).sha256;
+  return fingerprints.length > 0 && fingerprints.every((fingerprint) => keys.includes(fingerprint));
+}
+
 function aptGap(guest: GuestFacts, repositories: readonly Repository[]): Gaps['apt'] {
   const conflicts = sourceConflicts(guest.aptSources, repositories, guest.dpkgArchitecture ?? '');
   const reasons: string[] = [];
@@ -122,10 +132,10 @@ function aptGap(guest: GuestFacts, repositories: readonly Repository[]): Gaps['a
   if (repositories.length > 0 ? sources !== sourcesText(repositories) : sources !== undefined) {
     reasons.push("NVIDIA's repositories are not set up as wanted");
   }
-  for (const { name, keyring, keys } of repositories) {
-    const found = guest.keyrings.find(({ path }) => path === keyring)?.fingerprints ?? [];
-    if (found.length === 0 || !found.every((fingerprint) => keys.includes(fingerprint))) {
-      reasons.push(`the ${name} repository's key is not in place`);
+  for (const repository of repositories) {
+    const found = guest.keyrings.find(({ path }) => path === repository.keyring);
+    if (found === undefined || !isInPlace(found, repository)) {
+      reasons.push(`the ${repository.name} repository's key is not in place`);
     }
   }
   if (!guest.certificates) reasons.push('ca-certificates are missing');

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { canonicalJson } from '../system/json.ts';
+import { canonicalJson } from '../system/canonical-json.ts';
 import type { Action, ContainerPlan, FileChange, PackageVersion } from './actions.ts';
 import type { Plan } from './file.ts';
 
@@ -63,9 +63,9 @@ function actionName(action: Action): string {
 function actionIdentity(action: Action): Identity {
   switch (action.kind) {
     case 'configure-apt': {
-      const keyrings = action.keys.map(({ path }) => path);
-      const files = [...action.before, ...action.after].filter(({ path }) => !keyrings.includes(path));
+      const files = [...action.before, ...action.after];
       return {
+        // Keyrings are among them: their bytes say more than the fingerprints that were found in them.
         files: Object.fromEntries(files.map((change) => [change.path, fileIdentity(change)])),
         keys: Object.fromEntries(
           action.keys.map(({ path, fingerprints }) => [path, fingerprints.toSorted().join(', ')]),
@@ -94,10 +94,14 @@ function versions(packages: readonly PackageVersion[]): Identity {
   return Object.fromEntries(packages.map(({ name, version }) => [name, version ?? "the distribution's"]));
 }
 
+/** Of a written file the sha256 that `sha256sum` would say of it, as long as its base64 can't be read in two ways. */
 function fileIdentity(change: FileChange): string {
-  return change.kind === 'put-aside' ? 'put aside' : `sha256:${sha256(change.content)}`;
+  if (change.kind === 'put-aside') return 'put aside';
+  const content = Buffer.from(change.content, 'base64');
+  const isPlain = content.toString('base64') === change.content;
+  return isPlain ? `sha256:${sha256(content)}` : `of base64, sha256:${sha256(change.content)}`;
 }
 
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
+function sha256(data: string | Buffer): string {
+  return createHash('sha256').update(data).digest('hex');
 }

@@ -20,12 +20,16 @@ export async function nodeName(files: HostFiles): Promise<string> {
   return local.replace(/^nodes\//, '');
 }
 
+/** The ids of this node's containers, in no order. Only reads, and needs no rights. */
+export async function listContainerIds(files: HostFiles): Promise<number[]> {
+  const names = await files.list(`${PVE}/lxc`);
+  return names.flatMap((name) => /^([1-9]\d*)\.conf$/.exec(name)?.[1] ?? []).map(Number);
+}
+
 /** Every container of this node with its tags, ascending. Only reads, and starts no `pct`. */
 export async function listContainers(files: HostFiles): Promise<{ ctid: number; tags: string[] }[]> {
-  const names = await files.list(`${PVE}/lxc`);
-  const ctids = names.flatMap((name) => /^(\d+)\.conf$/.exec(name)?.[1] ?? []).map(Number);
   const found = await Promise.all(
-    ctids.map(async (ctid) => {
+    (await listContainerIds(files)).map(async (ctid) => {
       const text = await files.read(`${PVE}/lxc/${ctid}.conf`);
       return { ctid, tags: tags(parseContainerConfig(text ?? '')) };
     }),

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { basename } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { ActionError, type FailureCode } from '../errors.ts';
-import type { CommandOptions, InputFile, RunCommand, Stream } from '../system/command.ts';
+import type { CommandOptions, RunCommand, Stream } from '../system/command.ts';
 import { GUEST_ENVIRONMENT, MARK } from '../system/guest-environment.ts';
 import { CONTAINER_LIMITS, share } from '../system/limits.ts';
 import { LastLines } from '../system/lines.ts';
@@ -35,7 +35,7 @@ export interface GuestOptions {
   /** The command is ended in the container after this many seconds. */
   timeoutSeconds: number;
   /** A file of the host that is copied into the command's standard input; else it reads end of file. */
-  stdin?: InputFile;
+  stdinFile?: string;
   /** Called with each line that the command prints, up to what no real one reaches. Untrusted text. */
   onLine?: (line: string, stream: Stream) => void;
   /** For clean-up: it runs even when the run was cancelled, and isn't ended by that. */
@@ -198,7 +198,7 @@ export class Pct {
         onLine(line, stream);
       },
     };
-    if (options.stdin !== undefined) hostOptions.stdin = options.stdin;
+    if (options.stdinFile !== undefined) hostOptions.stdinFile = options.stdinFile;
     const result = await this.#run(
       [
         '/usr/sbin/pct',

@@ -1,12 +1,17 @@
 import { actionTitle, safetyText } from '../plan/actions.ts';
 import { CONTAINER_LIMITS } from '../system/limits.ts';
 import { durationText } from '../system/text.ts';
-import { code, fold, paragraph, preformatted, table, text } from './html.ts';
+import { code, escaped, fold, paragraph, preformatted, table, text } from './html.ts';
+import { containerIdentityBlocks } from './identity.ts';
 import type { ContainerResult } from './result.ts';
 import { STATUS_WORDS, STEP_MARKS, VERIFICATION_MARKS } from './words.ts';
 
-/** What is planned for a container, openly: who reads a plan decides by it. */
-export function planned({ ctid, hostname, status, plan }: ContainerResult): string[] {
+/**
+ * What is planned for a container: its steps openly, because people decide by them, and in a fold all that they approve.
+ *
+ * @param covered with that fold
+ */
+export function planned({ ctid, hostname, status, plan }: ContainerResult, covered: boolean): string[] {
   if (status !== 'planned' || plan === null) return [];
   return [
     `<h3>Container ${ctid} ${text(hostname ?? '')}</h3>`,
@@ -15,6 +20,7 @@ export function planned({ ctid, hostname, status, plan }: ContainerResult): stri
       plan.actions.map((action, index) => [String(index + 1), text(actionTitle(action)), text(action.reason)]),
     ),
     paragraph(text(safetyText(plan.safety))),
+    covered ? fold(`All that an approval of <b>${ctid}</b> covers`, containerIdentityBlocks(plan, escaped)) : '',
   ];
 }
 

@@ -6,6 +6,11 @@ export function text(value: string): string {
   return escapeHtml(joinedLines(printable(value)));
 }
 
+/** Foreign or own text as HTML, for whoever made what isn't seen in it visible. */
+export function escaped(value: string): string {
+  return escapeHtml(value);
+}
+
 /** A name or value as it is typed. */
 export function code(value: string): string {
   return `<code>${text(value)}</code>`;

@@ -18,6 +18,13 @@ export const OUTPUTS = [
   'nvcc',
   'containers',
 ] as const;
+
+/**
+ * The outputs with text that comes out of a container. Whoever is root in there decides what they hold: in a script it would
+ * be run on the host. action.yml says so of each; a test compares.
+ */
+export const CONTAINER_WORDS = ['gpus', 'nvidia-smi', 'nvcc', 'containers'] as const satisfies readonly OutputName[];
+
 type OutputName = (typeof OUTPUTS)[number];
 
 /**

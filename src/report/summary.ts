@@ -1,19 +1,21 @@
+import { marks } from '../plan/marks.ts';
+import { RUNNER_LIMITS } from '../system/limits.ts';
 import { details, planned } from './container-details.ts';
 import { failures } from './failures.ts';
 import { gpusTable } from './gpus.ts';
-import { blocks, paragraph } from './html.ts';
+import { blocks, paragraph, text } from './html.ts';
 import { containersTable, levelsLegend, warnings } from './overview.ts';
 import type { RunResult } from './result.ts';
 import { timeline } from './timeline.ts';
 import { circumstances, verdict } from './verdict.ts';
 
-/**
- * Bytes of a summary at most. The runner drops a whole one that is larger than 1 MiB, and one slightly below it in silence
- * (actions/runner issue 4337), so there is room between.
- */
-export const SUMMARY_LIMIT = 900 * 1024;
+/** Bytes of a summary at most. */
+export const SUMMARY_LIMIT = RUNNER_LIMITS.summaryBytes;
 
 const SHORTENED = paragraph('This summary was shortened to fit: report.json and the log have the rest.');
+
+/** Stands where people must not take what they see for all that they approve. */
+const UNCOVERED = paragraph('⚠️ There is no room here for all that an approval covers: plan.json has it.');
 
 /** Containers in the table of a summary that is almost nothing else. */
 const FEW = 100;
@@ -23,15 +25,17 @@ const LAYOUTS: readonly ((result: RunResult) => string[])[] = [
   (result) => [...above(result, true), ...below(result, true)],
   (result) => [...above(result, true), ...below(result, false), SHORTENED],
   (result) => [...above(result, false), SHORTENED],
+  (result) => [...above(result, false, false), SHORTENED],
   (result) => [
     verdict(result),
     circumstances(result),
     failures(result, false),
     containersTable(result, FEW),
+    uncovered(result),
     SHORTENED,
   ],
-  (result) => [verdict(result), circumstances(result), containersTable(result, FEW), SHORTENED],
-  (result) => [verdict(result), SHORTENED],
+  (result) => [verdict(result), circumstances(result), containersTable(result, FEW), uncovered(result), SHORTENED],
+  (result) => [verdict(result), uncovered(result), SHORTENED],
 ];
 
 /**
@@ -47,7 +51,8 @@ export function renderSummary(result: RunResult, limit = SUMMARY_LIMIT): string 
   return summary;
 }
 
-function above(result: RunResult, folds: boolean): string[] {
+/** @param covered with all that an approval covers */
+function above(result: RunResult, folds: boolean, covered = true): string[] {
   return [
     verdict(result),
     circumstances(result),
@@ -55,8 +60,21 @@ function above(result: RunResult, folds: boolean): string[] {
     containersTable(result),
     levelsLegend(result),
     warnings(result),
-    ...result.containers.flatMap(planned),
+    ...lookHere(result),
+    covered ? '' : uncovered(result),
+    ...result.containers.flatMap((container) => planned(container, covered)),
   ];
+}
+
+const uncovered = (result: RunResult) => (result.status === 'planned' ? UNCOVERED : '');
+
+/** What approvers should look at first. */
+function lookHere({ status, host, containers }: RunResult): string[] {
+  if (status !== 'planned' || host === null) return [];
+  const plans = containers.flatMap(({ plan }) => plan ?? []);
+  return marks([{ host: host.node, architecture: host.architecture, containers: plans }]).map((mark) =>
+    paragraph(`⚠️ ${text(mark)}`),
+  );
 }
 
 function below(result: RunResult, raw: boolean): string[] {

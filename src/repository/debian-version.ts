@@ -1,3 +1,22 @@
+/** Longer ones nobody has: the longest in Debian's archive has some sixty characters. */
+const LONGEST = 128;
+
+const EPOCH = /^\d{1,9}$/;
+const UPSTREAM = /^\d[A-Za-z0-9.+~:-]*$/;
+const REVISION = /^[A-Za-z0-9.+~]+$/;
+
+/** Whether a text is a version by Debian's grammar (Debian Policy, 5.6.12), of a length that somebody would give one. */
+export function isDebianVersion(text: string): boolean {
+  if (text.length > LONGEST) return false;
+  const { epoch, upstream, revision } = split(text);
+  return (
+    (epoch === null || EPOCH.test(epoch)) &&
+    UPSTREAM.test(upstream) &&
+    (epoch !== null || !upstream.includes(':')) &&
+    (revision === null || REVISION.test(revision))
+  );
+}
+
 /**
  * Orders two Debian versions as dpkg does: epoch, upstream version, revision; digits by value, letters before other
  * characters, `~` before everything, even the end (Debian Policy, 5.6.12).
@@ -5,18 +24,21 @@
 export function compareDebianVersions(a: string, b: string): number {
   const [left, right] = [split(a), split(b)];
   return (
-    left.epoch - right.epoch || comparePart(left.upstream, right.upstream) || comparePart(left.revision, right.revision)
+    compareDigits(left.epoch ?? '', right.epoch ?? '') ||
+    comparePart(left.upstream, right.upstream) ||
+    comparePart(left.revision ?? '', right.revision ?? '')
   );
 }
 
-function split(version: string): { epoch: number; upstream: string; revision: string } {
+/** The parts of a version; null: it has none. */
+function split(version: string): { epoch: string | null; upstream: string; revision: string | null } {
   const colon = version.indexOf(':');
   const rest = version.slice(colon + 1);
   const hyphen = rest.lastIndexOf('-');
   return {
-    epoch: colon < 0 ? 0 : Number(version.slice(0, colon)),
+    epoch: colon < 0 ? null : version.slice(0, colon),
     upstream: hyphen < 0 ? rest : rest.slice(0, hyphen),
-    revision: hyphen < 0 ? '' : rest.slice(hyphen + 1),
+    revision: hyphen < 0 ? null : rest.slice(hyphen + 1),
   };
 }
 
@@ -38,9 +60,10 @@ function comparePart(a: string, b: string): number {
   return 0;
 }
 
+/** By value, of whatever length: without leading zeros the longer one is the greater. */
 function compareDigits(a: string, b: string): number {
-  const difference = BigInt(a || 0) - BigInt(b || 0);
-  return difference < 0n ? -1 : difference > 0n ? 1 : 0;
+  const [left, right] = [a.replace(/^0+/, ''), b.replace(/^0+/, '')];
+  return left.length - right.length || (left < right ? -1 : left > right ? 1 : 0);
 }
 
 function compareWords(a: string, b: string): number {

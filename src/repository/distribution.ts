@@ -8,6 +8,9 @@ const UBUNTU2604 = '14BAFBC7562AD710CA04E69905FBB6DA60DF8A40';
 /** The key that signs nvidia.github.io/libnvidia-container, for every distribution. */
 export const NVIDIA_CONTAINER_KEY = 'C95B321B61E88C1809C4F759DDCAE044F796ECB0';
 
+/** Every key that is known to be NVIDIA's, by fingerprint. */
+export const NVIDIA_KEYS: readonly string[] = [CUDATOOLS, DEBIAN13, UBUNTU2604, NVIDIA_CONTAINER_KEY];
+
 export interface Distribution {
   /** os-release's ID and VERSION_ID. */
   id: 'debian' | 'ubuntu';

@@ -1,20 +1,27 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
+import { createGunzip } from 'node:zlib';
 import { ActionError, messageOf } from '../errors.ts';
 import type { RepositoryFacts, RepositoryPackage } from '../facts/facts.ts';
 import type { RunCommand } from '../system/command.ts';
 import type { Http } from '../system/http.ts';
+import { NETWORK_LIMITS } from '../system/limits.ts';
 import { lastLines, shownUrl } from '../system/text.ts';
 import { primaryKeys } from './openpgp.ts';
-import { parsePackageIndex } from './package-index.ts';
-import type { Repository } from './repositories.ts';
+import { NotAnIndex, PackageIndex } from './package-index.ts';
+import type { KeySource, Repository } from './repositories.ts';
 
-/** Prints a file out of a Debian package without unpacking the rest or running anything of it. */
-const MEMBER_OF_PACKAGE = 'set -e; dpkg-deb --fsys-tarfile "$1" | tar -xO "./$2" | base64 -w 0';
-
-/** An index unpacks to a few times ten MB; more than this isn't one. */
-const INDEX_LIMIT = 512 * 1024 * 1024;
+/**
+ * Prints a plain file out of a Debian package without unpacking the rest or running anything of it. Arguments: the package, the
+ * file, how many bytes of it at most. What takes more memory (512 MiB of addresses) or processor time (20 s) than any honest
+ * package is ended by the kernel: what is packed into a few kilobytes may have no end.
+ */
+const MEMBER_OF_PACKAGE = `
+set -e
+ulimit -v 524288
+ulimit -t 20
+dpkg-deb --fsys-tarfile "$1" | tar -xO --occurrence=1 "./$2" | head -c "$3" | base64 -w 0
+`;
 
 /**
  * Looks up what a plan needs of a repository: its keyring, cut down to the keys that are known, and its packages.
@@ -42,16 +49,14 @@ async function readKeyring(
   temporary: string,
   { name, keySource, keys }: Repository,
 ): Promise<{ keyring: string; fingerprints: string[] }> {
-  const body = await required(http, keySource.url, name);
-  const binary =
-    keySource.kind === 'key' ? body : await memberOfPackage(run, temporary, body, keySource.member, keySource.url);
-  const found = primaryKeys(binary);
+  const found = primaryKeys(await keyringBytes(http, run, temporary, name, keySource));
   const known = found.filter(({ fingerprint }) => keys.includes(fingerprint));
   if (known.length === 0) {
     const seen = found.map(({ fingerprint }) => fingerprint).join(', ') || 'no key at all';
+    const where = keySource.kind === 'carried' ? 'What this action carries' : shownUrl(keySource.url);
     throw new ActionError(
       'REPOSITORY_KEY_UNKNOWN',
-      `${shownUrl(keySource.url)} holds ${seen}; known for this repository is ${keys.join(', ')}.`,
+      `${where} holds ${seen}; known for this repository is ${keys.join(', ')}.`,
       `If NVIDIA or your mirror changed the key, check it and give its fingerprint as "${name}-repository-key".`,
     );
   }
@@ -59,6 +64,18 @@ async function readKeyring(
     keyring: Buffer.concat(known.map(({ packets }) => packets)).toString('base64'),
     fingerprints: known.map(({ fingerprint }) => fingerprint),
   };
+}
+
+async function keyringBytes(
+  http: Http,
+  run: RunCommand,
+  temporary: string,
+  name: string,
+  source: KeySource,
+): Promise<Buffer> {
+  if (source.kind === 'carried') return source.keyring;
+  const body = await required(http, source.url, name, NETWORK_LIMITS.keyBytes);
+  return source.kind === 'key' ? body : await memberOfPackage(run, temporary, body, source.member, source.url);
 }
 
 async function memberOfPackage(
@@ -72,41 +89,72 @@ async function memberOfPackage(
   try {
     const file = join(directory, 'keyring.deb');
     await writeFile(file, content);
-    const { exitCode, stdout, stderr } = await run(['/bin/sh', '-c', MEMBER_OF_PACKAGE, 'sh', file, member], {
-      timeoutSeconds: 60,
-    });
-    if (exitCode !== 0 || stdout === '') {
+    const most = NETWORK_LIMITS.keyBytes;
+    const { exitCode, stdout, stderr } = await run(
+      ['/bin/sh', '-c', MEMBER_OF_PACKAGE, 'sh', file, member, String(most + 1)],
+      { timeoutSeconds: 60 },
+    );
+    const keyring = Buffer.from(stdout, 'base64');
+    if (exitCode !== 0 || keyring.length === 0 || keyring.length > most) {
       throw new ActionError(
         'REPOSITORY_UNREACHABLE',
-        `${shownUrl(url)} is no Debian package with ${member}.`,
+        `${shownUrl(url)} is not a Debian package with ${member} of at most ${most} bytes.`,
         'A proxy or captive page may have answered: open the address in a browser.',
         lastLines(stderr, 5),
       );
     }
-    return Buffer.from(stdout, 'base64');
+    return keyring;
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
 }
 
 async function readIndex(http: Http, { name, uri }: Repository): Promise<RepositoryPackage[]> {
-  const packed = await http.get(`${uri}Packages.gz`, 'REPOSITORY_UNREACHABLE');
-  if (packed === null) {
-    return parsePackageIndex((await required(http, `${uri}Packages`, name)).toString('utf8'));
-  }
+  const packed = await http.get(`${uri}Packages.gz`, 'REPOSITORY_UNREACHABLE', NETWORK_LIMITS.indexBytes);
+  const index = `${uri}Packages${packed === null ? '' : '.gz'}`;
   try {
-    return parsePackageIndex(gunzipSync(packed, { maxOutputLength: INDEX_LIMIT }).toString('utf8'));
+    return packed === null
+      ? await parsed([await required(http, index, name, NETWORK_LIMITS.indexBytes)])
+      : await parsed(unpacked(packed));
   } catch (error) {
+    if (error instanceof ActionError) throw error;
     throw new ActionError(
       'REPOSITORY_UNREACHABLE',
-      `${shownUrl(uri)}Packages.gz is no gzip file: ${messageOf(error)}.`,
+      error instanceof NotAnIndex
+        ? `${shownUrl(index)} is not a package index: ${error.message}.`
+        : `${shownUrl(index)} is not a gzip file: ${messageOf(error)}.`,
       'A proxy or captive page may have answered: open the address in a browser.',
     );
   }
 }
 
-async function required(http: Http, url: string, name: string): Promise<Buffer> {
-  const body = await http.get(url, 'REPOSITORY_UNREACHABLE');
+/** Bytes that are read at a time: what they unpack to is gone before the next come. */
+const PIECE = 128 * 1024;
+
+/** The content of a gzip file, piece by piece. @throws NotAnIndex when it is more than an index has, and what zlib throws */
+async function* unpacked(packed: Buffer): AsyncGenerator<Buffer> {
+  const gunzip = createGunzip({ chunkSize: PIECE });
+  gunzip.end(packed);
+  let size = 0;
+  for await (const piece of gunzip as AsyncIterable<Buffer>) {
+    size += piece.length;
+    if (size > NETWORK_LIMITS.unpackedIndexBytes) {
+      throw new NotAnIndex(`it unpacks to more than ${NETWORK_LIMITS.unpackedIndexBytes} bytes`);
+    }
+    yield piece;
+  }
+}
+
+async function parsed(content: Iterable<Buffer> | AsyncIterable<Buffer>): Promise<RepositoryPackage[]> {
+  const index = new PackageIndex();
+  for await (const bytes of content) {
+    for (let at = 0; at < bytes.length; at += PIECE) index.push(bytes.toString('latin1', at, at + PIECE));
+  }
+  return index.packages();
+}
+
+async function required(http: Http, url: string, name: string, most: number): Promise<Buffer> {
+  const body = await http.get(url, 'REPOSITORY_UNREACHABLE', most);
   if (body !== null) return body;
   throw new ActionError(
     'REPOSITORY_UNREACHABLE',

@@ -1,16 +1,22 @@
 import type { Desired, RepositoryWish } from '../desired/desired.ts';
 import { type Architecture, cudaRepositoryArchitecture, debianArchitecture } from '../version/architecture.ts';
 import { type Distribution, NVIDIA_CONTAINER_KEY } from './distribution.ts';
+import { nvidiaKeyring } from './nvidia-keys.ts';
 
 export type RepositoryName = 'cuda' | 'nvidia-container';
+
+/** Where a repository's key comes from: it is carried, or lies on the server, bare or in a package that holds a keyring. */
+export type KeySource =
+  | { kind: 'carried'; keyring: Buffer }
+  | { kind: 'keyring-package'; url: string; member: string }
+  | { kind: 'key'; url: string };
 
 /** One of NVIDIA's apt repositories as a container of a given distribution and architecture uses it. */
 export interface Repository {
   name: RepositoryName;
   /** A flat repository: packages and index lie right below. Ends in a slash. */
   uri: string;
-  /** Where its key comes from: a package that holds a keyring, or the bare key. */
-  keySource: { kind: 'keyring-package'; url: string; member: string } | { kind: 'key'; url: string };
+  keySource: KeySource;
   /** Fingerprints of the keys it may be signed with. */
   keys: string[];
   /** Where this action keeps its keyring in the container. */
@@ -27,12 +33,11 @@ export function cudaRepository(
   return {
     name: 'cuda',
     uri,
-    keySource: {
+    ...keyOf(wish, distribution.cudaKey, {
       kind: 'keyring-package',
       url: `${uri}cuda-keyring_1.1-1_all.deb`,
       member: 'usr/share/keyrings/cuda-archive-keyring.gpg',
-    },
-    keys: wish.keys.length > 0 ? wish.keys : [distribution.cudaKey],
+    }),
     keyring: '/etc/apt/keyrings/proxmox-lxc-nvidia-cuda.gpg',
   };
 }
@@ -42,10 +47,19 @@ export function nvidiaContainerRepository(wish: RepositoryWish, architecture: Ar
   return {
     name: 'nvidia-container',
     uri: `${wish.base}/stable/deb/${debianArchitecture(architecture)}/`,
-    keySource: { kind: 'key', url: `${wish.base}/gpgkey` },
-    keys: wish.keys.length > 0 ? wish.keys : [NVIDIA_CONTAINER_KEY],
+    ...keyOf(wish, NVIDIA_CONTAINER_KEY, { kind: 'key', url: `${wish.base}/gpgkey` }),
     keyring: '/etc/apt/keyrings/proxmox-lxc-nvidia-container.gpg',
   };
+}
+
+/**
+ * NVIDIA's key, as this action carries it, unless the user names others: only then, or where it isn't carried, a server is
+ * asked for it. A mirror that copies NVIDIA's files is signed by NVIDIA.
+ */
+function keyOf({ keys }: RepositoryWish, nvidia: string, published: KeySource): Pick<Repository, 'keySource' | 'keys'> {
+  if (keys.length > 0) return { keySource: published, keys };
+  const keyring = nvidiaKeyring(nvidia);
+  return { keySource: keyring === null ? published : { kind: 'carried', keyring }, keys: [nvidia] };
 }
 
 /** The repositories that a container needs for what is wanted. */

@@ -38,7 +38,10 @@ export class KnownRunfiles {
     return (await this.#read()).find(isOf(url, version, architecture)) ?? null;
   }
 
-  /** Notes one in place of what was known of that address. */
+  /**
+   * Notes one in place of what was known of that address. It only saves the next run's requests, and a machine that only plans may
+   * have no such directory: what can't be written is asked for again.
+   */
   async note(runfile: RunfileFacts, architecture: Architecture): Promise<void> {
     const { url, ...known } = runfile;
     const others = await this.#others(url, known.version, architecture);
@@ -59,8 +62,8 @@ export class KnownRunfiles {
     return (await this.#file.read().catch(() => null)) ?? [];
   }
 
-  #write(known: KnownRunfile[]): Promise<void> {
-    return this.#file.write(known);
+  async #write(known: KnownRunfile[]): Promise<void> {
+    await this.#file.write(known).catch(() => {});
   }
 }
 

@@ -54,10 +54,9 @@ export async function locateRunfile(
     const sha256 = wish.sha256 ?? (await publishedSha256(http, url));
     const found: RunfileFacts =
       sha256 === null
-        ? await downloadUnpublished(world, stores, wish, { version, url }, architecture)
+        ? await downloadUnpublished(world, stores, wish, { version, url, size }, architecture)
         : { version, url, sha256, size, checksum: wish.sha256 === null ? 'published' : 'given' };
-    // Only the next run's requests are saved by it; a machine that only plans may have no such directory.
-    await known.note(found, architecture).catch(() => {});
+    await known.note(found, architecture);
     return found;
   }
   throw new ActionError(
@@ -94,7 +93,7 @@ async function downloadUnpublished(
   world: Pick<World, 'http' | 'log'>,
   { cache }: RunfileStores,
   { integrity }: Desired['runfile'],
-  { version, url }: Pick<RunfileFacts, 'version' | 'url'>,
+  { version, url, size }: Pick<RunfileFacts, 'version' | 'url' | 'size'>,
   architecture: Architecture,
 ): Promise<RunfileFacts> {
   if (integrity !== 'self-check') {
@@ -107,19 +106,21 @@ async function downloadUnpublished(
   const workspace = await cache.workspace();
   try {
     const path = join(workspace, runfileName(version, architecture));
-    const runfile = await download(world, url, path, () => {});
+    const runfile = await download(world, url, path, size, () => {});
     await checkRunfile(path, shownUrl(url), { version, architecture });
     await checkOwnSum(path, shownUrl(url));
     await keep(world.log, cache, runfile, workspace, version, architecture);
-    const { sha256, size } = runfile;
-    return { version, url, sha256, size, checksum: 'none' };
+    return { version, url, sha256: runfile.sha256, size: runfile.size, checksum: 'none' };
   } finally {
     await rm(workspace, { recursive: true, force: true });
   }
 }
 
 /** A runfile to obtain. */
-export type WantedRunfile = Pick<RunfileFacts, 'version' | 'url' | 'sha256'>;
+export interface WantedRunfile extends Pick<RunfileFacts, 'version' | 'url' | 'sha256'> {
+  /** Bytes, as announced when the plan was made: no more are downloaded. */
+  size?: number | null;
+}
 
 /** What obtaining needs of the outside world. */
 type ObtainWorld = Pick<World, 'http' | 'log' | 'run' | 'runName' | 'cancelled'>;
@@ -229,12 +230,12 @@ async function fromCache(
 async function downloadWanted(
   world: ObtainWorld,
   known: KnownRunfiles,
-  { version, url, sha256 }: WantedRunfile,
+  { version, url, sha256, size }: WantedRunfile,
   architecture: Architecture,
   path: string,
   onProgress: () => void,
 ): Promise<PrivateFile> {
-  const runfile = await download(world, url, path, onProgress);
+  const runfile = await download(world, url, path, size, onProgress);
   if (runfile.sha256 === sha256) return runfile;
   // The source may have another one by now, with another checksum.
   await known.forget(url, version, architecture);
@@ -249,14 +250,16 @@ async function download(
   { http, log }: Pick<World, 'http' | 'log'>,
   url: string,
   path: string,
+  size: number | null | undefined,
   onProgress: () => void,
 ): Promise<PrivateFile> {
   log.info(`Downloading ${shownUrl(url)}`);
   const show = progress(log);
-  const downloaded = await http.download(url, path, 'DOWNLOAD_FAILED', (received, total) => {
+  const shown = (received: number, total: number | null) => {
     onProgress();
     show(received, total);
-  });
+  };
+  const downloaded = await http.download(url, path, 'DOWNLOAD_FAILED', shown, size ?? undefined);
   return { path, ...downloaded };
 }
 

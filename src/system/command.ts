@@ -1,62 +1,75 @@
-import { randomUUID } from 'node:crypto';
+import { stat } from 'node:fs/promises';
 import { exec } from '@actions/exec';
-import { ActionError } from '../errors.ts';
+import { ActionError, messageOf } from '../errors.ts';
 import { CONTAINER_LIMITS } from './limits.ts';
 import { FirstBytes, LineSplitter } from './lines.ts';
+import { lastLines } from './text.ts';
 
 /** What a command on the host gets. Nothing of the runner's environment: it holds tokens (docs/facts.md, P3). */
 const ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8' };
 
 /**
- * Runs a command whose standard input is a pipe: an empty one, or one that a file of the host is copied into. Never the file
- * itself, nor /dev/null: what reaches into a container would be a descriptor of the host's own file, which root of a
- * privileged container can open again for writing, or change the rights of (proc(5), /proc/PID/fd).
- *
- * Arguments: a word nobody else knows, seconds, bytes of the file, the file or nothing, the command. Where the command was not
- * given the whole file, though it didn't end before, the word and what was read are the last line on standard error.
+ * A session of its own, so that nothing a command starts has a terminal: a process in a container whose terminal is the host's
+ * could type into it (TIOCSTI) or go on writing to it. setsid(1) becomes the shell: it forks only where it leads its process
+ * group, which a child of Node's never does.
  */
-const WITH_INPUT = String.raw`
-word=$1 seconds=$2 size=$3 file=$4; shift 4
-if [ -z "$file" ]; then
-  : | "$@"
-  exit
+const IN_A_SESSION_OF_ITS_OWN = ['/usr/bin/setsid', '--wait', '--'] as const;
+
+/**
+ * Runs a command so that all it holds of this host are three pipes. Argument 1: the file it reads, or nothing; then the command.
+ *
+ * What it holds, a container holds. A file or device of the host could be opened anew there by its descriptor, for writing; a
+ * socket, which is what Node makes for the output of its children, tells the pidfd of the process that made it (SO_PEERPIDFD), and
+ * root of a privileged container enters this host's namespaces by that. What the runner left open is closed.
+ *
+ * A command that ends before it has read all is nobody's failure: whatever would still feed it is ended. A file that can't be
+ * read to its end is one: then the shell kills itself, an end that no exit code of a command looks like.
+ *
+ * What stays behind with the output still open is waited for 10 s: the pipe 6, which only the two that copy the output hold
+ * open, says when they have ended.
+ *
+ * bash, because dash can't close a descriptor of two digits, and says nothing of what is in a pipeline.
+ */
+const WITH_PIPES = `
+file=$1; shift
+for descriptor in /proc/$$/fd/*; do
+  descriptor=${'$'}{descriptor##*/}
+  [ "$descriptor" -le 2 ] || exec {descriptor}>&-
+done
+exec 5<> <(:) 6< /dev/fd/5 7> /dev/fd/5 5>&-
+exec 3> >(exec /bin/cat 6<&-)
+exec 4> >(exec /bin/cat >&2 3>&- 6<&-)
+exec 7>&- 2> /dev/null
+if [ -n "$file" ]; then
+  exec 5< <(exec /bin/cat -- "$file" 2>&4 3>&- 4>&- 6<&-)
+else
+  exec 5< <(:)
 fi
-exec 4>&1
-code=0
-sent=$(
-  {
-    {
-      copied=0
-      # A process that holds the pipe and never reads it would hold cat for ever.
-      timeout -k 10 "$seconds" cat <&5 3>&- 4>&- 5>&- || copied=$?
-      read -r _ position < /proc/self/fdinfo/5
-      echo "$copied $position" >&3
-    } 5< "$file" |
-    "$@" >&4 3>&- 4>&-
-  } 3>&1
-) || code=$?
-case $sent in
-  # 141: the command ended before (SIGPIPE); 124, 137: it never read.
-  "0 $size" | 141\ * | 124\ * | 137\ *) ;;
-  *) printf '\n%s %s\n' "$word" "$sent" >&2 ;;
-esac
-exit "$code"
+feeder=$!
+"$@" <&5 >&3 2>&4 3>&- 4>&- 5<&- 6<&-
+code=$?
+exec 3>&- 4>&- 5<&-
+kill -TERM "$feeder"
+wait "$feeder"
+fed=$?
+read -r -t 10 -u 6
+if [ $? -gt 128 ]; then
+  trap '' TERM
+  kill -TERM -- -$$
+fi
+case $fed in 0 | 141 | 143) exit "$code" ;; *) kill -KILL $$ ;; esac
 `;
 
-export type Stream = 'stdout' | 'stderr';
+/** Exit code of a command that SIGKILL ended. */
+const KILLED = 137;
 
-/** A file of this host that a command reads. */
-export interface InputFile {
-  path: string;
-  /** Bytes that it has: fewer mean that it could not be read to its end. */
-  size: number;
-}
+export type Stream = 'stdout' | 'stderr';
 
 export interface CommandOptions {
   /** The command is ended after this many seconds (TERM, 10 s later KILL, to its whole process group). */
   timeoutSeconds: number;
-  /** Copied into the command's standard input; without it the command reads end of file at once. */
-  stdin?: InputFile;
+  /** A file whose bytes the command reads as its standard input; without it it reads end of file at once. */
+  stdinFile?: string;
   /** Bytes kept of each stream; what comes after is read and dropped. Without it, as many as the table of limits says. */
   kept?: Readonly<Record<Stream, number>>;
   /** Called with each line as it comes, without its end, cut to the longest that the table of limits allows. */
@@ -64,15 +77,19 @@ export interface CommandOptions {
 }
 
 export interface CommandResult {
-  /** 124 or 137 when the time limit ended it; then indistinguishable from a command that exits so itself. */
+  /**
+   * 124 or 137 when the time limit ended it; then indistinguishable from a command that exits so itself. 255 when something else
+   * killed it.
+   */
   exitCode: number;
   stdout: string;
   stderr: string;
 }
 
 /**
- * Runs a program of the host: an absolute path and its arguments, never a shell string. @throws ActionError HOST_FILE_UNREADABLE
- * when its standard input could not be read to the end
+ * Runs a program of the host: an absolute path and its arguments, never a shell string.
+ *
+ * @throws ActionError HOST_FILE_UNREADABLE when its input wasn't read to the end for another reason than its own
  */
 export type RunCommand = (argv: readonly [string, ...string[]], options: CommandOptions) => Promise<CommandResult>;
 
@@ -85,10 +102,7 @@ export function timeLimited(seconds: number, argv: readonly string[]): string[] 
 }
 
 /**
- * Makes a {@link RunCommand}: @actions/exec, silent, with a clean environment, in a session of its own.
- *
- * `setsid`: a command must not share this process's terminal, where there is one. What it starts in a container could open it
- * as /dev/tty, and type into the shell behind it (ioctl_tty(2), TIOCSTI). It doesn't fork, as no child of Node leads a group.
+ * Makes a {@link RunCommand}: @actions/exec, silent, with a clean environment, no terminal, and pipes alone.
  *
  * `timeout` (coreutils) is what ends a command, because it signals the whole process group: a signal to `pct exec` alone
  * leaves the process in the container running (docs/facts.md, P6).
@@ -105,10 +119,6 @@ async function runThrough(
   argv: readonly string[],
   options: CommandOptions,
 ): Promise<CommandResult> {
-  const word = randomUUID();
-  const { path, size: bytes } = options.stdin ?? { path: '', size: 0 };
-  /** What was read of standard input's file, when that wasn't all of it. */
-  let unread: string | null = null;
   const { outputBytes } = CONTAINER_LIMITS;
   const kept: Record<Stream, FirstBytes> = {
     stdout: new FirstBytes(options.kept?.stdout ?? outputBytes),
@@ -116,24 +126,22 @@ async function runThrough(
   };
   const lines: Record<Stream, LineSplitter> = {
     stdout: new LineSplitter((line) => options.onLine?.(line, 'stdout')),
-    stderr: new LineSplitter((line) => {
-      if (line.startsWith(word)) unread = line.slice(word.length).trim();
-      else options.onLine?.(line, 'stderr');
-    }),
+    stderr: new LineSplitter((line) => options.onLine?.(line, 'stderr')),
   };
   const listener = (stream: Stream) => (data: Buffer) => {
     kept[stream].add(data);
     lines[stream].write(data);
     makeOneBlankLine(data);
   };
-  const exitCode = await exec(
-    '/usr/bin/setsid',
-    [
-      ...['--wait', '--', '/bin/sh', '-c', WITH_INPUT, 'sh'],
-      ...[word, String(options.timeoutSeconds), String(bytes), path],
-      ...way,
-      ...timeLimited(options.timeoutSeconds, argv),
-    ],
+  const { stdinFile = '', timeoutSeconds } = options;
+  const before = await stateOf(stdinFile);
+  const [setsid, ...session] = IN_A_SESSION_OF_ITS_OWN;
+  const shell = ['/bin/bash', '--norc', '-c', WITH_PIPES, 'bash', stdinFile];
+  const started = performance.now();
+  // Null, whatever its type says, when a signal ended the shell.
+  const exitCode: number | null = await exec(
+    setsid,
+    [...session, ...shell, ...way, ...timeLimited(timeoutSeconds, argv)],
     {
       silent: true,
       ignoreReturnCode: true,
@@ -141,20 +149,38 @@ async function runThrough(
       listeners: { stdout: listener('stdout'), stderr: listener('stderr') },
     },
   );
+  const late = performance.now() - started >= timeoutSeconds * 1000;
   lines.stdout.end();
   lines.stderr.end();
-  if (unread !== null) throw notReadWhole(path, bytes, unread);
-  return { exitCode, stdout: kept.stdout.text(), stderr: kept.stderr.text() };
+  if (stdinFile !== '' && (exitCode === null || (await stateOf(stdinFile)) !== before)) {
+    throw notReadWhole(stdinFile, kept.stderr.text());
+  }
+  return {
+    exitCode: exitCode === null || (exitCode === KILLED && !late) ? 255 : exitCode,
+    stdout: kept.stdout.text(),
+    stderr: kept.stderr.text(),
+  };
 }
 
-function notReadWhole(path: string, size: number, unread: string): ActionError {
-  const [exitCode, position] = unread.split(' ');
+/**
+ * Of a file that is read: while this stays the same, its end is where it was when reading began.
+ *
+ * @throws ActionError HOST_FILE_UNREADABLE
+ */
+async function stateOf(file: string): Promise<string> {
+  if (file === '') return '';
+  const { size, mtimeMs } = await stat(file).catch((error: unknown) => {
+    throw notReadWhole(file, messageOf(error));
+  });
+  return `${size} bytes of ${mtimeMs}`;
+}
+
+function notReadWhole(file: string, details: string): ActionError {
   return new ActionError(
     'HOST_FILE_UNREADABLE',
-    position === undefined
-      ? `${path} could not be opened on this host.`
-      : `Of the ${size} bytes of ${path} ${position} could be read on this host (cat: exit code ${exitCode}).`,
-    "Check this host's disk (dmesg), then run this again.",
+    `${file} on this host could not be read to its end, or changed meanwhile.`,
+    "Check this host's disk (journalctl -k), then run this again.",
+    lastLines(details, 10),
   );
 }
 

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { constants, createWriteStream } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { ActionError, type FailureCode, messageOf } from '../errors.ts';
 import type { Http } from './http.ts';
+import { NETWORK_LIMITS } from './limits.ts';
 import { shownUrl } from './text.ts';
 
 /** True for `file:` addresses. */
@@ -15,16 +16,23 @@ function isFile(url: string): boolean {
 
 /**
  * The web, and files of this host under `file:` addresses: what isn't there is a 404, and a download is a copy. So a file that
- * lies here already goes the same way as one that is fetched, checksum and all.
+ * lies here already goes the same way as one that is fetched, checksum, limits and all.
  */
 export function withFileAddresses(http: Http): Http {
   return {
-    get: (url, code) => (isFile(url) ? orWhenAbsent(url, code, null, (path) => readFile(path)) : http.get(url, code)),
-    head: (url, code) => (isFile(url) ? orWhenAbsent(url, code, undefined, sizeOf) : http.head(url, code)),
-    download: async (url, file, code, onProgress) => {
-      if (!isFile(url)) return http.download(url, file, code, onProgress);
-      const copied = await orWhenAbsent(url, code, null, async (path) => {
-        const total = await sizeOf(path);
+    get: (url, code, most = NETWORK_LIMITS.checksumBytes) =>
+      isFile(url)
+        ? orWhenAbsent(url, code, null, async (file, size) => {
+            checkSize(size, most);
+            return await file.readFile();
+          })
+        : http.get(url, code, most),
+    head: (url, code) =>
+      isFile(url) ? orWhenAbsent(url, code, undefined, async (_file, size) => size) : http.head(url, code),
+    download: async (url, file, code, onProgress, most = NETWORK_LIMITS.runfileBytes) => {
+      if (!isFile(url)) return http.download(url, file, code, onProgress, most);
+      const copied = await orWhenAbsent(url, code, null, async (source, total) => {
+        checkSize(total, Math.min(most, NETWORK_LIMITS.runfileBytes));
         const hash = createHash('sha256');
         let size = 0;
         const counted = new Transform({
@@ -32,6 +40,8 @@ export function withFileAddresses(http: Http): Http {
             hash.update(chunk);
             size += chunk.length;
             try {
+              // What grows while it is read has no end that anybody announced.
+              checkSize(size, total);
               onProgress(size, total);
               done(null, chunk);
             } catch (error) {
@@ -39,7 +49,11 @@ export function withFileAddresses(http: Http): Http {
             }
           },
         });
-        await pipeline(createReadStream(path), counted, createWriteStream(file, { mode: 0o600 }));
+        await pipeline(
+          source.createReadStream({ autoClose: false }),
+          counted,
+          createWriteStream(file, { mode: 0o600 }),
+        );
         return { sha256: hash.digest('hex'), size };
       });
       if (copied !== null) return copied;
@@ -48,15 +62,27 @@ export function withFileAddresses(http: Http): Http {
   };
 }
 
-/** @throws ActionError for everything but absence */
+function checkSize(size: number, most: number): void {
+  if (size > most) throw new Error(`it is larger than ${most} bytes`);
+}
+
+/**
+ * Opens a file and looks at what was opened: nothing else has an end or a size, and opening a pipe would wait for whoever
+ * writes into it.
+ *
+ * @throws ActionError for everything but absence
+ */
 async function orWhenAbsent<T, A>(
   url: string,
   code: FailureCode,
   absent: A,
-  work: (path: string) => Promise<T>,
+  work: (file: FileHandle, size: number) => Promise<T>,
 ): Promise<T | A> {
   try {
-    return await work(fileURLToPath(url));
+    await using file = await open(fileURLToPath(url), constants.O_RDONLY | constants.O_NONBLOCK);
+    const found = await file.stat();
+    if (!found.isFile()) throw new Error('it is not a regular file');
+    return await work(file, found.size);
   } catch (error) {
     if (error instanceof ActionError) throw error;
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return absent;
@@ -66,10 +92,4 @@ async function orWhenAbsent<T, A>(
       "Check its path and rights, and the room in the runner's RUNNER_TEMP.",
     );
   }
-}
-
-async function sizeOf(path: string): Promise<number> {
-  const found = await stat(path);
-  if (!found.isFile()) throw new Error('it is no regular file');
-  return found.size;
 }

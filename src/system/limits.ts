@@ -51,13 +51,36 @@ export const NETWORK_LIMITS = {
   checksumBytes: 64 * KiB,
   /** Bytes of a key, or of the package that carries one. */
   keyBytes: 256 * KiB,
-  /** Bytes of a repository's package index as sent, and unpacked: NVIDIA's largest unpacks to less than 20 MB. */
-  indexBytes: 16 * MiB,
+  /** Bytes of a repository's package index as sent, packed or not, and unpacked: NVIDIA's largest unpacks to less than 20 MB. */
+  indexBytes: 32 * MiB,
   unpackedIndexBytes: 64 * MiB,
+  /** UTF-16 units of a line of it; the longest of NVIDIA's, a metapackage's dependencies, have some thousand. */
+  indexLineLength: 64 * KiB,
+  /** Packages in it, each version counted: NVIDIA's largest lists some ten thousand. */
+  indexEntries: 200_000,
+  /**
+   * What is kept of it, roughly in bytes: names and versions, those of dependencies counted, with a hundred more for each. Some
+   * thousand packages with a few dependencies each, as NVIDIA's, take a tenth to a quarter.
+   */
+  indexKeptBytes: 20 * MiB,
   /** Bytes of a runfile whose size no server tells: the largest of 2026 has 600 MB. */
   runfileBytes: 2 * GiB,
-  /** Seconds for one answer that is kept in memory, from the request to its last byte. */
+  /** Seconds for one answer that is kept in memory, from the request to its last byte, redirects and all. */
   answerSeconds: 120,
+  /** Seconds without a byte after which a server is given up. */
+  silenceSeconds: 30,
+  /** Bytes a second that a download has in each such stretch of seconds, or it is given up: at this rate a runfile takes half a day. */
+  slowestBytesPerSecond: 10 * KiB,
+  slowSeconds: 120,
+} as const;
+
+/** What GitHub's runner takes of us. */
+export const RUNNER_LIMITS = {
+  /**
+   * Bytes of a step's summary. The runner drops a whole one that is larger than 1 MiB, and one slightly below it in silence
+   * (actions/runner issue 4337), so there is room between.
+   */
+  summaryBytes: 900 * KiB,
 } as const;
 
 /** What a runfile may be, and what its archive may take on this host while it is decompressed. */

@@ -12,6 +12,16 @@ export interface Downloaded {
 /** Called with bytes so far and, where the server told, bytes in all. */
 export type Progress = (received: number, total: number | null) => void;
 
+/** More came, or was announced, than may. */
+export class TooLarge extends Error {
+  readonly most: number;
+
+  constructor(most: number) {
+    super(`more than ${most} bytes`);
+    this.most = most;
+  }
+}
+
 /**
  * A file on its way from a server, over one answer or several: when one breaks off, the next is asked for the bytes that
  * are missing (RFC 9110, range requests). Bytes are hashed once they are written, so the hash goes on with the file and
@@ -20,6 +30,7 @@ export type Progress = (received: number, total: number | null) => void;
 export class PartialDownload {
   readonly #path: string;
   readonly #onProgress: Progress;
+  readonly #most: number;
   #file: FileHandle | null = null;
   #hash: Hash = createHash('sha256');
   #size = 0;
@@ -27,9 +38,16 @@ export class PartialDownload {
   /** A strong entity tag of what is here so far: only with it can a server tell that it still has the same file. */
   #tag: string | null = null;
 
-  constructor(path: string, onProgress: Progress) {
+  /** @param most bytes that the file may have */
+  constructor(path: string, onProgress: Progress, most: number) {
     this.#path = path;
     this.#onProgress = onProgress;
+    this.#most = most;
+  }
+
+  /** Bytes that are here. */
+  get received(): number {
+    return this.#size;
   }
 
   /** Headers of the next request: none, or those that ask for the missing bytes of the same file. */
@@ -47,7 +65,7 @@ export class PartialDownload {
    * Writes an answer's body: of status 206 at the end of what is here, else from the beginning.
    *
    * @returns false when the answer doesn't fit what is here, which is then forgotten, or ended early: ask again
-   * @throws what reading the answer or writing the file throws
+   * @throws TooLarge, and what reading the answer or writing the file throws
    */
   async take(message: IncomingMessage): Promise<boolean> {
     this.#file ??= await open(this.#path, 'a', 0o600);
@@ -62,7 +80,9 @@ export class PartialDownload {
       this.#tag = strongTag(message);
       this.#total = lengthOf(message);
     }
+    if ((this.#total ?? 0) > this.#most) throw new TooLarge(this.#most);
     for await (const chunk of message as AsyncIterable<Buffer>) {
+      if (this.#size + chunk.length > this.#most) throw new TooLarge(this.#most);
       await this.#file.appendFile(chunk);
       this.#hash.update(chunk);
       this.#size += chunk.length;

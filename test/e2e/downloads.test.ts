@@ -241,7 +241,7 @@ describe.concurrent("a repository's files", () => {
       },
       { exitCode },
     );
-    return `${outputs['result']} ${outputs['failure-reason']} ${/is no gzip file|HTTP 404|not encrypted|is no Debian package/.exec(summary)?.[0] ?? ''}`.trim();
+    return `${outputs['result']} ${outputs['failure-reason']} ${/is not a gzip file|HTTP 404|not encrypted|is not a Debian package/.exec(summary)?.[0] ?? ''}`.trim();
   };
 
   downloadTest('read on the host', ['nvidia', '580.159.04'], async (download, expect) => {
@@ -264,11 +264,11 @@ describe.concurrent("a repository's files", () => {
       '503 once': 'planned',
       redirected: 'planned',
       'redirected to http': 'failed REPOSITORY_UNREACHABLE not encrypted',
-      truncated: 'failed REPOSITORY_UNREACHABLE is no gzip file',
-      'a log-in page': 'failed REPOSITORY_UNREACHABLE is no gzip file',
+      truncated: 'failed REPOSITORY_UNREACHABLE is not a gzip file',
+      'a log-in page': 'failed REPOSITORY_UNREACHABLE is not a gzip file',
       'keyring dropped once': 'planned',
       'keyring 404': 'failed REPOSITORY_UNREACHABLE HTTP 404',
-      'keyring a log-in page': 'failed REPOSITORY_UNREACHABLE is no Debian package',
+      'keyring a log-in page': 'failed REPOSITORY_UNREACHABLE is not a Debian package',
     });
   });
 

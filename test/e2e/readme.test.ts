@@ -140,9 +140,10 @@ describe('On a real host, from zero', () => {
     await scenario.host.exec(['mkdir', CHECKOUT]);
     await scenario.host.exec(['cp', '-r', join(REPOSITORY_DIR, 'docs'), CHECKOUT]);
     await type(rights, CHECKOUT);
-    expect(
-      await onHost('stat -c "%U %a" /etc/sudoers.d/proxmox-lxc-nvidia /var/lib/proxmox-lxc-nvidia{,/locks,/runner}'),
-    ).toBe('root 440\nroot 755\nroot 750\nrunner 711\n');
+    const paths = ['', '/locks', '/runner'].map((path) => `/var/lib/proxmox-lxc-nvidia${path}`);
+    expect(await onHost(`stat -c "%U %G %a" /etc/sudoers.d/proxmox-lxc-nvidia ${paths.join(' ')}`)).toBe(
+      'root root 440\nroot root 755\nroot runner 750\nrunner runner 711\n',
+    );
   });
 
   test('5. the workflow leads to what is wanted', async () => {

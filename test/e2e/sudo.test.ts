@@ -1,9 +1,17 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Pct } from '../../src/proxmox/pct.ts';
+import {
+  ANY_CONTAINER,
+  isPrivilegedCall,
+  MARKER,
+  PRIVILEGED_CALLS,
+  sampleOf,
+} from '../../src/proxmox/privileged-calls.ts';
 import { commandRunner } from '../../src/system/command.ts';
 import type { Container } from '../lab/container.ts';
+import { CUT_OTHERWISE, REFUSED } from '../lab/hostile/host-runner-user.ts';
 import { REPOSITORY_DIR } from '../lab/paths.ts';
 import { type ActionResult, type RunOptions, runAction } from '../lab/runner.ts';
 import { leftovers, libraryVersions, Scenario } from './scenario.ts';
@@ -15,7 +23,6 @@ const NEW = '580.159.04';
 const STATE = '/var/lib/proxmox-lxc-nvidia';
 const DELAY = '/etc/proxmox-lxc-nvidia-lab/installer-delay';
 const IN_THE_MIDDLE = /│ WARNING: You specified/;
-const PTY_RULES = '/etc/sudoers.d/zz-pty';
 const AS_RUNNER = ['/usr/bin/setpriv', '--reuid', 'runner', '--regid', 'runner', '--init-groups', '--'];
 
 let scenario: Scenario;
@@ -31,6 +38,14 @@ const driverOnly = ({ ctid }: Container) => ({
   'cuda-version': 'none',
   'nvidia-container': 'none',
 });
+
+/** The call by which the action runs a script in a container. */
+function execOf(ctid: number, script: string): [string, ...string[]] {
+  const call = PRIVILEGED_CALLS.find(({ args }) => args[0] === 'exec');
+  if (call === undefined) throw new Error('no exec in the list');
+  const [program, ...args] = sampleOf(call, ctid);
+  return [program, ...args.slice(0, -1), script];
+}
 
 /** How many processes in a container sleep as the tests here do; the pattern keeps grep from finding itself. */
 async function sleeping(container: Container): Promise<number> {
@@ -84,6 +99,7 @@ test('brings a container to what is wanted; runs as root and as the user take tu
   const own = first.pctCalls.filter(({ env }) => env['SUDO_USER'] === 'runner');
   expect(own.map(({ subcommand }) => subcommand)).toEqual(expect.arrayContaining(['snapshot', 'exec', 'delsnapshot']));
   expect(new Set(own.map(({ uid }) => uid))).toEqual(new Set([0]));
+  expect(own.filter(({ argv }) => !isPrivilegedCall(['/usr/sbin/pct', ...argv]))).toEqual([]);
   await expectNothingLeft(container);
 
   const again = await scenario.run(inputs, { user: 'runner', exitCode: 0 });
@@ -96,29 +112,24 @@ test('brings a container to what is wanted; runs as root and as the user take tu
   expect((await scenario.run(inputs, { user: 'runner', exitCode: 0 })).outputs['result']).toBe('converged');
 });
 
-/** Makes sudo put a pseudo-terminal of its own between itself and the command, or not: Proxmox VE 9's does, 8's doesn't. */
-async function usePty(setting: 'use_pty' | '!use_pty'): Promise<void> {
-  await scenario.host.exec(['sh', '-c', 'echo "Defaults!/usr/bin/timeout $1" > "$2"', 'sh', setting, PTY_RULES]);
-}
-
-describe.each(['use_pty', '!use_pty'] as const)('with %s, what hangs', (setting) => {
-  beforeAll(() => usePty(setting));
-  afterAll(() => scenario.host.exec(['rm', '-f', PTY_RULES]));
-
+describe('what hangs', () => {
   const asRunner = () => {
     const [program = '', ...way] = scenario.host.enter([...AS_RUNNER, '/usr/bin/sudo', '-n', '--']);
     expect(program).toBe('nsenter');
     return commandRunner(['/usr/bin/nsenter', ...way]);
   };
 
-  test('is ended in the container when pct is: the time limit is kept by root', async () => {
+  test.each(['use_pty', '!use_pty'])('is ended in the container when pct is, with %s', async (setting) => {
+    const sudoers = scenario.host.path('/etc/sudoers.d/zz-pty');
+    await writeFile(sudoers, `Defaults ${setting}\n`, { mode: 0o440 });
     const container = await scenario.container({ storage: 'dir' });
-    const argv = ['/usr/sbin/pct', 'exec', `${container.ctid}`, '--', 'sleep', '3456'] as const;
+    const argv = execOf(container.ctid, 'sleep 3456');
     const running = asRunner()(argv, { timeoutSeconds: 2 });
     await new Promise((resolve) => setTimeout(resolve, 1000));
     expect(await sleeping(container)).toBe(1);
     expect((await running).exitCode).toBe(124);
     expect(await sleeping(container)).toBe(0);
+    await rm(sudoers);
   });
 
   test('and does not heed TERM is killed', async () => {
@@ -134,10 +145,7 @@ describe.each(['use_pty', '!use_pty'] as const)('with %s, what hangs', (setting)
   });
 });
 
-describe.each(['use_pty', '!use_pty'] as const)('an interrupted run, with %s,', (setting) => {
-  beforeAll(() => usePty(setting));
-  afterAll(() => scenario.host.exec(['rm', '-f', PTY_RULES]));
-
+describe('an interrupted run', () => {
   test('that is cancelled ends within 7 s; the post step rolls back', async () => {
     const container = await behind('btrfs');
     let seen = 0;
@@ -160,9 +168,7 @@ describe.each(['use_pty', '!use_pty'] as const)('an interrupted run, with %s,', 
     await expectNothingLeft(container);
     await expectConverges(container);
   });
-});
 
-describe('an interrupted run', () => {
   test.each(['btrfs', 'dir'] as const)('that is killed is put right by the post step (%s)', async (storage) => {
     const container = await behind(storage);
     const result = await killedInTheMiddle(container);
@@ -211,6 +217,38 @@ describe('without rights nothing is touched', () => {
   });
 });
 
+describe('other rules than docs/sudoers', () => {
+  const rules = () => scenario.host.path('/etc/sudoers.d/proxmox-lxc-nvidia');
+  afterEach(() => scenario.host.setSudo(true));
+
+  test('that name some containers: another is refused alone, and not looked into', async () => {
+    const [named, other] = [await scenario.container({ storage: 'dir' }), await scenario.container({ storage: 'dir' })];
+    const text = await readFile(join(REPOSITORY_DIR, 'docs/sudoers'), 'utf8');
+    await writeFile(rules(), text.replaceAll(ANY_CONTAINER, `(${named.ctid})`));
+    const { outputs, pctCalls } = await scenario.run(
+      { ...driverOnly(named), containers: `${named.ctid}, ${other.ctid}`, mode: 'plan' },
+      { user: 'runner', exitCode: 1 },
+    );
+    const results = JSON.parse(outputs['containers'] ?? '[]') as { ctid: number; failure?: { code: string } | null }[];
+    expect(JSON.stringify(results)).toContain('CONTAINER_NOT_ALLOWED');
+    expect(pctCalls.map(({ argv }) => argv[1])).toEqual([`${named.ctid}`]);
+  });
+
+  test('of an older version: the missing line is shown before anything is touched', async () => {
+    const container = await scenario.container({ storage: 'dir' });
+    const text = await readFile(join(REPOSITORY_DIR, 'docs/sudoers'), 'utf8');
+    const touch = text.split('\n').find((line) => line.includes('/usr/bin/touch')) ?? '';
+    await writeFile(rules(), text.replace(`${touch}\n`, '').replace(/proxmox-lxc-nvidia-[0-9a-f]{12}/, 'older'));
+    const { outputs, summary, stdout, pctCalls } = await scenario.run(driverOnly(container), {
+      user: 'runner',
+      exitCode: 1,
+    });
+    expect(outputs['failure-reason']).toBe('HOST_NOT_ROOT');
+    expect(`${summary}${stdout}`).toContain(touch.split(': ')[1]);
+    expect(pctCalls).toEqual([]);
+  });
+});
+
 test('the rules in docs/sudoers are valid as they stand', async () => {
   const check = await scenario.host.exec(['visudo', '-c']);
   expect(check).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('/etc/sudoers.d/proxmox-lxc-nvidia') });
@@ -224,29 +262,39 @@ test('they do the same with the sudo of Proxmox VE 9, which makes pseudo-termina
   expect(await container.execOk(['sudo', '-V'])).toMatch(/^Sudo version 1\.9\.(1[4-9]|[2-9]\d)/);
   const rules = await readFile(join(REPOSITORY_DIR, 'docs/sudoers'));
   await container.writeFile('/etc/sudoers.d/proxmox-lxc-nvidia', rules, '0440');
-  await container.writeFile('/etc/pve/x', 'secret\n', '0600');
   await container.writeFile('/input', 'in\r\nput\n');
-  const pct = 'if [ "$1" = hang ]; then sleep 3456; fi; printf "%s\\n" "$(id -un) ${TOKEN-} $*"; cat; exit 7';
+  await container.writeFile('/etc/pve/storage.cfg', 'secret\n', '0600');
+  const pct = 'if [ "$2" = 999 ]; then sleep 3456; fi; printf "%s\\n" "$(id -un) ${TOKEN-} $*"; cat; exit 7';
   await container.writeFile('/usr/sbin/pct', `#!/bin/sh\n${pct}\n`, '0755');
-  const sudo = async (command: string, terminal = false) => {
-    const line = `TOKEN=secret ${AS_RUNNER.join(' ')} /usr/bin/sudo -n -- ${command} < /input > /output 2> /errors`;
-    await container.writeFile('/run.sh', `${line}\n`);
-    const argv = terminal ? ['script', '-qec', 'sh /run.sh', '/dev/null'] : ['sh', '/run.sh'];
-    const { exitCode } = await container.exec(argv);
+  const quoted = (argv: readonly string[]) => argv.map((arg) => `'${arg.replaceAll("'", "'\\''")}'`).join(' ');
+  const sudo = async (argv: readonly string[], terminal = false) => {
+    const way = [...AS_RUNNER, '/usr/bin/sudo', '-n', ...argv];
+    await container.writeFile('/run.sh', `TOKEN=secret ${quoted(way)} < /input > /output 2> /errors\n`);
+    const shell = terminal ? ['script', '-qec', 'sh /run.sh', '/dev/null'] : ['sh', '/run.sh'];
+    const { exitCode } = await container.exec(shell);
     return { exitCode, output: await container.readFile('/output') };
   };
+  const limited = (argv: readonly string[]) => ['--', '/usr/bin/timeout', '-k', '10', '2', ...argv];
   for (const terminal of [false, true]) {
-    const limited = '/usr/bin/timeout -k 10 2 /usr/sbin/pct';
-    expect(await sudo(`${limited} exec 901 -- sh -c 'a, b: c=d * \\'`, terminal)).toEqual({
+    const exec = execOf(901, 'a, b: c=d * \\\n$(id)');
+    expect(await sudo(limited(exec), terminal)).toEqual({
       exitCode: 7,
-      output: 'root  exec 901 -- sh -c a, b: c=d * \\\nin\r\nput\n',
+      output: `root  ${exec.slice(1).join(' ')}\nin\r\nput\n`,
     });
-    expect((await sudo(`${limited} hang`, terminal)).exitCode).toBe(124);
+    expect((await sudo(limited(execOf(999, ':')), terminal)).exitCode).toBe(124);
     expect(await sleeping(container)).toBe(0);
   }
-  const cat = '/usr/bin/timeout -k 10 2 /bin/cat --';
-  expect((await sudo(`${cat} /etc/pve/x`)).output).toBe('secret\n');
-  for (const command of ['/usr/sbin/pct list', '/bin/cat /etc/shadow', `${cat} /etc/shadow`]) {
-    expect(await sudo(command)).toEqual({ exitCode: 1, output: '' });
+  expect((await sudo(limited(['/bin/cat', '--', '/etc/pve/storage.cfg']))).output).toBe('secret\n');
+  for (const call of [...PRIVILEGED_CALLS, MARKER]) {
+    expect((await sudo(['-l', ...limited(sampleOf(call, 901))])).exitCode, call.why).toBe(0);
+  }
+  for (const [what, argv] of Object.entries(REFUSED)) {
+    expect(await sudo(argv), what).toEqual({ exitCode: 1, output: '' });
+  }
+  for (const [what, argv] of Object.entries(CUT_OTHERWISE)) {
+    expect(await sudo(['--', ...argv]), what).toEqual({
+      exitCode: expect.toSatisfy((code: number) => code !== 0),
+      output: '',
+    });
   }
 });

@@ -35,6 +35,7 @@ export function run(argv: readonly string[], options: CommandOptions = {}): Prom
     const timer = options.timeout
       ? setTimeout(() => {
           timedOut = true;
+          // What the action starts is in sessions of its own, which no group holds.
           if (child.pid !== undefined) killTree(child.pid);
         }, options.timeout)
       : undefined;

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { INPUTS } from '../../src/desired/inputs.ts';
-import { OUTPUTS } from '../../src/report/outputs.ts';
+import { CONTAINER_WORDS, OUTPUTS } from '../../src/report/outputs.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const run = promisify(execFile);
@@ -90,6 +90,32 @@ test('YAML in documents can be read, and asks for inputs and outputs that exist'
     for (const [, output] of text.matchAll(/steps\.nvidia\.outputs\.([a-z-]+)/g)) expect(OUTPUTS).toContain(output);
   }
   expect(checked).toBeGreaterThan(6);
+});
+
+/** Every script in a YAML document: `run:` of steps, and what github-script takes, wherever they stand. */
+function scripts(part: unknown): string[] {
+  if (typeof part !== 'object' || part === null) return [];
+  return Object.entries(part).flatMap(([key, value]) =>
+    typeof value === 'string' ? (key === 'run' || key === 'script' ? [value] : []) : scripts(value),
+  );
+}
+
+test('no example, workflow or document puts an expression into a script: outputs are passed by `env:`', async () => {
+  const named = await Promise.all(
+    (await files('*.yml', '*.yaml')).map(async (path) => ({ path, text: await read(path) })),
+  );
+  const all = [...named, ...(await blocks('yaml')), ...(await blocks('yml'))];
+  const found = all.flatMap(({ path, text }) => scripts(parse(text)).map((script) => ({ path, script })));
+  expect(found.length).toBeGreaterThan(10);
+  expect(found.filter(({ script }) => script.includes('${{'))).toEqual([]);
+});
+
+test("action.yml says of the outputs that are a container's own words, and of no other, that they are", async () => {
+  const { outputs } = parse(await read('action.yml')) as { outputs: Record<string, { description: string }> };
+  const warned = Object.entries(outputs).filter(([, { description }]) =>
+    description.endsWith("A container's own words: pass it on by `env:` and never put it into `run:`."),
+  );
+  expect(warned.map(([name]) => name)).toEqual([...CONTAINER_WORDS]);
 });
 
 test('shell in documents is correct, and calls scripts that exist', async () => {

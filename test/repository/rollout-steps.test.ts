@@ -1,10 +1,13 @@
+import { readdir, readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { checkEarlierHosts } from '../../.github/actions/rollout/earlier-hosts.ts';
 import { createGitHub } from '../../.github/actions/rollout/github.ts';
 import { checkTrusted } from '../../.github/actions/rollout/trusted.ts';
 import { readWishes } from '../../.github/actions/rollout/wishes.ts';
+import { ROOT, text } from './workflow-files.ts';
 
 describe('what GitHub is asked', () => {
   const job = (name: string, conclusion: string | null) => ({ name, conclusion });
@@ -54,6 +57,18 @@ describe('what GitHub is asked', () => {
     await new Promise((closed) => server.close(closed));
     await expect(createGitHub(`http://127.0.0.1:${port}`, 'a-token')('/x')).rejects.toThrow('be reached');
   });
+});
+
+test('docs/rollout.md explains every code of a refusal', async () => {
+  const folder = join(ROOT, '.github/actions/rollout');
+  const sources = (await readdir(folder)).filter((name) => name.endsWith('.ts') && name !== 'main.ts');
+  const code = /'([A-Z_]{5,})',?\s*\);/g;
+  const codes = await Promise.all(
+    sources.map(async (name) => [...(await readFile(join(folder, name), 'utf8')).matchAll(code)].map(([, one]) => one)),
+  );
+  const [, table = ''] = (await text('docs/rollout.md')).split('### When a rollout refuses');
+  const explained = [...table.matchAll(/^\| `([A-Z_]+)`/gm)].map(([, one]) => one);
+  expect([...new Set(codes.flat())].sort()).toEqual(explained.sort());
 });
 
 describe('what may reach a host', () => {

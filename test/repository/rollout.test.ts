@@ -1,6 +1,7 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { review } from './github-answers.ts';
 import { EXAMPLE, text } from './workflow-files.ts';
 import { runWorkflow, type Setting, type WorkflowRun } from './workflow-run.ts';
 
@@ -31,6 +32,7 @@ describe('a rollout', () => {
       'Plans for approval: success',
       'Approval for the canary: success',
       'Apply to pve1: success',
+      'Reviews before the fleet: success',
       'Approval for the fleet: success',
       'Apply to pve2: success',
       'Apply to pve3: success',
@@ -109,6 +111,85 @@ describe('a rollout', () => {
     expect(run.log).toContain(`no approval for the environment "${environment}"`);
   });
 
+  describe('that is run again', () => {
+    test.each(['gpu-canary', 'gpu-fleet'])(
+      'refuses when only an earlier attempt has an approval of %s',
+      async (name) => {
+        const run = await rollout({
+          attempt: 3,
+          earlierReviews: [review('gpu-canary', 'approved'), review('gpu-fleet', 'approved')],
+          approvals: { [name]: 'none' },
+        });
+        expect(hosts(run)).toEqual(name === 'gpu-canary' ? [] : ['pve1']);
+        expect(run.log).toContain(`this attempt of the run has no approval for the environment "${name}"`);
+      },
+    );
+
+    test('refuses what was approved once and rejected later, by an environment that asks nobody any more', async () => {
+      const run = await rollout({
+        attempt: 3,
+        earlierReviews: [review('gpu-canary', 'approved'), review('gpu-canary', 'rejected')],
+        approvals: { 'gpu-canary': 'none' },
+      });
+      expect(hosts(run)).toEqual([]);
+    });
+
+    test('goes on when it is approved anew, and names who did', async () => {
+      const run = await rollout({
+        attempt: 2,
+        earlierReviews: [review('gpu-canary', 'approved', 'mallory'), review('gpu-canary', 'rejected', 'bob')],
+      });
+      expect(hosts(run)).toEqual(['pve1', 'pve2', 'pve3']);
+      expect(run.summary).toContain('Approved by alice.');
+      expect(run.summary).not.toContain('mallory');
+    });
+  });
+
+  test.each(['gpu-canary', 'gpu-fleet'])('refuses when the reviewers of %s are gone by now', async (name) => {
+    const run = await rollout({ environments: { [name]: 'none' } });
+    expect(hosts(run)).toEqual(name === 'gpu-canary' ? [] : ['pve1']);
+    expect(run.log).toContain(`The environment "${name}" has no required reviewers.`);
+  });
+
+  test.each([403, 404] as const)('says so when it may not read the rules of an environment (%i)', async (status) => {
+    const run = await rollout({ environments: { 'gpu-canary': status } });
+    expect(hosts(run)).toEqual(['pve1', 'pve2', 'pve3']);
+    expect(run.summary).toContain(`can't be known: GitHub answers ${status}.`);
+  });
+
+  describe('whose branch has a newer commit', () => {
+    const newer = 'd'.repeat(40);
+
+    test.each(['gpu-hosts.json', '.github/workflows/rollout.yml'])('with another %s reaches no host', async (path) => {
+      const run = await rollout({ push: { sha: newer, changes: [path] }, attempt: 2 });
+      expect(resultOf(run, 'Wishes')).toBe('failure');
+      expect(run.selfHosted).toEqual([]);
+      expect(run.log).toContain(`${path} is another at dddddddddddd, the newest commit of main.`);
+      expect(run.summary).toContain('No host was looked at: SUPERSEDED.');
+    });
+
+    test('that changes neither goes on', async () => {
+      const run = await rollout({ push: { sha: newer, changes: ['README.md'] } });
+      expect(hosts(run)).toEqual(['pve1', 'pve2', 'pve3']);
+    });
+
+    test.each(['gpu-canary', 'gpu-fleet'])('that came while %s was waited for stops there', async (environment) => {
+      const run = await rollout({ push: { sha: newer, changes: ['gpu-hosts.json'], while: environment } });
+      expect(run.asked).toContain(environment);
+      expect(hosts(run)).toEqual(environment === 'gpu-canary' ? [] : ['pve1']);
+      expect(row(run, 'pve3')).toContain('not approved &#40;SUPERSEDED&#41;');
+    });
+
+    test('is refused without required reviewers, too', async () => {
+      const run = await rollout({
+        push: { sha: newer, changes: ['gpu-hosts.json'], while: 'gpu-canary' },
+        approvals: { 'gpu-canary': 'none', 'gpu-fleet': 'none' },
+        inputs: { 'approval-required': false },
+      });
+      expect(hosts(run)).toEqual([]);
+    });
+  });
+
   test('goes on without reviewers where the caller says so, and tells it', async () => {
     const run = await rollout({
       approvals: { 'gpu-canary': 'none', 'gpu-fleet': 'none' },
@@ -142,7 +223,7 @@ describe('a rollout', () => {
     expect(resultOf(run, 'Wishes')).toBe('failure');
     expect(resultOf(run, 'plan')).toBe('skipped');
     expect(hosts(run)).toEqual([]);
-    expect(run.summary).toContain('no host was looked at');
+    expect(run.summary).toContain('No host was looked at: the wishes could not be read.');
   });
 
   test('with wishes that are not understood reaches no host', async () => {
@@ -222,6 +303,14 @@ describe('drift', () => {
       { id: 'host', name: 'Verify pve3', result: 'success' },
     ]);
     expect(run.applied).toEqual([]);
+    expect(run.summary).toMatch(/commit aaaaaaaaaaaa &#40;\d+ days old; the newest of main&#41;/);
+  });
+
+  test('is looked for by an older commit, too, which is said', async () => {
+    const push = { sha: 'd'.repeat(40), changes: ['gpu-hosts.json'] };
+    const run = await runWorkflow('.github/workflows/drift.yml', { wishes, event: 'schedule', push });
+    expect(run.selfHosted).toEqual(['pve1', 'pve2', 'pve3']);
+    expect(run.summary).toContain('not the newest, which is dddddddddddd');
   });
 
   test('is not looked for on behalf of a pull request', async () => {

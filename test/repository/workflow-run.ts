@@ -9,15 +9,23 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, matchesGlob } from 'node:path';
+import { planDigest } from '../../src/plan/identity.ts';
+import { identified } from '../unit/helpers/plans.ts';
 import { type Conditions, readConditions } from './conditions.ts';
 import { type Contexts, fill, holds, type Outcome, value } from './expressions.ts';
+import { branch, commit, environment, file, review } from './github-answers.ts';
 import { type Job, type Manifest, ROOT, readManifest, readWorkflow, type Step } from './workflow-files.ts';
 
 const REPOSITORY = 'OWNER/infrastructure';
+/** The commit that every run is of. */
+const SHA = 'a'.repeat(40);
+const WORKFLOW = '.github/workflows/rollout.yml';
 
 /** How the action behaves on one host. */
 export interface HostBehaviour {
   plan?: 'planned' | 'converged' | 'failed';
+  /** What it plans differs so from the others. */
+  change?: (plan: ReturnType<typeof identified>) => void;
   apply?: 'changed' | 'failed';
   verify?: 'converged' | 'failed';
   /** The runner dies while it applies: no step of the job runs after that. */
@@ -32,6 +40,13 @@ export interface Setting {
   ref?: string;
   /** What becomes of the wait for an environment's approval; `none`: it has no reviewers. */
   approvals?: Record<string, 'approved' | 'rejected' | 'none'>;
+  /** Which attempt of the run this is, and the reviews of those before. */
+  attempt?: number;
+  earlierReviews?: ReturnType<typeof review>[];
+  /** What GitHub says of the environments' rules afterwards; else as they were when the job waited. */
+  environments?: Record<string, 'reviewers' | 'none' | 403 | 404>;
+  /** A commit that reaches the branch, at once or while the environment is waited for, and the files it changes. */
+  push?: { sha: string; changes: string[]; while?: string };
   /** Name of the job in whose apply step somebody cancels the run. */
   cancelIn?: string;
   /** Changes the run's artifacts (a folder each) when this job is done. */
@@ -78,8 +93,9 @@ class Run {
   readonly #setting: Setting;
   readonly #jobs: JobRun[] = [];
   readonly #results = new Map<string, { result: JobResult; outputs: Record<string, string> }>();
-  readonly #approved: string[] = [];
+  readonly #reviews: ReturnType<typeof review>[] = [];
   readonly #asked: string[] = [];
+  readonly #waited: string[] = [];
   readonly #applied: WorkflowRun['applied'] = [];
   readonly #selfHosted: string[] = [];
   #cancelled = false;
@@ -87,12 +103,14 @@ class Run {
   #steps = 0;
   readonly #server = createServer((request, response) => {
     response.setHeader('content-type', 'application/json');
-    response.end(JSON.stringify(this.#api(request.url ?? '')));
+    const { status, body } = this.#api(request.url ?? '');
+    response.writeHead(status).end(JSON.stringify(body));
   });
 
   constructor(folder: string, setting: Setting) {
     this.#folder = folder;
     this.#setting = setting;
+    this.#reviews.push(...(setting.earlierReviews ?? []));
   }
 
   async close() {
@@ -182,9 +200,12 @@ class Run {
     if (this.#cancelled && !conditions.job.includes('always()')) return end('cancelled');
     if (job.environment !== undefined) {
       const answer = this.#setting.approvals?.[job.environment] ?? 'approved';
-      if (answer !== 'none') this.#asked.push(job.environment);
+      this.#waited.push(job.environment);
+      if (answer !== 'none') {
+        this.#asked.push(job.environment);
+        this.#reviews.push(review(job.environment, answer));
+      }
       if (answer === 'rejected') return end('failure');
-      if (answer === 'approved') this.#approved.push(job.environment);
     }
     const labels = [job['runs-on'] ?? []].flat().map((label) => fill(label, contexts));
     const host = labels[0] === 'self-hosted' ? (labels[1] ?? '') : null;
@@ -263,12 +284,17 @@ class Run {
     given: Record<string, string>,
     { host, temp, job }: { host: string | null; temp: string; job: string },
   ) {
-    const { plan = 'planned', apply = 'changed', verify = 'converged', dies } = this.#setting.hosts?.[host ?? ''] ?? {};
+    const behaviour = this.#setting.hosts?.[host ?? ''] ?? {};
+    const { plan = 'planned', apply = 'changed', verify = 'converged', dies } = behaviour;
     const file = async (name: string, content: unknown) => {
       await writeFile(join(temp, name), JSON.stringify(content));
       return join(temp, name);
     };
-    const digest = `sha256:${Buffer.from(`${host} ${given['wishes']}`).toString('hex').padEnd(64, '0').slice(0, 64)}`;
+    const content = identified();
+    content.host.node = host ?? '';
+    content.wish.verify = given['wishes'] ?? '';
+    behaviour.change?.(content);
+    const digest = planDigest(content);
     const failure = (reason: string) => ({ ok: false, outputs: { result: 'failed', 'failure-reason': reason } });
     const report = await file('report.json', {});
     switch (given['mode']) {
@@ -278,7 +304,12 @@ class Run {
         if (plan === 'failed') return failure('CONTAINER_STOPPED');
         return {
           ok: true,
-          outputs: { result: plan, 'plan-digest': digest, plan: await file('plan.json', { digest }), report },
+          outputs: {
+            result: plan,
+            'plan-digest': digest,
+            plan: await file('plan.json', { ...content, digest }),
+            report,
+          },
         };
       case 'apply': {
         const approved = JSON.parse(await readFile(given['approved-plan'] ?? '', 'utf8')).digest;
@@ -308,7 +339,10 @@ class Run {
       GITHUB_OUTPUT: output,
       GITHUB_REF: this.#setting.ref ?? 'refs/heads/main',
       GITHUB_REPOSITORY: REPOSITORY,
+      GITHUB_RUN_ATTEMPT: String(this.#setting.attempt ?? 1),
       GITHUB_RUN_ID: '1',
+      GITHUB_SHA: SHA,
+      GITHUB_WORKFLOW_REF: `${REPOSITORY}/${WORKFLOW}@refs/heads/main`,
       GITHUB_STEP_SUMMARY: join(this.#folder, 'summary'),
       GITHUB_WORKSPACE: join(this.#folder, 'workspace'),
       RUNNER_TEMP: temp,
@@ -324,12 +358,28 @@ class Run {
     return { ok, outputs: readOutputs(await readFile(output, 'utf8')) };
   }
 
-  #api(url: string): unknown {
-    if (url.includes('/approvals')) {
-      const review = (name: string) => ({ state: 'approved', user: { login: 'alice' }, environments: [{ name }] });
-      return this.#approved.map(review);
+  #api(url: string): { status: number; body: unknown } {
+    const [path = '', query = ''] = url.replace(`/repos/${REPOSITORY}/`, '').split('?');
+    const answer = (body: unknown) => ({ status: 200, body });
+    const notFound = { status: 404, body: { message: 'Not Found', status: '404' } };
+    const { push } = this.#setting;
+    const pushed = push !== undefined && (push.while === undefined || this.#waited.includes(push.while));
+    if (path.endsWith('/approvals')) return answer(this.#reviews);
+    if (path.startsWith('environments/')) {
+      const name = decodeURIComponent(path.slice('environments/'.length));
+      const rules =
+        this.#setting.environments?.[name] ?? (this.#setting.approvals?.[name] === 'none' ? 'none' : 'reviewers');
+      if (typeof rules === 'number') return { status: rules, body: { message: 'No' } };
+      return answer(environment(name, rules === 'reviewers'));
     }
-    if (url.includes('/workflows/')) {
+    if (path === 'branches/main') return answer(branch('main', pushed ? push.sha : SHA));
+    if (path === `commits/${SHA}`) return answer(commit(SHA, '2026-01-01T00:00:00Z'));
+    if (path.startsWith('contents/')) {
+      const name = decodeURIComponent(path.slice('contents/'.length));
+      const newer = query === `ref=${push?.sha}` && push?.changes.includes(name);
+      return answer(file(name, newer ? 'b'.repeat(40) : 'c'.repeat(40)));
+    }
+    if (path.includes('/workflows/')) {
       const own = { head_branch: 'main', head_repository: { full_name: REPOSITORY } };
       const fork = { head_branch: 'main', head_repository: { full_name: 'mallory/infrastructure' } };
       const runs = [
@@ -337,14 +387,15 @@ class Run {
         { id: 12, event: 'schedule', ...fork },
         { id: 11, event: 'schedule', ...own },
       ];
-      return { workflow_runs: runs };
+      return answer({ workflow_runs: runs });
     }
+    if (!path.endsWith('/jobs')) return notFound;
     const jobs = this.#jobs.map(({ name, result }, index) => ({
       name: `rollout / ${name}`,
       // The last one is the job that asks; it has no conclusion yet.
       conclusion: index === this.#jobs.length - 1 ? null : result,
     }));
-    return { total_count: jobs.length, jobs };
+    return answer({ total_count: jobs.length, jobs });
   }
 }
 

@@ -5,6 +5,7 @@ import { installerErrors } from '../../src/apply/install-driver.ts';
 import { diagnose } from '../../src/diagnosis/cause.ts';
 import { GPU_CAUSES } from '../../src/diagnosis/gpu.ts';
 import { INSTALLER_CAUSES } from '../../src/diagnosis/installer.ts';
+import { ActionError } from '../../src/errors.ts';
 import { parseGpuInformation, parseKernelModule } from '../../src/facts/driver-files.ts';
 import { parseProbe, parseUserSpace } from '../../src/facts/guest.ts';
 import { parseGpuHealth, parseXids } from '../../src/facts/health.ts';
@@ -14,6 +15,8 @@ import { renderOutputs } from '../../src/report/outputs.ts';
 import { renderSummary } from '../../src/report/summary.ts';
 import { sourceConflicts } from '../../src/repository/apt-sources.ts';
 import { cudaRepository, nvidiaContainerRepository } from '../../src/repository/repositories.ts';
+import { parseSha256Sum } from '../../src/runfile/address.ts';
+import { parseStub } from '../../src/runfile/stub.ts';
 import { LastLines, LineSplitter } from '../../src/system/lines.ts';
 import {
   joinedLines,
@@ -64,6 +67,15 @@ const gpuEvidence = (output: string) => ({
   guest: guestFacts(),
 });
 const PATHS = { plan: '', facts: '', report: '' };
+
+/** Reads what is no text of that kind, too: then it throws, and should do so as soon. */
+const orRefused = (read: (text: string) => unknown) => (text: string) => {
+  try {
+    read(text);
+  } catch (error) {
+    if (!(error instanceof ActionError)) throw error;
+  }
+};
 
 const READERS: Record<string, (text: string) => unknown> = {
   // text
@@ -122,7 +134,10 @@ const READERS: Record<string, (text: string) => unknown> = {
   parseStorageTypes,
   versionInFileName,
   // Keyrings, package indexes: with src/repository.
-  // What a runfile says of itself, checksums: with src/runfile.
+  // What a runfile says of itself, and a checksum's file.
+  parseStub: orRefused((text) => parseStub(Buffer.from(text), 'x')),
+  'parseStub: a script': orRefused((text) => parseStub(Buffer.from(`#!/bin/sh\nskip=${text}`), 'x')),
+  parseSha256Sum,
 };
 
 /** What is repeated: a character, a word that some pattern waits for, and lines as long as they may be. */

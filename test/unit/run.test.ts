@@ -12,13 +12,14 @@ import {
   bareGuest,
   CONTAINER_KEY,
   CUDA_KEY,
+  carriedKeyring,
   DRIVER,
   desired,
   guestFacts,
   installedToolkit,
   userSpace,
 } from './helpers/facts.ts';
-import { fixture, fixtureText } from './helpers/fixtures.ts';
+import { fixtureText } from './helpers/fixtures.ts';
 import { type FileTree, hostFilesOf } from './helpers/host-files.ts';
 import { RecordingLog } from './helpers/log.ts';
 import { probeRecords } from './helpers/probe.ts';
@@ -48,17 +49,11 @@ const HOST: FileTree = {
   '/dev/nvidiactl': { major: 195, minor: 255 },
 };
 
-/** The fixtures' keys stand for NVIDIA's: their bytes are those of a keyring, NVIDIA's aren't here. */
-const ONE = '81464A4A8AC2BB428377C0EA7F586458091BE790';
 const KEYRINGS = {
-  '/etc/apt/keyrings/proxmox-lxc-nvidia-cuda.gpg': fixture('keys/one.gpg'),
-  '/etc/apt/keyrings/proxmox-lxc-nvidia-container.gpg': fixture('keys/one.gpg'),
+  '/etc/apt/keyrings/proxmox-lxc-nvidia-cuda.gpg': carriedKeyring(CUDA_KEY),
+  '/etc/apt/keyrings/proxmox-lxc-nvidia-container.gpg': carriedKeyring(CONTAINER_KEY),
 };
-const WISH: Partial<Desired> = {
-  mode: 'plan',
-  cudaRepository: { base: desired().cudaRepository.base, keys: [ONE, CUDA_KEY] },
-  nvidiaContainerRepository: { base: desired().nvidiaContainerRepository.base, keys: [ONE, CONTAINER_KEY] },
-};
+const WISH: Partial<Desired> = { mode: 'plan' };
 
 beforeEach(() => {
   process.env['RUNNER_TOOL_CACHE'] = temporaryDirectory();

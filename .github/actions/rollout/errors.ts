@@ -8,3 +8,14 @@ export class Refusal extends Error {
     this.code = code;
   }
 }
+
+/** GitHub's API answered, but not with what was asked for. */
+export class Unanswered extends Refusal {
+  /** HTTP status, e.g. 404. */
+  readonly status: number;
+
+  constructor(status: number, seen: string, remedy: string) {
+    super(seen, remedy);
+    this.status = status;
+  }
+}

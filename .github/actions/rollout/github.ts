@@ -1,9 +1,12 @@
-import { Refusal } from './errors.ts';
+import { Refusal, Unanswered } from './errors.ts';
 
 /** Reads one answer of GitHub's REST API. */
 export type GitHub = (path: string) => Promise<unknown>;
 
-/** @throws Refusal when GitHub doesn't answer, so that what depends on the answer doesn't happen */
+/**
+ * @throws Refusal when GitHub can't be reached, Unanswered when it answers with an error, so that what depends on the
+ * answer doesn't happen
+ */
 export function createGitHub(api: string, token: string): GitHub {
   return async (path) => {
     const url = `${api}${path}`;
@@ -19,7 +22,11 @@ export function createGitHub(api: string, token: string): GitHub {
       throw new Refusal(`${url} can't be reached: ${(error as Error).message}.`, 'Run the failed jobs again.');
     }
     if (!response.ok) {
-      throw new Refusal(`${url} answers ${response.status}.`, 'The calling job needs "permissions: actions: read".');
+      throw new Unanswered(
+        response.status,
+        `${url} answers ${response.status}.`,
+        'The calling job needs "permissions: contents: read, actions: read".',
+      );
     }
     return response.json();
   };

@@ -3,21 +3,24 @@ import { randomUUID } from 'node:crypto';
 import { appendFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { approvers } from './approved.ts';
+import { approvers, checkReviewers, type Reviews, reviewsOf } from './approved.ts';
 import { checkPlan } from './approved-plan.ts';
 import { checkEarlierHosts } from './earlier-hosts.ts';
 import { Refusal } from './errors.ts';
 import { factsRun } from './facts-run.ts';
 import { openGate, type PlannedHost } from './gate.ts';
 import { createGitHub } from './github.ts';
+import { cell } from './markdown.ts';
 import { writeRecord } from './record.ts';
 import { closingSummary } from './summary.ts';
+import { checkNewest, commitText, type RunCommit } from './superseded.ts';
 import { checkTrusted } from './trusted.ts';
 import { type HostWish, readWishes } from './wishes.ts';
 
 const variable = (name: string) => process.env[name] ?? '';
 const input = (name: string) => variable(`INPUT_${name.toUpperCase()}`).trim();
 const run = `${variable('GITHUB_REPOSITORY')}/actions/runs/${variable('GITHUB_RUN_ID')}`;
+const attempt = Number(variable('GITHUB_RUN_ATTEMPT'));
 const github = () => createGitHub(variable('GITHUB_API_URL'), input('token'));
 
 function setOutput(name: string, value: string): void {
@@ -35,10 +38,22 @@ const planned = (): PlannedHost[] => {
   return canary === null ? [] : [canary, ...json<PlannedHost[]>('fleet', [])];
 };
 
+const commit = (): RunCommit => {
+  const repository = variable('GITHUB_REPOSITORY');
+  // `OWNER/infrastructure/.github/workflows/rollout.yml@refs/heads/main`: the caller's file, in a called workflow, too.
+  const workflow = variable('GITHUB_WORKFLOW_REF')
+    .replace(/@.*$/s, '')
+    .slice(repository.length + 1);
+  const files = [input('wishes-file'), workflow].filter((path) => path !== '');
+  return { repository, sha: variable('GITHUB_SHA'), ref: variable('GITHUB_REF'), files };
+};
+
 const STEPS: Record<string, () => Promise<void>> = {
   wishes: async () => {
     if (input('on-hosts') !== 'false') {
       checkTrusted(variable('GITHUB_EVENT_NAME'), variable('GITHUB_REF'), input('default-branch'));
+      if (input('superseded') === 'refuse') await checkNewest(github(), commit());
+      else addSummary(`${cell(await commitText(github(), commit(), new Date()))}\n`);
     }
     const path = join(variable('GITHUB_WORKSPACE'), input('wishes-file'));
     const text = await readFile(path, 'utf8').catch(() => {
@@ -65,17 +80,26 @@ const STEPS: Record<string, () => Promise<void>> = {
   gate: async () => {
     const { canary, fleet, summary } = await openGate(json<HostWish[]>('hosts', []), input('folder'));
     addSummary(summary);
+    setOutput('reviews', JSON.stringify(await reviewsOf(github(), run, attempt, input('environment'))));
     setOutput('canary', canary === null ? '' : JSON.stringify(canary));
     setOutput('canary-name', canary?.name ?? '');
     setOutput('fleet', JSON.stringify(fleet));
   },
+  reviews: async () => {
+    setOutput('reviews', JSON.stringify(await reviewsOf(github(), run, attempt, input('environment'))));
+  },
   approved: async () => {
+    const environment = input('environment');
     const plans = planned().map(({ name, digest }) => `- ${name}: \`${digest}\``);
-    const by =
-      input('approval-required') === 'false'
-        ? 'Nobody was asked (approval-required: false): the merge of the wishes is the approval.'
-        : `Approved by ${(await approvers(github(), run, input('environment'))).join(', ')}.`;
-    addSummary(`## ${input('environment')}\n\n${by}\n\n${plans.join('\n')}\n`);
+    const by = ['Nobody was asked (approval-required: false): the merge of the wishes is the approval.'];
+    if (input('approval-required') !== 'false') {
+      const before = json<Reviews>('reviews', { attempt: 0, approved: {}, rejected: 0 });
+      const names = await approvers(github(), run, environment, before, attempt);
+      const unknown = await checkReviewers(github(), variable('GITHUB_REPOSITORY'), environment);
+      by.splice(0, 1, `Approved by ${names.map(cell).join(', ')}.`, ...(unknown === null ? [] : [unknown]));
+    }
+    await checkNewest(github(), commit());
+    addSummary(`## ${environment}\n\n${by.join('\n\n')}\n\n${plans.join('\n')}\n`);
   },
   'earlier-hosts': async () => {
     const names = planned().map(({ name }) => name);

@@ -3,8 +3,8 @@ import { cell } from './markdown.ts';
 import { type HostRecord, readRecord } from './record.ts';
 import type { HostWish } from './wishes.ts';
 
-/** Results of the rollout's jobs: `success`, `failure`, `cancelled` or `skipped`. */
-export type JobResults = Record<string, { result: string }>;
+/** Results of the rollout's jobs: `success`, `failure`, `cancelled` or `skipped`; the code of a refusal, if there is one. */
+export type JobResults = Record<string, { result: string; reason?: string }>;
 
 export interface RolloutState {
   /** Empty when the wishes could not be read. */
@@ -19,7 +19,10 @@ export interface RolloutState {
 /** The closing summary in Markdown: what became of every host, whatever happened. */
 export async function closingSummary({ hosts, planned, jobs, folder }: RolloutState): Promise<string> {
   const lines = ['## Rollout', ''];
-  if (hosts.length === 0) return [...lines, 'The wishes could not be read; no host was looked at.', ''].join('\n');
+  if (hosts.length === 0) {
+    const reason = cell(jobs['wishes']?.reason || 'the wishes could not be read');
+    return [...lines, `No host was looked at: ${reason}.`, ''].join('\n');
+  }
   lines.push('| Host | Containers | Outcome | Reason |', '| --- | --- | --- | --- |');
   for (const host of hosts) {
     const plan = await readRecord(folder, `nvidia-plan-${host.name}`, host.name);
@@ -59,9 +62,10 @@ function outcomeOf(host: HostWish, { planned, plan, applied, jobs }: Evidence): 
 
 function whyNotStarted(isCanary: boolean, jobs: JobResults): string {
   const result = (job: string) => jobs[job]?.result ?? 'skipped';
-  if (result('approve-canary') !== 'success') return `the canary was not approved (${result('approve-canary')})`;
+  const ended = (job: string) => jobs[job]?.reason || result(job);
+  if (result('approve-canary') !== 'success') return `the canary was not approved (${ended('approve-canary')})`;
   if (isCanary) return `no result from its runner (${result('canary')})`;
   if (result('canary') !== 'success') return `the canary ended as ${result('canary')}`;
-  if (result('approve-fleet') !== 'success') return `the fleet was not approved (${result('approve-fleet')})`;
+  if (result('approve-fleet') !== 'success') return `the fleet was not approved (${ended('approve-fleet')})`;
   return `no result from its runner (${result('fleet')})`;
 }

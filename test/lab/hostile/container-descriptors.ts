@@ -1,36 +1,55 @@
 import type { Container } from '../container.ts';
 
-const LOG = '/var/lib/hostile-descriptors';
+/** Where in the container the program says what it was given. */
+const REPORT = '/var/tmp/descriptor-report';
 
-/** Of each descriptor where it leads to; what isn't a pipe or a socket is opened again for writing, and its mode changed. */
-const spy = (program: string) => `#!/usr/bin/perl
-open(my $log, '>>', '${LOG}');
-for my $number (sort { $a <=> $b } grep { $_ != fileno($log) } map { m{(\\d+)$} } glob '/proc/self/fd/*') {
-  my $target = readlink "/proc/self/fd/$number" or next;
-  my $reopened = '';
-  unless ($target =~ /^(?:pipe|socket):/) {
-    $reopened = open(my $file, '+<', "/proc/self/fd/$number") ? ' (opened for writing)' : " ($!)";
-    $reopened .= ' (mode changed)' if chmod 0666, "/proc/self/fd/$number";
-    if ($target =~ /\\.tar$/ && $file) { seek $file, 0, 0; print $file 'x' x 512 }
+const PROGRAM = `#!/usr/bin/perl
+use strict;
+my @lines;
+opendir(my $directory, '/proc/self/fd');
+for my $number (sort { $a <=> $b } grep { /^\\d+$/ && $_ != fileno($directory) } readdir($directory)) {
+  my $link = readlink("/proc/self/fd/$number");
+  next if !defined($link);
+  my $line = "$number $link";
+  my ($same, $answer);
+  if ($link !~ /^(?:pipe|socket):/) {
+    if (open(my $again, '+<', "/proc/self/fd/$number")) {
+      $line .= ' written' if defined(syswrite($again, "WRITTEN BY A CONTAINER\\n"));
+    }
+    $line .= ' made accessible' if open($same, "<&=$number") && chmod(0666, $same);
+  } elsif (open($same, "<&=$number") && defined($answer = getsockopt($same, 1, 77))) {
+    # SO_PEERPIDFD, then setns(pidfd, CLONE_NEWNS): the namespace of the process that made this socket.
+    $line .= ' entered the host' if !fork_and(sub { syscall(308, unpack('i', $answer), 0x20000) });
   }
-  print $log "${program} $number $target$reopened\\n";
+  push @lines, "$line\\n";
 }
-close $log;
-exec '${program}.real', @ARGV;
+open(my $report, '>>', '${REPORT}');
+print $report @lines;
+close($report);
+exec('NAME.real', @ARGV);
+
+# The exit code of a child that exits with 0 when what it did returned 0.
+sub fork_and {
+  my ($what) = @_;
+  my $child = fork();
+  if (!$child) { require POSIX; POSIX::_exit($what->() == 0 ? 0 : 1) }
+  waitpid($child, 0);
+  return $?;
+}
 `;
 
-/** What reads from the host, and what every command in a container begins with. */
-const PROGRAMS = ['/usr/bin/tar', '/usr/bin/timeout'];
-
-/** A container whose programs reach for whatever they were given of the host. */
-export async function plantDescriptorSpy(container: Container): Promise<void> {
-  for (const program of PROGRAMS) {
-    await container.execOk(['mv', program, `${program}.real`]);
-    await container.writeFile(program, spy(program), '0755');
-  }
+/**
+ * A container that makes what it can of the descriptors it is given: a program of it, each time it is called, opens all of them
+ * anew for writing, changes their mode, and enters the namespaces of the process behind a socket.
+ *
+ * @param program its path, e.g. /usr/bin/env, which is the first that every command of the action needs
+ */
+export async function exploitsDescriptors(container: Container, program: string): Promise<void> {
+  await container.execOk(['mv', program, `${program}.real`]);
+  await container.writeFile(program, PROGRAM.replaceAll('NAME', program), '0755');
 }
 
-/** `/usr/bin/tar 0 pipe:[1234]` for each descriptor of each call. */
-export async function descriptorSpyLog(container: Container): Promise<string[]> {
-  return (await container.execOk(['cat', LOG])).trim().split('\n');
+/** A line for each descriptor of each call: its number, where it leads, and what could be done with it. */
+export async function descriptorReport(container: Container): Promise<string[]> {
+  return (await container.readFile(REPORT)).trim().split('\n');
 }

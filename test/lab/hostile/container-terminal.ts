@@ -1,33 +1,46 @@
 import type { Container } from '../container.ts';
 
-const LOG = '/var/lib/hostile-terminal';
-
-/** What it types; TIOCSTI (0x5412) puts a character into a terminal's input as if a person had typed it (ioctl_tty(2)). */
-export const TYPED = 'typed by a container';
+/** Where in the container the program says, a line for each of its calls, what it was given. */
+const REPORT = '/var/tmp/terminal-report';
 
 const PROGRAM = `#!/usr/bin/perl
-open(my $log, '>>', '${LOG}');
+use strict;
+open(my $report, '>>', '${REPORT}') or die;
 if (open(my $terminal, '+<', '/dev/tty')) {
-  my $typed = 0;
-  for (split //, "${TYPED}\\n") { $typed++ if ioctl($terminal, 0x5412, $_) }
-  print $log "opened, typed $typed\\n";
-  # Stays for a while, with the terminal open.
-  if (fork() == 0) { close STDOUT; close STDERR; sleep 3; exit }
+  my $failure = '';
+  for my $character (split //, "TYPED\\n") {
+    ioctl($terminal, 0x5412, $character) or $failure = "$!";
+  }
+  print $report $failure eq '' ? "typed\\n" : "TIOCSTI: $failure\\n";
+  close($report);
+  if (!fork()) {
+    open(STDIN, '<', '/dev/null');
+    open(STDOUT, '>', '/dev/null');
+    open(STDERR, '>', '/dev/null');
+    sleep 1;
+    syswrite($terminal, "WRITTEN\\n");
+    exit 0;
+  }
 } else {
-  print $log "$!\\n";
+  print $report "/dev/tty: $!\\n";
+  close($report);
 }
-close $log;
-exec '/usr/bin/base64.real', @ARGV;
+exec('NAME.real', @ARGV);
 `;
 
-/** A container in which `base64`, which every look into it calls, types into the terminal of whoever runs it, and keeps it open. */
-export async function plantTerminalTypist(container: Container): Promise<void> {
-  await container.execOk(['mv', '/usr/bin/base64', '/usr/bin/base64.real']);
-  await container.writeFile('/usr/bin/base64', PROGRAM, '0755');
+/**
+ * A container that takes over the terminal of whoever works on it: a program of it, each time it is called, types `TYPED` into
+ * the terminal that it finds (TIOCSTI), and leaves a process that keeps it open and writes `WRITTEN` to it a second later.
+ *
+ * @param program its path, e.g. /usr/bin/env, which is the first that every command of the action needs
+ */
+export async function takesTheTerminal(container: Container, program: string): Promise<void> {
+  await container.execOk(['mv', program, `${program}.real`]);
+  await container.writeFile(program, PROGRAM.replaceAll('NAME', program), '0755');
 }
 
-/** What each of its calls came to: "opened, typed 21", or why there was no terminal. */
-export async function terminalTypistLog(container: Container): Promise<string[]> {
-  const text = await container.execOk({ script: `cat ${LOG}; rm ${LOG}; pkill -x perl || :` });
+/** What it saw since it was asked last: `typed`, `TIOCSTI: why not`, or `/dev/tty: why not`. */
+export async function terminalReport(container: Container): Promise<string[]> {
+  const text = await container.execOk({ script: 'cat "$1"; rm -f "$1"', args: [REPORT] });
   return text.trim().split('\n');
 }

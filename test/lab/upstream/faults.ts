@@ -17,6 +17,8 @@ export type FaultAction =
   | { kind: 'replace'; body: string; contentType?: string }
   | { kind: 'redirect'; location: string; status?: 301 | 302 | 303 | 307 | 308 }
   | { kind: 'slow'; bytesPerSecond: number }
+  /** Tells HEAD the file's length, and sends with GET, which tells none, bytes without end. */
+  | { kind: 'endless' }
   /** Closes the connection without an answer. */
   | { kind: 'refuse' };
 

@@ -135,6 +135,12 @@ class Exchange {
     return !this.response.destroyed;
   }
 
+  /** Sends bytes until the client has enough. */
+  async sendForEver(): Promise<void> {
+    const chunk = Buffer.alloc(CHUNK);
+    while (await this.#write(chunk));
+  }
+
   /** Sends `span` of the file, as the fault lets it. */
   async sendBody(handle: FileHandle, span: Span): Promise<void> {
     const fault = this.fault;
@@ -200,6 +206,10 @@ async function answer(exchange: Exchange, configuration: ServerConfiguration, fa
     if (request.headers['if-none-match'] === etag || ifModifiedSince >= Math.floor(mtimeMs / 1000) * 1000) {
       response.writeHead(304, headers).end();
       return;
+    }
+    if (fault?.kind === 'endless' && method === 'GET') {
+      response.writeHead(200, headers);
+      return await exchange.sendForEver();
     }
     // If-Range: a range of another file than the client has begun with would not fit.
     const ifRange = request.headers['if-range'];

@@ -48,6 +48,14 @@ export async function ensureSigningKey(
   return { fingerprint, id: fingerprint.slice(-8), armored, binary, home: dir };
 }
 
+/** The secret half, binary, as whoever owns the key has it. */
+export async function secretKey({ home, fingerprint }: SigningKey): Promise<Buffer> {
+  const file = join(home, 'secret.gpg');
+  await gpg(home, '--yes', '--output', file, '--export-secret-keys', fingerprint);
+  await stopAgent(home);
+  return await readFile(file);
+}
+
 /** Writes Release.gpg and InRelease beside the Release file in `dir`. */
 export async function signRelease(dir: string, key: SigningKey): Promise<void> {
   const release = join(dir, 'Release');

@@ -42,7 +42,7 @@ describe('installPackages', () => {
     if (call === undefined || host.calls.length !== 1) throw new Error('one call is expected');
     const [updates, , ...rest] = scriptOf(call).args;
     expect([updates, ...rest]).toEqual([argument, 'kmod', 'cuda-toolkit-12-8=12.8.1-1']);
-    expect([call.ctid, call.seconds, call.stdin]).toEqual([901, 3600, undefined]);
+    expect([call.ctid, call.seconds, call.stdinFile]).toEqual([901, 3600, undefined]);
   });
 
   it("shows apt's words as the container's", async () => {

@@ -17,7 +17,7 @@ describe('ProxyFile', () => {
     const { argv, options } = proxy.through(['/bin/sh', '-c', 'env; cat; printf "%s\\n" "$@"', 'x', 'one two', '']);
     expect(JSON.stringify(argv)).not.toContain('s3cret');
     const [program = '', ...words] = argv;
-    const stdin = openSync(options.stdin?.path ?? '', 'r');
+    const stdin = openSync(options.stdinFile ?? '', 'r');
     const output = execFileSync(program, words, { encoding: 'utf8', env: {}, stdio: [stdin, 'pipe', 'inherit'] });
     expect(output.split('\n').filter((line) => !line.startsWith('PWD='))).toEqual(
       expect.arrayContaining([
@@ -33,7 +33,7 @@ describe('ProxyFile', () => {
     const temporary = join(temporaryDirectory(), 'made');
     {
       await using proxy = await ProxyFile.write(PROXY, temporary);
-      const file = proxy.through(['x']).options.stdin?.path ?? '';
+      const file = proxy.through(['x']).options.stdinFile ?? '';
       expect(statSync(file).mode & 0o777).toBe(0o600);
     }
     expect(readdirSync(temporary)).toEqual([]);
@@ -59,8 +59,8 @@ it('everything that fetches goes through it, and no argument tells of it', async
     keys: [],
   });
   expect(host.calls).toHaveLength(2);
-  for (const { stdin, argv } of host.calls) {
-    expect(stdin).toBeDefined();
+  for (const { stdinFile, argv } of host.calls) {
+    expect(stdinFile).toBeDefined();
     expect(JSON.stringify(argv)).not.toContain('s3cret');
   }
 });

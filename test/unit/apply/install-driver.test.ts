@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { installDriver } from '../../../src/apply/install-driver.ts';
@@ -47,7 +47,7 @@ describe('a smooth installation', () => {
     await done;
     const [call] = host.calls;
     if (call === undefined || host.calls.length !== 1) throw new Error('one call is expected');
-    expect(call.stdin).toBe(ARCHIVE);
+    expect(call.stdinFile).toBe(ARCHIVE.path);
     expect(scriptOf(call).args).toEqual([DIRECTORY, '--silent', '--no-kernel-module']);
     expect(call.ctid).toBe(901);
     expect(scriptOf(call).script).not.toContain(DIRECTORY);
@@ -168,7 +168,7 @@ describe('its script in a real shell', () => {
     expect(existsSync('/var/log/nvidia-installer.log')).toBe(false);
     return runCommand(['/bin/sh', '-c', script, 'sh', directory, '--silent', '--a=b c'], {
       timeoutSeconds: 20,
-      stdin: { path: tar, size: statSync(tar).size },
+      stdinFile: tar,
     });
   }
 

@@ -82,7 +82,7 @@ describe('orphansOf', () => {
 
   it('finds a call before it has become pct, of the user that it looks for', async () => {
     const call = ['/usr/bin/sudo', '-n', '--', '/usr/bin/timeout', '-k', '10', '300', '/usr/sbin/pct', 'start', '901'];
-    const shell = ['/bin/sh', '-c', 'script', 'sh', 'word', '300', '0', '', ...call];
+    const shell = ['/bin/bash', '--norc', '-c', 'script', 'bash', '', ...call];
     const user = { uid: '1500\t1500\t1500\t1500', pids: '' };
     for (const argv of [['/usr/bin/setsid', '--wait', '--', ...shell], shell, call]) {
       expect(await orphansOf(processes({ 10: argv }, user), 901, 1500)).toEqual([{ pid: 10, what: 'pct start' }]);

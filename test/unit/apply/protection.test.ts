@@ -65,7 +65,7 @@ function protection({
     cancelled,
     now: () => new Date(),
     selected: () => {},
-    runName: 'run 1',
+    runName: 'local run of process 1',
     machine: 'x86_64',
     temporary: temporaryDirectory(),
   };
@@ -79,7 +79,12 @@ describe('Protection', () => {
     await made.around(async (record: RecordStep) => {
       expect(commands).toEqual(['snapshot']);
       await record('one');
-      expect(await journal.read()).toMatchObject({ ctid: 901, run: 'run 1', phase: 'begun', step: 'one' });
+      expect(await journal.read()).toMatchObject({
+        ctid: 901,
+        run: 'local run of process 1',
+        phase: 'begun',
+        step: 'one',
+      });
       expect((await journal.read())?.snapshot).toMatch(/^nvidia-[0-9a-f]{8}$/);
     });
     expect(commands).toEqual(['snapshot', 'delsnapshot']);

@@ -31,19 +31,23 @@ describe('pct commands', () => {
   it.each<[string, (pct: Pct) => Promise<void>, string[]]>([
     [
       'takeSnapshot',
-      (pct) => takeSnapshot(pct, 901, 'nvidia-1', 'run 1; $(id)'),
-      ['/usr/sbin/pct snapshot 901 nvidia-1 --description proxmox-lxc-nvidia: run 1; $(id)'],
+      (pct) => takeSnapshot(pct, 901, 'nvidia-00000001', 'https://x/;$(id)'),
+      ['/usr/sbin/pct snapshot 901 nvidia-00000001 --description proxmox-lxc-nvidia: https://x/;$(id)'],
     ],
-    ['dropSnapshot', (pct) => dropSnapshot(pct, 901, 'nvidia-1'), ['/usr/sbin/pct delsnapshot 901 nvidia-1']],
+    [
+      'dropSnapshot',
+      (pct) => dropSnapshot(pct, 901, 'nvidia-00000001'),
+      ['/usr/sbin/pct delsnapshot 901 nvidia-00000001'],
+    ],
     [
       'dropSnapshot of one that was not finished',
-      (pct) => dropSnapshot(pct, 901, 'nvidia-1', true),
-      ['/usr/sbin/pct delsnapshot 901 nvidia-1 --force 1'],
+      (pct) => dropSnapshot(pct, 901, 'nvidia-00000001', true),
+      ['/usr/sbin/pct delsnapshot 901 nvidia-00000001 --force 1'],
     ],
     [
       'rollBack, which also starts the container',
-      (pct) => rollBack(pct, 901, 'nvidia-1'),
-      ['/usr/sbin/pct rollback 901 nvidia-1', '/usr/sbin/pct start 901'],
+      (pct) => rollBack(pct, 901, 'nvidia-00000001'),
+      ['/usr/sbin/pct rollback 901 nvidia-00000001', '/usr/sbin/pct start 901'],
     ],
     ['unlock', (pct) => unlock(pct, 901), ['/usr/sbin/pct unlock 901']],
     ['thaw', (pct) => thaw(pct, 901), ['/usr/bin/lxc-freeze -n 901', '/usr/bin/lxc-unfreeze -n 901']],
@@ -54,9 +58,24 @@ describe('pct commands', () => {
   });
 
   it.each<[string, (pct: Pct) => Promise<void>, string, string]>([
-    ['taking', (pct) => takeSnapshot(pct, 901, 'nvidia-1', 'x'), 'SNAPSHOT_FAILED', 'Nothing was changed'],
-    ['dropping', (pct) => dropSnapshot(pct, 901, 'nvidia-1'), 'SNAPSHOT_FAILED', 'pct delsnapshot 901 nvidia-1'],
-    ['rolling back', (pct) => rollBack(pct, 901, 'nvidia-1'), 'ROLLBACK_FAILED', 'pct rollback 901 nvidia-1'],
+    [
+      'taking',
+      (pct) => takeSnapshot(pct, 901, 'nvidia-00000001', 'https://x'),
+      'SNAPSHOT_FAILED',
+      'Nothing was changed',
+    ],
+    [
+      'dropping',
+      (pct) => dropSnapshot(pct, 901, 'nvidia-00000001'),
+      'SNAPSHOT_FAILED',
+      'pct delsnapshot 901 nvidia-00000001',
+    ],
+    [
+      'rolling back',
+      (pct) => rollBack(pct, 901, 'nvidia-00000001'),
+      'ROLLBACK_FAILED',
+      'pct rollback 901 nvidia-00000001',
+    ],
     ['unlocking', (pct) => unlock(pct, 901), 'ROLLBACK_FAILED', 'pct unlock 901'],
   ])("tell pct's words when %s fails", async (_what, work, code, remedy) => {
     const made = host({ exitCode: 255, stderr: 'snapshot feature is not available\n' });
@@ -70,22 +89,22 @@ describe('pct commands', () => {
 
   it('do not start what could not be rolled back, and say so when it does not start', async () => {
     const made = host({}, { exitCode: 255, stderr: "startup for container '901' failed\n" });
-    const failure = await failureOf(() => rollBack(made.pct, 901, 'x'));
+    const failure = await failureOf(() => rollBack(made.pct, 901, 'nvidia-00000001'));
     expect(failure.code).toBe('ROLLBACK_FAILED');
-    expect(failure.remedy).toContain('pct rollback 901 x');
+    expect(failure.remedy).toContain('pct rollback 901 nvidia-00000001');
     expect(failure.details).toContain('startup for container');
   });
 
   it('wait for another pct that holds the configuration', async () => {
     const made = host(LOCKED, LOCKED, {});
-    await dropSnapshot(made.pct, 901, 'nvidia-1');
+    await dropSnapshot(made.pct, 901, 'nvidia-00000001');
     expect(made.commands()).toHaveLength(3);
     expect(waits).toEqual([2000, 5000]);
   });
 
   it('do not wait for it for ever', async () => {
     const made = host(LOCKED, LOCKED, LOCKED, LOCKED, LOCKED);
-    expect((await failureOf(() => dropSnapshot(made.pct, 901, 'nvidia-1'))).details).toContain('got timeout');
+    expect((await failureOf(() => dropSnapshot(made.pct, 901, 'nvidia-00000001'))).details).toContain('got timeout');
     expect(waits).toEqual([2000, 5000, 10_000]);
   });
 });

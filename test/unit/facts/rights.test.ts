@@ -12,23 +12,21 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { sudoersDocuments } from '../../../scripts/sudoers.ts';
 import { checkRights } from '../../../src/facts/rights.ts';
+import { markerFor } from '../../../src/proxmox/privileged-calls.ts';
+import { sudoersFor } from '../../../src/proxmox/sudoers.ts';
 import type { HostAccess } from '../../../src/system/access.ts';
 import type { CommandResult } from '../../../src/system/command.ts';
-import { PRIVILEGED_CALLS } from '../../../src/system/privileged-calls.ts';
 import { State } from '../../../src/system/state.ts';
-import { LIST_CALL, sudoersFor } from '../../../src/system/sudoers.ts';
 import { failureOf } from '../helpers/failure.ts';
 import { hostFilesOf } from '../helpers/host-files.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
 interface Situation {
   rights?: 'root' | 'sudo' | 'none';
-  /** What reading as root gives. */
-  read?: Partial<CommandResult>;
-  /** Whether sudo would allow a call, in one line. */
-  allows?: (call: string) => boolean;
+  /** What running as root, and listing what may be run, give. */
+  asRoot?: Partial<CommandResult>;
+  listed?: Partial<CommandResult>;
   hidden?: boolean;
   /** Below which it keeps its state; made whole by default. */
   root?: string;
@@ -48,30 +46,21 @@ function stateOf(user: string): string {
   return root;
 }
 
-function host({
-  rights = 'sudo',
-  read = {},
-  allows = () => true,
-  hidden = false,
-  root = stateOf('runner'),
-}: Situation = {}) {
+function host({ rights = 'sudo', asRoot = {}, listed = {}, hidden = false, root = stateOf('runner') }: Situation = {}) {
   const calls: string[] = [];
-  const answer = (who: string, result: (call: string) => Partial<CommandResult>) => async (argv: readonly string[]) => {
-    const call = argv.join(' ');
-    calls.push(`${who}: ${call}`);
-    return { exitCode: 0, stdout: '', stderr: '', ...result(call) };
+  const answer = (who: string, result: Partial<CommandResult>) => async (argv: readonly string[]) => {
+    calls.push(`${who}: ${argv.join(' ')}`);
+    return { exitCode: 0, stdout: '', stderr: '', ...result };
   };
   const access: HostAccess = {
     user: { name: 'runner', rights },
     state: new State('runner', root),
     files: hostFilesOf(hidden ? {} : { '/proc/1/cmdline': '/sbin/init\0' }),
-    run: answer('user', (call) => ({ exitCode: allows(call) ? 0 : 1 })),
-    runAsRoot: answer('root', () => read),
+    run: answer('user', listed),
+    runAsRoot: answer('root', asRoot),
   };
   return { access, calls };
 }
-
-const PASSWORD = { exitCode: 1, stderr: 'sudo: a password is required\n' };
 
 /** The commands of docs/sudoers, as they are told. */
 const ROOT = 'install -d -m 0755 -o root -g root /state';
@@ -81,59 +70,37 @@ const OWN = 'install -d -m 0711 -o runner -g GROUP /state/runner';
 describe('checkRights', () => {
   it('asks root nothing', async () => {
     const { access, calls } = host({ rights: 'root', hidden: true });
-    await checkRights(access);
+    await checkRights(access, []);
     expect(calls).toEqual([]);
   });
 
-  it('reads as root and asks whether the rules are of this version', async () => {
+  it('asks others once, by doing it', async () => {
     const { access, calls } = host();
-    await checkRights(access);
-    expect(calls).toEqual([
-      'root: /bin/cat -- /etc/pve/.vmlist',
-      `user: /usr/bin/sudo -n -l -- /usr/bin/timeout -k 10 60 ${LIST_CALL.join(' ')}`,
-    ]);
+    expect(await checkRights(access, [901])).toMatchObject({ kind: 'current', allowed: [901] });
+    expect(calls).toEqual([`root: ${markerFor([901]).join(' ')}`]);
   });
 
   it.each([
-    ['sudo asks for a password', { read: PASSWORD }, 'sudo: a password is required'],
-    ['there is no sudo', { read: { exitCode: 127, stderr: 'sh: 1: exec: /usr/bin/sudo: not found' } }, 'not found'],
-    ['reading fails without a word', { read: { exitCode: 1 } }, 'exit code 1'],
-  ] satisfies [string, Situation, string][])('refuses with the rules to paste when %s', async (_, situation, seen) => {
-    const failure = await failureOf(() => checkRights(host(situation).access));
-    expect(failure).toMatchObject({ code: 'HOST_NOT_ROOT', details: sudoersFor({ user: 'runner', kind: 'fence' }) });
-    expect(failure.seen).toContain(seen);
+    ['sudo asks for a password', 'sudo: a password is required', 1],
+    ['there is no sudo', 'sh: 1: exec: /usr/bin/sudo: not found', 127],
+  ])('refuses with the rules to paste when %s', async (_, stderr, exitCode) => {
+    const { access } = host({ asRoot: { exitCode, stderr }, listed: { exitCode } });
+    const failure = await failureOf(() => checkRights(access, [901]));
+    expect(failure).toMatchObject({ code: 'HOST_NOT_ROOT', details: sudoersFor('runner') });
+    expect(failure.seen).toContain(stderr);
     expect(failure.remedy).toContain('/etc/sudoers.d/proxmox-lxc-nvidia');
-  });
-
-  it('is content with rules of its own that allow every call', async () => {
-    const { access, calls } = host({ allows: (call) => !call.includes(LIST_CALL[0]) });
-    await checkRights(access);
-    expect(calls).toHaveLength(2 + PRIVILEGED_CALLS.length);
-  });
-
-  it('names the lines that rules of another version lack', async () => {
-    const allows = (call: string) => !/ (?:\/bin\/true|\/usr\/sbin\/pct unlock|\/usr\/bin\/touch) /.test(call);
-    const failure = await failureOf(() => checkRights(host({ allows }).access));
-    expect(failure).toMatchObject({
-      code: 'HOST_NOT_ROOT',
-      seen: 'By the rules for sudo on this host the user runner may not take away the lock of a killed pct, nor make the file that runs lock a container by.',
-    });
-    const lines = failure.details?.split('\n') ?? [];
-    expect(lines).toHaveLength(2);
-    const rules = sudoersFor({ user: 'runner', kind: 'fence' });
-    for (const line of lines) expect(rules).toContain(line);
   });
 
   it('refuses a user that may not use sudo', async () => {
     const { access, calls } = host({ rights: 'none' });
-    const failure = await failureOf(() => checkRights(access));
+    const failure = await failureOf(() => checkRights(access, []));
     expect(failure).toMatchObject({ code: 'HOST_NOT_ROOT' });
     expect(failure.seen).toContain('"sudo" is "never"');
     expect(calls).toEqual([]);
   });
 
   it("refuses where root's processes are hidden: what a killed run left could not be waited for", async () => {
-    const failure = await failureOf(() => checkRights(host({ hidden: true }).access));
+    const failure = await failureOf(() => checkRights(host({ hidden: true }).access, []));
     expect(failure).toMatchObject({ code: 'HOST_NOT_ROOT' });
     expect(failure.remedy).toContain('hidepid');
   });
@@ -185,7 +152,7 @@ describe('checkRights', () => {
     if (process.getuid?.() !== 0) return expect(process.getuid?.(), 'not tested: needs root').toBeGreaterThan(0);
     const root = stateOf('runner');
     damage(root);
-    const failure = await failureOf(() => checkRights(host({ root }).access));
+    const failure = await failureOf(() => checkRights(host({ root }).access, []));
     expect(failure.code).toBe('HOST_NOT_ROOT');
     expect(failure.seen).toContain(seen);
     expect(failure.remedy.replaceAll(root, '/state').replaceAll('"$(id -gn runner)"', 'GROUP')).toBe(
@@ -197,12 +164,12 @@ describe('checkRights', () => {
     if (process.getuid?.() !== 0) return expect(process.getuid?.(), 'not tested: needs root').toBeGreaterThan(0);
     const root = stateOf('runner');
     chownSync(root, 1500, 1500);
-    const failure = await failureOf(() => checkRights(host({ rights: 'root', root }).access));
+    const failure = await failureOf(() => checkRights(host({ rights: 'root', root }).access, []));
     expect(failure.seen).toBe(`${root} belongs to the user with the id 1500, not 0.`);
     rmSync(join(root, 'runner'), { recursive: true });
     chownSync(root, 0, 0);
     symlinkSync('/etc', join(root, 'runner'));
-    const link = await failureOf(() => checkRights(host({ rights: 'root', root }).access));
+    const link = await failureOf(() => checkRights(host({ rights: 'root', root }).access, []));
     expect(link.seen).toBe(`${root}/runner is not a directory.`);
     expect(link.remedy).toContain(`As root: mv -T ${root}/runner ${root}.runner.aside && install -d`);
   });
@@ -220,9 +187,9 @@ describe('checkRights', () => {
     chownSync(root, owner, owner);
     const { access } = host({ rights: 'root' });
     const asRoot = { ...access, state: new State('root', root) };
-    const { remedy } = await failureOf(() => checkRights(asRoot));
+    const { remedy } = await failureOf(() => checkRights(asRoot, []));
     execFileSync('/bin/sh', ['-ec', remedy.replace('As root: ', '')]);
-    await checkRights(asRoot);
+    await checkRights(asRoot, []);
     expect(statSync(victim)).toMatchObject({ uid: 0, gid: 0, mode: 0o40700 });
     expect(readdirSync(victim)).toEqual([]);
     expect(readdirSync(root).sort()).toEqual(owner === 0 ? ['locks', 'root'] : ['1500', 'locks', 'root']);
@@ -242,7 +209,7 @@ describe('checkRights', () => {
       expect(argv).toEqual(['/usr/bin/getent', 'passwd', '1500']);
       return { exitCode: 0, stdout: 'runner:x:1500:1500::/home/runner:/bin/bash\n', stderr: '' };
     };
-    const failure = await failureOf(() => checkRights({ ...access, run, state: new State('root', root) }));
+    const failure = await failureOf(() => checkRights({ ...access, run, state: new State('root', root) }, []));
     expect(failure.remedy).toContain(`mv -T ${root}.aside ${root}/runner && chmod 0711 ${root}/runner`);
   });
 
@@ -251,17 +218,13 @@ describe('checkRights', () => {
     rmSync(join(root, '1500'), { recursive: true });
     const { access } = host();
     const user = { name: '#1500', rights: 'sudo' } as const;
-    const failure = await failureOf(() => checkRights({ ...access, user, state: new State('#1500', root, 1500) }));
+    const failure = await failureOf(() => checkRights({ ...access, user, state: new State('#1500', root, 1500) }, []));
     expect(failure.remedy).toBe(`As root: install -d -m 0711 -o 1500 -g ${process.getgid?.()} ${root}/1500`);
   });
 
   it('lets root make what is not there yet', async () => {
     const root = join(temporaryDirectory(), 'none');
-    await checkRights(host({ rights: 'root', root }).access);
+    await checkRights(host({ rights: 'root', root }).access, []);
     expect(existsSync(root)).toBe(false);
   });
-});
-
-it('docs/sudoers and docs/sudoers-open hold the rules of the list of calls', async () => {
-  for (const { current, wanted } of await sudoersDocuments()) expect(current).toBe(wanted);
 });

@@ -1,4 +1,5 @@
-import type { CommandOptions, CommandResult, InputFile, RunCommand } from '../../../src/system/command.ts';
+import { isPrivilegedCall } from '../../../src/proxmox/privileged-calls.ts';
+import type { CommandOptions, CommandResult, RunCommand } from '../../../src/system/command.ts';
 
 /** A call of a program on the host. */
 export interface Call {
@@ -33,7 +34,7 @@ export interface GuestCall {
   /** The command inside the wrapper. */
   argv: readonly string[];
   seconds: number;
-  stdin: InputFile | undefined;
+  stdinFile: string | undefined;
 }
 
 /**
@@ -43,7 +44,7 @@ export interface GuestCall {
 export function takeApart({ argv, options }: Call): GuestCall & { word: string } {
   const shell = argv.indexOf('/bin/sh');
   const [, , , , word = '', seconds = '', ...command] = argv.slice(shell);
-  return { ctid: Number(argv[2]), argv: command, seconds: Number(seconds), word, stdin: options.stdin };
+  return { ctid: Number(argv[2]), argv: command, seconds: Number(seconds), word, stdinFile: options.stdinFile };
 }
 
 /** A host on which `pct exec` works, answered by a function of what runs inside. */
@@ -68,6 +69,9 @@ export class FakeHost {
   readonly run: RunCommand = async (argv, options) => {
     const call = { argv, options };
     this.raw.push(call);
+    if (/^\/usr\/(sbin\/pct|bin\/lxc-)/.test(argv[0]) && !isPrivilegedCall(argv)) {
+      throw new Error(`not in the list of privileged calls: ${argv.join(' ')}`);
+    }
     if (argv[0] !== '/usr/sbin/pct' || argv[1] !== 'exec') return play(call, this.#other(call));
     const { word, ...guest } = takeApart(call);
     this.calls.push(guest);

@@ -13,6 +13,8 @@ import type {
   UpstreamFacts,
 } from '../../../src/facts/facts.ts';
 import { PIN_TEXT, SOURCES_PATH, sourcesText } from '../../../src/repository/apt-files.ts';
+import { nvidiaKeyring } from '../../../src/repository/nvidia-keys.ts';
+import { keyringFacts } from '../../../src/repository/openpgp.ts';
 import { cudaRepository, nvidiaContainerRepository } from '../../../src/repository/repositories.ts';
 
 /** The version of the recordings in test/fixtures/nvidia. */
@@ -158,10 +160,17 @@ export function aptAsWanted(): Pick<GuestFacts, 'aptSources' | 'aptPin' | 'keyri
     ],
     aptPin: PIN_TEXT,
     keyrings: [
-      { path: '/etc/apt/keyrings/proxmox-lxc-nvidia-cuda.gpg', fingerprints: [CUDA_KEY] },
-      { path: '/etc/apt/keyrings/proxmox-lxc-nvidia-container.gpg', fingerprints: [CONTAINER_KEY] },
+      { path: '/etc/apt/keyrings/proxmox-lxc-nvidia-cuda.gpg', ...keyringFacts(carriedKeyring(CUDA_KEY)) },
+      { path: '/etc/apt/keyrings/proxmox-lxc-nvidia-container.gpg', ...keyringFacts(carriedKeyring(CONTAINER_KEY)) },
     ],
   };
+}
+
+/** A key of NVIDIA's that the action carries. */
+export function carriedKeyring(fingerprint: string): Buffer {
+  const keyring = nvidiaKeyring(fingerprint);
+  if (keyring === null) throw new Error(`${fingerprint} isn't carried`);
+  return keyring;
 }
 
 /** A toolkit whose nvcc answers. */

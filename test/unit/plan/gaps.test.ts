@@ -4,10 +4,12 @@ import type { GuestFacts } from '../../../src/facts/facts.ts';
 import { findGaps, gapReasons, missingText, userSpaceText, userSpaceVersion } from '../../../src/plan/gaps.ts';
 import { checkContainer } from '../../../src/plan/refusals.ts';
 import { SOURCES_PATH } from '../../../src/repository/apt-files.ts';
+import { keyringFacts } from '../../../src/repository/openpgp.ts';
 import { wantedRepositories } from '../../../src/repository/repositories.ts';
 import {
   bareGuest,
   CUDA_KEY,
+  carriedKeyring,
   containerFacts,
   DRIVER,
   desired,
@@ -17,6 +19,16 @@ import {
   NO_USER_SPACE,
   userSpace,
 } from '../helpers/facts.ts';
+import { fixture } from '../helpers/fixtures.ts';
+
+const CARRIED = carriedKeyring(CUDA_KEY);
+/** Packets that may, and that may not, stand behind a key. */
+const USER_ID = Buffer.from('b403796f75', 'hex');
+const SECRET_KEY = Buffer.from('c50104', 'hex');
+
+function cudaKeyring(...parts: Buffer[]) {
+  return { path: '/etc/apt/keyrings/proxmox-lxc-nvidia-cuda.gpg', ...keyringFacts(Buffer.concat(parts)) };
+}
 
 function gaps(guest: GuestFacts, wish: Desired = desired()) {
   const { distribution } = checkContainer(hostFacts(), containerFacts({}, guest));
@@ -79,19 +91,15 @@ describe('findGaps', () => {
     ['no pin', { aptPin: null }, "doesn't keep apt from bringing a driver"],
     ['a changed pin', { aptPin: 'Package: *\n' }, "doesn't keep apt from bringing a driver"],
     ['no sources', { aptSources: [] }, "NVIDIA's repositories are not set up as wanted"],
-    [
-      'a keyring without keys',
-      { keyrings: [{ path: '/etc/apt/keyrings/proxmox-lxc-nvidia-cuda.gpg', fingerprints: [] }] },
-      'key is not in place',
-    ],
+    ['a keyring without keys', { keyrings: [cudaKeyring(Buffer.alloc(0))] }, 'key is not in place'],
     [
       'a keyring with a key too many',
-      {
-        keyrings: [
-          ...guestFacts().keyrings.slice(1),
-          { path: '/etc/apt/keyrings/proxmox-lxc-nvidia-cuda.gpg', fingerprints: [CUDA_KEY, 'F'.repeat(40)] },
-        ],
-      },
+      { keyrings: [...guestFacts().keyrings.slice(1), cudaKeyring(CARRIED, fixture('keys/two.gpg'))] },
+      "the cuda repository's key is not in place",
+    ],
+    [
+      'a keyring with the right key alone, but other bytes',
+      { keyrings: [...guestFacts().keyrings.slice(1), cudaKeyring(CARRIED, USER_ID)] },
       "the cuda repository's key is not in place",
     ],
     ['no certificates', { certificates: false }, 'ca-certificates are missing'],
@@ -111,6 +119,17 @@ describe('findGaps', () => {
   ])('finds %s', (_what, changes, reason) => {
     const reasons = gapReasons(gaps(guestFacts(changes)));
     expect(reasons.join('\n')).toContain(reason);
+  });
+
+  it.each<[string, Buffer[], boolean]>([
+    ['is', [CARRIED], true],
+    ['is, whatever else its owner signed', [CARRIED, USER_ID], true],
+    ['is not, with what is no part of a public key,', [CARRIED, SECRET_KEY], false],
+    ['is not, with a key too many,', [CARRIED, fixture('keys/two.gpg')], false],
+  ])('of a mirror that signs itself, a keyring %s in place', (_what, parts, inPlace) => {
+    const wish = desired({ cudaRepository: { base: desired().cudaRepository.base, keys: [CUDA_KEY] } });
+    const guest = guestFacts({ keyrings: [...guestFacts().keyrings.slice(1), cudaKeyring(...parts)] });
+    expect(gapReasons(gaps(guest, wish))).toEqual(inPlace ? [] : ["the cuda repository's key is not in place"]);
   });
 
   it('counts packages only when they are installed', () => {

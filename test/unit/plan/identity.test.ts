@@ -98,6 +98,14 @@ describe('planDigest', () => {
           'repository key',
           (part) => ((action(part, 'configure-apt').keys[0] ?? { fingerprints: [] }).fingerprints = ['AB']),
         ],
+        [
+          "a keyring's bytes, whatever keys it is said to hold",
+          (part) => {
+            const { before, keys } = action(part, 'configure-apt');
+            const keyring = before.find(({ path }) => path === keys[0]?.path);
+            if (keyring?.kind === 'write') keyring.content = Buffer.from('other bytes').toString('base64');
+          },
+        ],
         ['sources', (part) => action(part, 'configure-apt').after.push({ kind: 'put-aside', path: '/etc/apt/x.list' })],
         [
           "a file's content",

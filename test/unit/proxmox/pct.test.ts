@@ -65,7 +65,7 @@ describe('exec', () => {
     expect(wrapper).not.toContain('901');
     expect(wrapper).not.toContain(word);
     expect(call.options.timeoutSeconds).toBeGreaterThan(30);
-    expect(call.options.stdin).toBeUndefined();
+    expect(call.options.stdinFile).toBeUndefined();
   });
 
   it('marks every call with another word', async () => {
@@ -100,8 +100,8 @@ describe('exec', () => {
 
   it('hands a file over as standard input', async () => {
     const host = new FakeHost(() => ({}));
-    await pctOf(host.run).exec(901, ['x'], { ...OPTIONS, stdin: { path: '/tmp/file', size: 3 } });
-    expect(host.calls[0]?.stdin).toEqual({ path: '/tmp/file', size: 3 });
+    await pctOf(host.run).exec(901, ['x'], { ...OPTIONS, stdinFile: '/tmp/file' });
+    expect(host.calls[0]?.stdinFile).toBe('/tmp/file');
   });
 
   it('is not deceived by markers with another word, or on stdout', async () => {

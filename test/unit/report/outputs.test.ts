@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import type { ActionRecord } from '../../../src/apply/apply.ts';
 import type { Failure } from '../../../src/errors.ts';
-import { OUTPUTS, renderOutputs } from '../../../src/report/outputs.ts';
+import { CONTAINER_WORDS, OUTPUTS, renderOutputs } from '../../../src/report/outputs.ts';
 import { firstFailure } from '../../../src/report/result.ts';
 import { DRIVER, GPU0, hostFacts } from '../helpers/facts.ts';
 import { containerResult, runResult } from '../helpers/results.ts';
@@ -24,6 +24,27 @@ describe('renderOutputs', () => {
     const action = parse(readFileSync(join(import.meta.dirname, '../../../action.yml'), 'utf8'));
     expect(Object.keys(action.outputs)).toEqual([...OUTPUTS]);
     expect(Object.keys(renderOutputs(runResult(), PATHS))).toEqual([...OUTPUTS]);
+  });
+
+  it('lets a container speak in those outputs that say so, and in no other', () => {
+    const words = 'a-containers-words';
+    const container = containerResult({
+      hostname: words,
+      status: 'failed',
+      before: { driver: words, toolkits: [words] },
+      after: { driver: words, toolkits: [words] },
+      verifications: [{ level: 'L2', title: words, status: 'fail', seen: words }],
+      findings: [{ code: 'GPU_ISOLATION', message: words }],
+      gpus: [{ index: 0, uuid: words, name: words, driverVersion: words, bus: words, memory: words }],
+      nvidiaSmi: words,
+      nvcc: words,
+      failure: { code: 'APT_FAILED', seen: words, remedy: words, details: words },
+    });
+    for (const containers of [[container], [container, { ...container, ctid: 902 }]]) {
+      const outputs = renderOutputs(runResult({ status: 'failed', containers }), PATHS);
+      const speaking = OUTPUTS.filter((name) => outputs[name].includes(words));
+      expect(speaking).toEqual([...CONTAINER_WORDS]);
+    }
   });
 
   it("gives one container's own values", () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { isDriverPackage, PIN_TEXT, sourcesText } from '../../../src/repository/apt-files.ts';
 import { cudaRepository, nvidiaContainerRepository } from '../../../src/repository/repositories.ts';
-import { CUDA_KEY, desired } from '../helpers/facts.ts';
+import { CONTAINER_KEY, CUDA_KEY, carriedKeyring, desired } from '../helpers/facts.ts';
 
 const DRIVER_PACKAGES = [
   'cuda-drivers',
@@ -86,15 +86,26 @@ describe('repositories', () => {
     });
     expect(nvidiaContainerRepository(wish.nvidiaContainerRepository, 'aarch64')).toMatchObject({
       uri: 'https://nvidia.github.io/libnvidia-container/stable/deb/arm64/',
-      keySource: { kind: 'key', url: 'https://nvidia.github.io/libnvidia-container/gpgkey' },
+      keySource: { kind: 'carried', keyring: carriedKeyring(CONTAINER_KEY) },
+      keys: [CONTAINER_KEY],
+    });
+    expect(cudaRepository(wish.cudaRepository, { ...debian13, cudaKey: CUDA_KEY }, 'x86_64').keySource).toEqual({
+      kind: 'carried',
+      keyring: carriedKeyring(CUDA_KEY),
     });
   });
 
   it('take the keys of the wish where it names some', () => {
     const keys = [CUDA_KEY];
     const base = 'https://mirror.example/cuda';
-    expect(cudaRepository({ base, keys }, debian13, 'x86_64').keys).toEqual(keys);
-    expect(nvidiaContainerRepository({ base, keys }, 'x86_64').keys).toEqual(keys);
+    expect(cudaRepository({ base, keys }, debian13, 'x86_64')).toMatchObject({
+      keys,
+      keySource: { kind: 'keyring-package' },
+    });
+    expect(nvidiaContainerRepository({ base, keys }, 'x86_64')).toMatchObject({
+      keys,
+      keySource: { kind: 'key', url: `${base}/gpgkey` },
+    });
   });
 
   it('become a source file of one stanza each', () => {

@@ -1,7 +1,20 @@
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compareDebianVersions } from '../../../src/repository/debian-version.ts';
+import { compareDebianVersions, isDebianVersion } from '../../../src/repository/debian-version.ts';
+
+describe('isDebianVersion', () => {
+  it.each(['1', '12.8.1-1', '1:2.3~rc1+b1-4ubuntu0.1', '1.2-3-1', '0:1', '2:1:3-1'])('takes %s', (version) => {
+    expect(isDebianVersion(version)).toBe(true);
+  });
+
+  it.each(['', 'a1', '1-', '-1', ':1', 'a:1', '1:', '1_2', '1 2', '1\n', '1;id', `${'1'.repeat(129)}`])(
+    'refuses %j',
+    (version) => {
+      expect(isDebianVersion(version)).toBe(false);
+    },
+  );
+});
 
 describe('compareDebianVersions', () => {
   it.each([

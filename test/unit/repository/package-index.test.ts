@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parsePackageIndex, totalSize, withDependencies } from '../../../src/repository/package-index.ts';
+import { NotAnIndex, PackageIndex, totalSize, withDependencies } from '../../../src/repository/package-index.ts';
 
 const INDEX = `Package: cuda-toolkit-12-8
 Version: 12.8.0-1
@@ -34,7 +34,13 @@ Package: tiny
 Version: 1
 `;
 
-describe('parsePackageIndex', () => {
+function parsePackageIndex(text: string) {
+  const index = new PackageIndex();
+  index.push(text);
+  return index.packages();
+}
+
+describe('PackageIndex', () => {
   it('reads the newest version of each package', () => {
     expect(parsePackageIndex(INDEX)).toEqual([
       {
@@ -71,6 +77,57 @@ describe('parsePackageIndex', () => {
       expect(parsePackageIndex(text).filter(({ name }) => name !== '')).toEqual([]);
     },
   );
+});
+
+describe('a hostile index', () => {
+  const stanza = (name: string, version: string, more = '') => `Package: ${name}\nVersion: ${version}\n${more}\n`;
+
+  it('comes in any pieces', () => {
+    for (const size of [1, 2, 7, 64]) {
+      const index = new PackageIndex();
+      for (let at = 0; at < INDEX.length; at += size) index.push(INDEX.slice(at, at + size));
+      expect(index.packages()).toEqual(parsePackageIndex(INDEX));
+    }
+  });
+
+  it.each(['12.8\u001b[2J\u001b[H-1', 'x', '1:2:3-', ':1', '-1', '1 2', '1‮2', `1${'0'.repeat(200)}`])(
+    'has no package of version %j',
+    (version) => {
+      expect(parsePackageIndex(stanza('p', version) + stanza('q', '1.0'))).toMatchObject([{ name: 'q' }]);
+    },
+  );
+
+  it.each(['P', '-o', 'a b', 'a=1', `a${'b'.repeat(200)}`, 'a\u0007'])('has no package that is called %j', (name) => {
+    expect(parsePackageIndex(stanza(name, '1') + stanza('q', '1.0'))).toMatchObject([{ name: 'q' }]);
+  });
+
+  it.each(['1e9', '-5', '9'.repeat(40), 'NaN', '0x10'])('has no size of %j', (size) => {
+    expect(parsePackageIndex(stanza('p', '1', `Size: ${size}\nInstalled-Size: ${size}\n`))).toMatchObject([
+      { downloadSize: 0, installedSize: 0 },
+    ]);
+  });
+
+  it('is refused with a line without end, at once', () => {
+    const index = new PackageIndex();
+    index.push('Depends: ');
+    expect(() => {
+      for (let pieces = 0; pieces < 100; pieces++) index.push('a,'.repeat(4096));
+    }).toThrow(NotAnIndex);
+  });
+
+  it('is refused with more names than any repository has', () => {
+    const index = new PackageIndex();
+    const many = `Depends: ${'a,'.repeat(30_000)}\n`;
+    expect(() => {
+      for (let name = 0; name < 100; name++) index.push(stanza(`p${name}`, '1', many));
+    }).toThrow(NotAnIndex);
+  });
+
+  it('may have any number of versions of the same package', () => {
+    const index = new PackageIndex();
+    for (let version = 0; version < 20_000; version++) index.push(stanza('p', `1.${version}`, 'Depends: a, b, c\n'));
+    expect(index.packages()).toHaveLength(1);
+  });
 });
 
 describe('the size of packages with dependencies', () => {

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -38,8 +38,8 @@ function web(files: Record<string, Buffer>): Http {
   };
 }
 
-/** A keyring package as NVIDIA's: one file. */
-async function keyringPackage(content: Buffer): Promise<Buffer> {
+/** A keyring package as NVIDIA's: one file, or a link to another. */
+async function keyringPackage(content: Buffer | string): Promise<Buffer> {
   const root = temporaryDirectory();
   mkdirSync(join(root, 'p/DEBIAN'), { recursive: true });
   mkdirSync(join(root, 'p/usr/share/keyrings'), { recursive: true });
@@ -47,7 +47,8 @@ async function keyringPackage(content: Buffer): Promise<Buffer> {
     join(root, 'p/DEBIAN/control'),
     'Package: cuda-keyring\nVersion: 1.1-1\nArchitecture: all\nMaintainer: x <x@example.invalid>\nDescription: x\n',
   );
-  writeFileSync(join(root, 'p', MEMBER), content);
+  if (typeof content === 'string') symlinkSync(content, join(root, 'p', MEMBER));
+  else writeFileSync(join(root, 'p', MEMBER), content);
   const { exitCode, stderr } = await runCommand(
     ['/usr/bin/dpkg-deb', '--root-owner-group', '-Zgzip', '-b', join(root, 'p'), join(root, 'p.deb')],
     { timeoutSeconds: 20 },
@@ -58,7 +59,10 @@ async function keyringPackage(content: Buffer): Promise<Buffer> {
 
 const noCommand = () => Promise.reject(new Error('no command is needed'));
 
-describe('readRepository', () => {
+const index = { 'Packages.gz': gzipSync(INDEX) };
+const key = { gpgkey: fixture('keys/two.gpg') };
+
+describe('readRepository', { timeout: 60_000 }, () => {
   it('keeps of a keyring only the keys that are known', async () => {
     const files = { gpgkey: fixture('keys/both.asc'), 'Packages.gz': gzipSync(INDEX) };
     expect(await readRepository(web(files), noCommand, temporaryDirectory(), BARE)).toEqual({
@@ -80,14 +84,23 @@ describe('readRepository', () => {
     expect(readdirSync(temporary)).toEqual([]);
   });
 
+  it('asks nobody for a key that is carried', async () => {
+    const carried: Repository = { ...BARE, keySource: { kind: 'carried', keyring: fixture('keys/two.gpg') } };
+    const facts = await readRepository(web({ 'Packages.gz': gzipSync(INDEX) }), noCommand, 'nowhere', carried);
+    expect(facts).toMatchObject({ keyring: fixture('keys/two.gpg').toString('base64'), fingerprints: [TWO] });
+  });
+
+  it('keeps nothing of what a server puts behind the known key', async () => {
+    const smuggled = Buffer.concat([fixture('keys/two.gpg'), Buffer.from('c50104', 'hex'), fixture('keys/one.gpg')]);
+    const facts = await readRepository(web({ gpgkey: smuggled, ...index }), noCommand, 'nowhere', BARE);
+    expect(facts.keyring).toBe(fixture('keys/two.gpg').toString('base64'));
+  });
+
   it('reads the plain index where there is no packed one', async () => {
     const files = { gpgkey: fixture('keys/two.gpg'), Packages: Buffer.from(INDEX) };
     const facts = await readRepository(web(files), noCommand, temporaryDirectory(), BARE);
     expect(facts.packages).toHaveLength(1);
   });
-
-  const index = { 'Packages.gz': gzipSync(INDEX) };
-  const key = { gpgkey: fixture('keys/two.gpg') };
 
   it.each<[string, Record<string, Buffer>, Repository, string, string[]]>([
     [
@@ -96,6 +109,13 @@ describe('readRepository', () => {
       BARE,
       'REPOSITORY_KEY_UNKNOWN',
       [ONE, TWO, 'nvidia-container-repository-key'],
+    ],
+    [
+      'an index that unpacks to more than 64 MiB',
+      { ...key, 'Packages.gz': Buffer.concat(Array<Buffer>(65).fill(gzipSync(Buffer.alloc(1024 * 1024, 'a\n\n')))) },
+      BARE,
+      'REPOSITORY_UNREACHABLE',
+      ['Packages.gz', '67108864 bytes'],
     ],
     ['no key at all', { ...index, gpgkey: Buffer.from('<html>') }, BARE, 'REPOSITORY_KEY_UNKNOWN', ['no key at all']],
     ['a key that is not there', index, BARE, 'REPOSITORY_UNREACHABLE', ['gpgkey', '404']],
@@ -125,6 +145,21 @@ describe('readRepository', () => {
     const failure = await failureOf(() => readRepository(web(files), runCommand, temporary, repository));
     expect(failure.code).toBe(code);
     for (const name of named) expect(failure.message).toContain(name);
+  });
+
+  it('takes no keyring out of a package that is larger than a keyring', async () => {
+    const files = { ...index, 'cuda-keyring_1.1-1_all.deb': await keyringPackage(Buffer.alloc(30 * 1024 * 1024)) };
+    const failure = await failureOf(() => readRepository(web(files), runCommand, temporaryDirectory(), PACKAGED));
+    expect(failure).toMatchObject({
+      code: 'REPOSITORY_UNREACHABLE',
+      seen: expect.stringContaining('of at most 262144 bytes'),
+    });
+  });
+
+  it('takes no link for a keyring', async () => {
+    const files = { ...index, 'cuda-keyring_1.1-1_all.deb': await keyringPackage('/etc/passwd') };
+    const failure = await failureOf(() => readRepository(web(files), runCommand, temporaryDirectory(), PACKAGED));
+    expect(failure.code).toBe('REPOSITORY_UNREACHABLE');
   });
 
   it('refuses a package without the keyring', async () => {

@@ -487,7 +487,7 @@ describe('somebody who writes to the tool cache', () => {
       });
       expect(readFileSync(archive.path)).toEqual(FILES);
     }
-  });
+  }, 60_000);
 
   it('makes the cache unusable: the run does without', async () => {
     const root = join(process.env['RUNNER_TOOL_CACHE'] ?? '', 'nvidia-runfile');

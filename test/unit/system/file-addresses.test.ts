@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -29,7 +30,7 @@ describe('file: addresses', () => {
 
   it('are read, measured and copied with a checksum', async () => {
     const url = address(source);
-    expect(await http.get(url, 'DOWNLOAD_FAILED')).toEqual(content);
+    expect(await http.get(url, 'DOWNLOAD_FAILED', content.length)).toEqual(content);
     expect(await http.head(url, 'DOWNLOAD_FAILED')).toBe(300_000);
     const seen: [number, number | null][] = [];
     const copy = join(directory, 'copy');
@@ -50,10 +51,36 @@ describe('file: addresses', () => {
   it('of what is no file, or can not be copied, are failures', async () => {
     mkdirSync(join(directory, 'folder'));
     const folder = await failureOf(() => http.head(address(join(directory, 'folder')), 'DOWNLOAD_FAILED'));
-    expect(folder.message).toContain('no regular file');
+    expect(folder.message).toContain('not a regular file');
     const target = join(source, 'below a file');
     const copy = await failureOf(() => http.download(address(source), target, 'DOWNLOAD_FAILED', () => {}));
     expect(copy.code).toBe('DOWNLOAD_FAILED');
+  });
+
+  it('are limited as the web is', async () => {
+    const url = address(source);
+    const tooLarge = { seen: expect.stringContaining('larger than 299999 bytes') };
+    expect(await failureOf(() => http.get(url, 'DOWNLOAD_FAILED', 299_999))).toMatchObject(tooLarge);
+    const copy = join(directory, 'copy');
+    const failure = await failureOf(() => http.download(url, copy, 'DOWNLOAD_FAILED', () => {}, 299_999));
+    expect(failure).toMatchObject(tooLarge);
+    expect(existsSync(copy)).toBe(false);
+    expect(await failureOf(() => http.get(url, 'DOWNLOAD_FAILED'))).toMatchObject({
+      seen: expect.stringContaining('larger than 65536 bytes'),
+    });
+  });
+
+  it('of pipes, which nobody may ever write into, and of devices are failures', async () => {
+    execFileSync('mkfifo', [join(directory, 'pipe')]);
+    for (const path of [join(directory, 'pipe'), '/dev/zero']) {
+      for (const ask of [
+        () => http.get(address(path), 'DOWNLOAD_FAILED'),
+        () => http.head(address(path), 'DOWNLOAD_FAILED'),
+        () => http.download(address(path), join(directory, 'copy'), 'DOWNLOAD_FAILED', () => {}),
+      ]) {
+        expect((await failureOf(ask)).seen).toContain('not a regular file');
+      }
+    }
   });
 
   it('hand on what ends them in the middle', async () => {

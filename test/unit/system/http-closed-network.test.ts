@@ -1,9 +1,11 @@
 import { execFile } from 'node:child_process';
+import dns, { type LookupOptions } from 'node:dns';
 import { createServer } from 'node:http';
+import { syncBuiltinESMExports } from 'node:module';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createHttp } from '../../../src/system/http.ts';
 import { failureOf } from '../helpers/failure.ts';
 import { listen, serve, serveSecurely } from '../helpers/server.ts';
@@ -60,6 +62,72 @@ describe('a proxy of the runner’s environment', () => {
     vi.stubEnv('no_proxy', names);
     await failureOf(() => client().get('http://mirror.test/x', 'DOWNLOAD_FAILED'));
     expect(proxy.asked).toEqual([]);
+  });
+});
+
+describe('a server that sends the action elsewhere', () => {
+  /** Asks a server of the web, which lies behind the proxy, for what it redirects to `location`. */
+  async function redirected(location: string): Promise<string> {
+    const web = await serve((request, response) => {
+      if (request.url === '/start') response.writeHead(302, { location }).end();
+      else response.end('on the web');
+    });
+    const proxy = await proxyTo(web.url);
+    vi.stubEnv('http_proxy', `http://127.0.0.1:${proxy.port}`);
+    return await client()
+      .get('http://mirror.test/start', 'DOWNLOAD_FAILED')
+      .then(String, ({ message }) => message);
+  }
+
+  it.each([
+    '127.0.0.1',
+    '127.9.9.9',
+    '0.0.0.0',
+    'localhost',
+    'a.localhost.',
+    '2130706433',
+    '169.254.169.254',
+    '[::1]',
+    '[::]',
+    '[fe80::1]',
+    '[::ffff:127.0.0.1]',
+    '[::ffff:169.254.169.254]',
+    '[fd00:ec2::254]',
+  ])('does not reach %s by it', async (host) => {
+    const inside = await serve((_request, response) => response.end('inside'));
+    expect(await redirected(`http://${host}:${new URL(inside.url).port}/latest/meta-data`)).toContain(
+      'leads to this machine itself',
+    );
+    expect(inside.requests).toEqual([]);
+  });
+
+  it('does not reach this machine by a name for it', async () => {
+    const inside = await serve((_request, response) => response.end('inside'));
+    vi.stubEnv('no_proxy', 'inside.test');
+    const { lookup } = dns;
+    dns.lookup = ((_name: string, { all }: LookupOptions, done: (...answer: unknown[]) => void) =>
+      all ? done(null, [{ address: '127.0.0.1', family: 4 }]) : done(null, '127.0.0.1', 4)) as typeof lookup;
+    syncBuiltinESMExports();
+    onTestFinished(() => {
+      dns.lookup = lookup;
+      syncBuiltinESMExports();
+    });
+    const port = new URL(inside.url).port;
+    expect(await redirected(`http://inside.test:${port}/`)).toContain('inside.test stands for 127.0.0.1');
+    expect(inside.requests).toEqual([]);
+    // What the user names may be anywhere.
+    expect(String(await client().get(`http://inside.test:${port}/`, 'DOWNLOAD_FAILED'))).toBe('inside');
+  });
+
+  it.each(['ftp://mirror.test/x', 'file:///etc/passwd', 'data:,x', 'http://'])(
+    'does not follow %s',
+    async (location) => {
+      expect(await redirected(location)).toContain('not encrypted');
+    },
+  );
+
+  it('reaches other servers by it', async () => {
+    expect(await redirected('http://other.test/x')).toBe('on the web');
   });
 });
 

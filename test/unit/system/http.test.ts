@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import type { Writable } from 'node:stream';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { ActionError } from '../../../src/errors.ts';
 import { createHttp } from '../../../src/system/http.ts';
@@ -16,6 +17,23 @@ function client(cancelled = new AbortController().signal) {
     waits.push(seconds);
   };
   return { http: createHttp('unit-test', wait, cancelled), waits };
+}
+
+/** Answers with bytes and bytes and no end. */
+function sendForEver(response: Writable): void {
+  const block = Buffer.alloc(64 * 1024);
+  const more = () => {
+    while (!response.destroyed && response.write(block));
+  };
+  response.on('drain', more);
+  more();
+}
+
+/** Sends a byte every tenth of a second, for ever. */
+function drip(response: Writable | null, first = 'x'): void {
+  response?.write(first);
+  const timer = setInterval(() => response?.write('x'), 100);
+  response?.on('close', () => clearInterval(timer));
 }
 
 const NO_PROGRESS = () => {};
@@ -150,17 +168,63 @@ describe('get', () => {
     expect(requests.length).toBeLessThanOrEqual(6);
   });
 
-  it('reads no more than 64 MiB into memory', async () => {
+  it.each([
+    ['as many bytes as it is told', 5_000_000],
+    ['64 KiB, when it is told no more,', undefined],
+  ])('reads no more than %s into memory', async (_what, most) => {
+    const { url, requests } = await serve((_request, response) => sendForEver(response));
+    const failure = await failureOf(() => client().http.get(url, 'DOWNLOAD_FAILED', most));
+    expect(failure.seen).toContain(`larger than ${most ?? 65536} bytes`);
+    expect(requests).toHaveLength(1);
+  });
+
+  it('takes nothing of an answer that is announced to be larger', async () => {
     const { url, requests } = await serve((_request, response) => {
-      const block = Buffer.alloc(1024 * 1024);
-      const more = () => {
-        while (!response.destroyed && response.write(block));
-      };
-      response.on('drain', more);
-      more();
+      response.writeHead(200, { 'content-length': 101 });
+      response.flushHeaders();
     });
-    const failure = await failureOf(() => client().http.get(url, 'DOWNLOAD_FAILED'));
-    expect(failure.seen).toContain('67108864 bytes');
+    expect((await failureOf(() => client().http.get(url, 'DOWNLOAD_FAILED', 100))).seen).toContain('100 bytes');
+    expect(requests).toHaveLength(1);
+  });
+
+  it.each<[string, Parameters<typeof serve>[0], RegExp]>([
+    ['a body', (_request, response) => drip(response), /not answered in full within 1 s/],
+    ['headers', (_request, { socket }) => drip(socket, 'HTTP/1.1 200 OK\r\nx: '), /not answered in full within 1 s/],
+    ['a body that comes with an error', (_request, response) => drip(response.writeHead(404)), /^nothing there$/],
+    [
+      'a redirect to itself, and its body',
+      (_request, response) => drip(response.writeHead(302, { location: '/again' })),
+      /redirects more than 5 times/,
+    ],
+  ])('ends %s of a byte now and then, which never is whole', async (_what, handler, outcome) => {
+    const { url } = await serve(handler);
+    const times = { answerSeconds: 1, silenceSeconds: 0.5 };
+    const http = createHttp('unit-test', async () => {}, new AbortController().signal, times);
+    const ended = await http.get(url, 'DOWNLOAD_FAILED').then(
+      (answer) => String(answer ?? 'nothing there'),
+      ({ message }) => message,
+    );
+    expect(ended).toMatch(outcome);
+  });
+
+  it('ends a size that is told by the byte', async () => {
+    const { url } = await serve((_request, { socket }) => drip(socket, 'HTTP/1.1 200 OK\r\nx: '));
+    const times = { answerSeconds: 0.5, silenceSeconds: 0.4 };
+    const http = createHttp('unit-test', async () => {}, new AbortController().signal, times);
+    for (const ask of [
+      () => http.head(url, 'DOWNLOAD_FAILED'),
+      () => http.download(url, join(temporaryDirectory(), 'partial'), 'DOWNLOAD_FAILED', NO_PROGRESS),
+    ]) {
+      expect((await failureOf(ask)).seen).toContain('not answered in full within 0.5 s');
+    }
+  });
+
+  it('does not try again what took its whole time', async () => {
+    const { url, requests } = await serve((_request, response) => drip(response));
+    const times = { answerSeconds: 0.5, silenceSeconds: 0.4 };
+    const http = createHttp('unit-test', async () => {}, new AbortController().signal, times);
+    const failure = await failureOf(() => http.get(url, 'DOWNLOAD_FAILED'));
+    expect(failure.seen).toContain('not answered in full within 0.5 s');
     expect(requests).toHaveLength(1);
   });
 });
@@ -243,6 +307,42 @@ describe('download', () => {
     const failure = await failureOf(() => client().http.download(url, file, 'DOWNLOAD_FAILED', NO_PROGRESS));
     expect(failure.code).toBe('DOWNLOAD_FAILED');
     expect(connections()).toBe(4);
+  });
+
+  it.each<[string, Record<string, string | number>]>([
+    ['as it says at once', { 'content-length': 300_000 }],
+    ['which it hides', { 'transfer-encoding': 'chunked' }],
+  ])('writes no more bytes than were announced before, of a file that has more, %s', async (_what, headers) => {
+    const { url, requests } = await serve((_request, response) => response.writeHead(200, headers).end(body));
+    const file = join(temporaryDirectory(), 'partial');
+    const failure = await failureOf(() => client().http.download(url, file, 'DOWNLOAD_FAILED', NO_PROGRESS, 200_000));
+    expect(failure.seen).toContain('larger than 200000 bytes');
+    expect(requests).toHaveLength(1);
+    expect(statSync(file).size).toBeLessThanOrEqual(200_000);
+  });
+
+  it('has an end also where nobody announced one', async () => {
+    const { url, requests } = await serve((_request, response) => {
+      response.writeHead(200, { 'content-length': 3 * 1024 ** 3 });
+      sendForEver(response);
+    });
+    const file = join(temporaryDirectory(), 'partial');
+    const failure = await failureOf(() => client().http.download(url, file, 'DOWNLOAD_FAILED', NO_PROGRESS));
+    expect(failure.seen).toContain(`larger than ${2 * 1024 ** 3} bytes`);
+    expect(statSync(file).size).toBe(0);
+    expect(requests).toHaveLength(1);
+  });
+
+  it('is given up when next to nothing comes, however steadily', async () => {
+    const { url, requests } = await serve((_request, response) =>
+      drip(response.writeHead(200, { 'content-length': 1000 })),
+    );
+    const file = join(temporaryDirectory(), 'partial');
+    const times = { slowSeconds: 0.4, slowestBytesPerSecond: 1000, silenceSeconds: 5 };
+    const http = createHttp('unit-test', async () => {}, new AbortController().signal, times);
+    const failure = await failureOf(() => http.download(url, file, 'DOWNLOAD_FAILED', NO_PROGRESS));
+    expect(failure.seen).toContain('less than 1000 bytes a second came for 0.4 s');
+    expect(requests).toHaveLength(4);
   });
 
   it('refuses 404 at once', async () => {

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
-import { canonicalJson, parseJson } from '../../../src/system/json.ts';
+import { canonicalJson } from '../../../src/system/canonical-json.ts';
+import { parseJson } from '../../../src/system/json.ts';
 import { failureOf } from '../helpers/failure.ts';
 
 describe('canonicalJson', () => {

@@ -55,7 +55,7 @@ async function download(...answers: ((range: number) => Answer)[]) {
   };
   const { url } = await serve(sent);
   const file = join(temporaryDirectory(), 'partial');
-  const http = createHttp('unit-test', async () => {}, new AbortController().signal, 0.3);
+  const http = createHttp('unit-test', async () => {}, new AbortController().signal, { silenceSeconds: 0.3 });
   const totals = new Set<number | null>();
   const result = http.download(url, file, 'DOWNLOAD_FAILED', (_received, total) => totals.add(total));
   return { result, asked, totals, content: () => readFileSync(file) };
@@ -154,7 +154,7 @@ describe('a download that breaks off', () => {
 
 it('a server that never answers is given up', async () => {
   const { url, requests } = await serve(() => {});
-  const http = createHttp('unit-test', async () => {}, new AbortController().signal, 0.2);
+  const http = createHttp('unit-test', async () => {}, new AbortController().signal, { silenceSeconds: 0.2 });
   const failure = await failureOf(() => http.get(`${url}/x?token=s3cret`, 'DOWNLOAD_FAILED'));
   expect(failure.seen).toContain('nothing came for 0.2 s');
   expect(failure.message).not.toContain('s3cret');
@@ -167,6 +167,6 @@ it('a server that stops in the middle of a small answer is given up', async () =
     if (index === 0) response.write('go');
     else response.end('good');
   });
-  const http = createHttp('unit-test', async () => {}, new AbortController().signal, 0.2);
+  const http = createHttp('unit-test', async () => {}, new AbortController().signal, { silenceSeconds: 0.2 });
   expect((await http.get(url, 'DOWNLOAD_FAILED'))?.toString()).toBe('good');
 });

@@ -48,6 +48,9 @@ describe('filesAsRoot', () => {
     const { files, asked } = closed();
     await expect(files.read('/etc/shadow')).rejects.toThrow('EACCES');
     await expect(files.read('/proc/1/cmdline')).rejects.toThrow('EACCES');
+    for (const path of ['/etc/pve/priv/authkey.key', '/etc/pve/../shadow', '/etc/pve/lxc/901.conf/../../x']) {
+      await expect(files.read(path), path).rejects.toThrow('EACCES');
+    }
     expect(asked).toEqual([]);
   });
 

@@ -1,0 +1,128 @@
+import { createHash } from 'node:crypto';
+import { NVIDIA_KEYS } from '../repository/distribution.ts';
+import { shownUrl } from '../system/text.ts';
+import type { ContainerPlan, FileChange } from './actions.ts';
+
+/** One host's part of what is put to approvers together. */
+export interface HostPlan {
+  host: string;
+  architecture: string;
+  containers: readonly Pick<ContainerPlan, 'ctid' | 'found' | 'actions'>[];
+}
+
+interface Place {
+  host: string;
+  ctid: number;
+}
+
+/** What is the same thing, by its variants, and where each is found. */
+type Variants = Map<string, Map<string, Place[]>>;
+
+/** What stands in NVIDIA's name: its download servers, and libnvidia-container's repository. */
+const NVIDIA_HOSTS = /^(?:[a-z0-9-]+\.)*nvidia\.com$|^nvidia\.github\.io$/;
+
+/**
+ * What approvers should look at first, a sentence each: a runfile or key of which hosts have different ones, a key that is
+ * not one of NVIDIA's known keys, an address that is not NVIDIA's. Pure. Its texts are as
+ * untrusted as the plans.
+ */
+export function marks(plans: readonly HostPlan[]): string[] {
+  const runfiles: Variants = new Map();
+  const keyrings: Variants = new Map();
+  const foreignKeys: Variants = new Map();
+  const foreignAddresses: Variants = new Map();
+  for (const { host, architecture, containers } of plans) {
+    for (const { ctid, found, actions } of containers) {
+      const place = { host, ctid };
+      const addresses: string[] = [];
+      for (const action of actions) {
+        if (action.kind === 'install-driver') {
+          const { url, sha256 } = action.runfile;
+          addresses.push(url);
+          add(runfiles, `The runfile of driver ${action.version} (${architecture})`, `sha256 ${sha256}`, place);
+        }
+        if (action.kind === 'configure-apt') {
+          const written = [...action.before, ...action.after].filter((change) => change.kind === 'write');
+          addresses.push(...written.flatMap(sourceAddresses));
+          for (const { path, fingerprints } of action.keys) {
+            const keys = fingerprints.toSorted();
+            const bytes = written.find((change) => change.path === path);
+            const content = bytes === undefined ? '' : `, bytes with sha256 ${sha256(bytes.content)}`;
+            add(keyrings, `The keyring ${path} for ${found.distribution}`, `${keys.join(' and ')}${content}`, place);
+            for (const key of keys) if (!NVIDIA_KEYS.includes(key)) add(foreignKeys, key, path, place);
+          }
+        }
+      }
+      for (const address of addresses) if (!isNvidias(address)) add(foreignAddresses, shownUrl(address), '', place);
+    }
+  }
+  return [
+    ...differing(runfiles),
+    ...differing(keyrings),
+    ...[...foreignKeys].map(
+      ([key, paths]) =>
+        `The key ${key} in ${[...paths.keys()].join(', ')} is not one of NVIDIA's known keys: ${placesText([...paths.values()].flat())}.`,
+    ),
+    ...[...foreignAddresses].map(
+      ([address, places]) => `The address ${address} is not NVIDIA's: ${placesText([...places.values()].flat())}.`,
+    ),
+  ];
+}
+
+function add(variants: Variants, what: string, variant: string, place: Place): void {
+  const found = variants.get(what) ?? new Map<string, Place[]>();
+  const places = found.get(variant) ?? [];
+  places.push(place);
+  variants.set(what, found.set(variant, places));
+}
+
+function differing(variants: Variants): string[] {
+  return [...variants].flatMap(([what, found]) =>
+    found.size < 2
+      ? []
+      : [
+          `${what} is not the same everywhere: ${[...found].map(([variant, places]) => `${variant} on ${placesText(places)}`).join('; ')}.`,
+        ],
+  );
+}
+
+/** The addresses that apt is told to ask (sources.list(5)). */
+function sourceAddresses({ content }: FileChange & { kind: 'write' }): string[] {
+  const lines = Buffer.from(content, 'base64').toString('utf8').split('\n');
+  const addresses = lines
+    .filter((line) => !line.trimStart().startsWith('#'))
+    .flatMap((line) => {
+      const uris = /^URIs:(.*)$/i.exec(line)?.[1]?.split(/\s/) ?? [];
+      return [...uris, ...line.split(/\s/).filter((word) => word.includes('://'))];
+    });
+  return [...new Set(addresses)].filter((address) => address !== '');
+}
+
+function isNvidias(address: string): boolean {
+  if (!URL.canParse(address)) return false;
+  const { protocol, hostname } = new URL(address);
+  return protocol === 'https:' && NVIDIA_HOSTS.test(hostname);
+}
+
+function sha256(base64: string): string {
+  return createHash('sha256').update(Buffer.from(base64, 'base64')).digest('hex');
+}
+
+/** `pve1 901–903, 907; pve2 910` */
+export function placesText(places: readonly Place[]): string {
+  const hosts = [...new Set(places.map(({ host }) => host))];
+  return hosts
+    .map((host) => `${host} ${rangesText(places.filter((place) => place.host === host).map(({ ctid }) => ctid))}`)
+    .join('; ');
+}
+
+/** `901–903, 907` */
+function rangesText(ctids: readonly number[]): string {
+  const ranges: [number, number][] = [];
+  for (const ctid of [...new Set(ctids)].sort((a, b) => a - b)) {
+    const last = ranges.at(-1);
+    if (last !== undefined && last[1] === ctid - 1) last[1] = ctid;
+    else ranges.push([ctid, ctid]);
+  }
+  return ranges.map(([from, to]) => (from === to ? `${from}` : `${from}–${to}`)).join(', ');
+}
