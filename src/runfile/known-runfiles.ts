@@ -33,9 +33,23 @@ export class KnownRunfiles {
     this.#file = new StateFile(path, z.array(KnownRunfile));
   }
 
+  /** What this run was told of runfiles whose bytes it hasn't seen yet. */
+  readonly #told = new Map<string, RunfileFacts>();
+
   /** What is known of the runfile at an address; null: nothing. */
   async find(url: string, version: DriverVersion, architecture: Architecture): Promise<KnownRunfile | null> {
     return (await this.#read()).find(isOf(url, version, architecture)) ?? null;
+  }
+
+  /** Keeps what a source says of a runfile until its bytes were compared with that. Nothing is written. */
+  told(runfile: RunfileFacts): void {
+    this.#told.set(runfile.url, runfile);
+  }
+
+  /** Notes what was told of a runfile: its bytes have that checksum. */
+  async compared(url: string, architecture: Architecture): Promise<void> {
+    const runfile = this.#told.get(url);
+    if (runfile !== undefined) await this.note(runfile, architecture);
   }
 
   /**

@@ -52,11 +52,16 @@ export async function locateRunfile(
     const size = await http.head(url, 'DOWNLOAD_FAILED');
     if (size === undefined) continue;
     const sha256 = wish.sha256 ?? (await publishedSha256(http, url));
-    const found: RunfileFacts =
-      sha256 === null
-        ? await downloadUnpublished(world, stores, wish, { version, url, size }, architecture)
-        : { version, url, sha256, size, checksum: wish.sha256 === null ? 'published' : 'given' };
-    await known.note(found, architecture);
+    if (sha256 === null) {
+      const found = await downloadUnpublished(world, stores, wish, { version, url, size }, architecture);
+      await known.note(found, architecture);
+      return found;
+    }
+    const found: RunfileFacts = {
+      ...{ version, url, sha256, size },
+      checksum: wish.sha256 === null ? 'published' : 'given',
+    };
+    known.told(found);
     return found;
   }
   throw new ActionError(
@@ -164,6 +169,7 @@ export async function obtainArchive(
     const cached = await untilCancelled(() => fromCache(log, cache, wanted, architecture, path, onProgress), cancelled);
     const runfile = cached ?? (await downloadWanted(world, known, wanted, architecture, path, onProgress));
     await checkRunfile(path, shownUrl(url), { version, architecture });
+    await known.compared(url, architecture);
     const keepIt = async () => {
       if (cached === null) await keep(log, cache, runfile, workspace, version, architecture);
     };

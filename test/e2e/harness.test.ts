@@ -1,6 +1,8 @@
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { markerFor } from '../../src/proxmox/privileged-calls.ts';
+import { timeLimited } from '../../src/system/command.ts';
 import type { Host } from '../lab/host.ts';
 import { Lab } from '../lab/lab.ts';
 import { runAction, SECRETS } from '../lab/runner.ts';
@@ -78,7 +80,7 @@ test.each([
     `sudo-${allowed}`,
     `
     import { spawnSync } from 'node:child_process';
-    const limited = ['/usr/bin/timeout', '-k', '10', '60', '/usr/sbin/pct', 'list'];
+    const limited = ${JSON.stringify(timeLimited(60, markerFor([])))};
     const sudo = spawnSync('sudo', ['-n', ...limited], { encoding: 'utf8' });
     console.log(process.getuid(), sudo.status, sudo.stderr.trim(), spawnSync('/usr/sbin/pct', ['list']).status);
     `,

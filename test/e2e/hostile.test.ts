@@ -267,6 +267,8 @@ test('containers that forge what they answer: refused or ignored, and of no matt
 test('user name, password and query of an address are nowhere to be read', async () => {
   const container = await scenario.container();
   const toolCache = join(temporary, 'tools');
+  // So that there is something to download.
+  await scenario.host.exec(['rm', '-rf', '/var/lib/proxmox-lxc-nvidia/root/archive']);
   const secret = 's3cr3t';
   const seen: string[] = [];
   const path = '/nvidia/{version}/NVIDIA-Linux-{arch}-{version}.run';

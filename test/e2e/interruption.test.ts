@@ -55,7 +55,12 @@ test('a container that a killed snapshot left frozen goes on with the next run',
   const { host } = scenario;
   const snapshot = 'nvidia-0badf00d';
   const entry = {
-    ...{ ctid: container.ctid, run: 'a killed run', since: '2026-11-23T03:07:26Z', directory: '/var/tmp' },
+    ...{
+      ctid: container.ctid,
+      run: 'a killed run',
+      since: '2026-11-23T03:07:26Z',
+      directory: '/var/tmp/proxmox-lxc-nvidia',
+    },
     ...{ snapshot, phase: 'announced', step: 'take a snapshot' },
   };
   await writeFile(host.path(`/var/lib/proxmox-lxc-nvidia/root/journal/${container.ctid}.json`), JSON.stringify(entry));

@@ -155,8 +155,12 @@ describe('locateRunfile', () => {
 
   const published = { [XFREE86]: BYTES, [`${XFREE86}.sha256sum`]: SHA256 };
 
-  it('asks once: what a source said is kept on this host', async () => {
+  it('asks once: what a source said is kept on this host, as soon as the bytes were compared with it', async () => {
     const first = await locate(published);
+    asked = [];
+    expect(await locate(published)).toEqual(first);
+    expect(asked).not.toEqual([]);
+    await obtain({ [XFREE86]: BYTES });
     asked = [];
     expect(await locate({})).toEqual(first);
     expect(await locate({}, { sha256: SHA256 })).toEqual(first);
@@ -166,6 +170,7 @@ describe('locateRunfile', () => {
 
   it('asks again where the user wants another checksum or address', async () => {
     await locate(published);
+    await obtain({ [XFREE86]: BYTES });
     expect(await locate({ [XFREE86]: BYTES }, { sha256: OTHER })).toMatchObject({ sha256: OTHER });
     const address = { kind: 'template', url: `https://mirror.example/${NAME}`, source: 'x' } as const;
     const files = { [address.url]: BYTES, [`${address.url}.sha256sum`]: SHA256 };
