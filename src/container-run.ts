@@ -377,7 +377,7 @@ async function refuseLeftByOther({ state }: World, ctid: number): Promise<void> 
   throw new ActionError(
     'CONTAINER_LEFT_BY_OTHER_USER',
     `A run of the user ${user} works on container ${ctid}, or was interrupted and left it half done.`,
-    `What that user noted of it is read by no other: when no run is at work, run this once more as that user (by its workflow or by hand, sudo -u ${userArgument(user)}: docs/local-run.md), which puts the container right first.`,
+    `What that user noted of it is read by no other: when no run is at work, run this once more as that user (by its workflow or by hand, sudo -u ${userArgument(user)}: docs/local-run.md), which puts the container right first. Where there is no such user any more, docs/local-run.md says what to look at.`,
   );
 }
 

@@ -25,7 +25,8 @@ const ORPHAN_SECONDS = 300;
  * Removes what a run leaves in a container, and finishes what dpkg was interrupted in. Argument 1: directory, or empty.
  *
  * `dpkg --audit` says nothing of a status that dpkg could not write (full disk): apt finds that by its numbered updates.
- * A package that was cut off while it was unpacked can't be configured: it is installed anew, or else removed.
+ * A package that was cut off while it was unpacked can't be configured: it is installed anew, or else removed. One that was cut off
+ * while it was purged is gone but for its configuration, of which neither says anything: that is finished.
  */
 const REPAIR = `
 set -eu
@@ -38,6 +39,8 @@ if interrupted; then
   ${APT_GET.join(' ')} --no-install-recommends --fix-broken --reinstall install $cut_off || :
   if interrupted && [ -n "$cut_off" ]; then dpkg --force-remove-reinstreq --remove $cut_off || :; fi
 fi
+purged=$(dpkg-query -W -f '\${db:Status-Abbrev} \${binary:Package}\\n' | sed -n 's/^pc. //p')
+if [ -n "$purged" ]; then dpkg --purge $purged; fi
 if interrupted; then dpkg --audit; exit 1; fi
 `;
 

@@ -50,7 +50,7 @@ export async function checkStateDirectory({ user, state, run }: HostAccess): Pro
   ];
   const problems: Problem[] = [];
   for (const part of parts) {
-    const problem = await problemOf(part, user.name, user.rights === 'root');
+    const problem = await problemOf(part, user.name, user.rights === 'root', name);
     if (problem !== null) problems.push(problem);
   }
   const [first] = problems;
@@ -73,7 +73,7 @@ export async function checkStateDirectory({ user, state, run }: HostAccess): Pro
   }
 }
 
-async function problemOf(part: Part, user: string, isRoot: boolean): Promise<Problem | null> {
+async function problemOf(part: Part, user: string, isRoot: boolean, owner: string): Promise<Problem | null> {
   const { path, uid, shared } = part;
   const problem = (seen: string, rest: Partial<Problem> = {}): Problem => ({
     ...{ part, seen, foreign: false, owner: null },
@@ -91,7 +91,13 @@ async function problemOf(part: Part, user: string, isRoot: boolean): Promise<Pro
   if (!shared || isRoot) return null;
   return access(path, constants.R_OK | constants.X_OK).then(
     () => null,
-    () => problem(`is closed to the user ${user}`),
+    () => {
+      const seen = `is closed to the user ${user}`;
+      if (found.gid === 0 || /^\d+$/.test(owner)) return problem(seen);
+      // It is another user's way in: that one must keep it.
+      const make = `usermod -aG "$(stat -c %G ${path})" ${owner} && systemctl restart 'actions.runner.*'`;
+      return problem(seen, { part: { ...part, make } });
+    },
   );
 }
 

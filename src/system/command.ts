@@ -25,6 +25,9 @@ const IN_A_SESSION_OF_ITS_OWN = ['/usr/bin/setsid', '--wait', '--'] as const;
  * A command that ends before it has read all is nobody's failure: whatever would still feed it is ended. A file that can't be
  * read to its end is one: then the shell kills itself, an end that no exit code of a command looks like.
  *
+ * The pipe 8 says whether that is still there: only it holds the other end. The number of one that has ended may be another process'
+ * by then. How it ended bash 5.2 doesn't always know any more (-1); then it counts how far the file was read.
+ *
  * What stays behind with the output still open is waited for 10 s: the pipe 6, which only the two that copy the output hold
  * open, says when they have ended.
  *
@@ -41,17 +44,30 @@ exec 3> >(exec /bin/cat 6<&-)
 exec 4> >(exec /bin/cat >&2 3>&- 6<&-)
 exec 7>&- 2> /dev/null
 if [ -n "$file" ]; then
-  exec 5< <(exec /bin/cat -- "$file" 2>&4 3>&- 4>&- 6<&-)
+  exec 7< "$file"
+  exec 5<> <(:) 8< /dev/fd/5 9> /dev/fd/5 5>&-
+  exec 5< <(exec /bin/cat <&7 2>&4 3>&- 4>&- 6<&- 7<&- 8<&-)
+  feeder=$!
+  exec 9>&-
 else
   exec 5< <(:)
 fi
-feeder=$!
-"$@" <&5 >&3 2>&4 3>&- 4>&- 5<&- 6<&-
+"$@" <&5 >&3 2>&4 3>&- 4>&- 5<&- 6<&- 7<&- 8<&-
 code=$?
 exec 3>&- 4>&- 5<&-
-kill -TERM "$feeder"
-wait "$feeder"
-fed=$?
+fed=0
+if [ -n "$file" ]; then
+  read -r -t 0.01 -u 8
+  if [ $? -gt 128 ]; then
+    kill -TERM "$feeder"
+    wait "$feeder"
+  else
+    wait "$feeder"
+    fed=$?
+    read -r _ position < /proc/$$/fdinfo/7
+    if [ "$fed" = -1 ] && [ "$position" = "$(stat -L -c %s -- "$file")" ]; then fed=0; fi
+  fi
+fi
 read -r -t 10 -u 6
 if [ $? -gt 128 ]; then
   trap '' TERM

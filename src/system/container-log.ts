@@ -75,6 +75,8 @@ export class ContainerLogs {
   /** Of all of them together. */
   #size = 0;
   readonly #limit: number;
+  /** What waits last and belongs to no group: one entry of what waits, however many lines it has. */
+  #loose: KeptGroup | null = null;
 
   /** @param limit UTF-16 units of other programs' lines that wait at most, of all containers together */
   constructor(log: Log, limit: number = CONTAINER_LIMITS.waitingLog) {
@@ -97,10 +99,33 @@ export class ContainerLogs {
     }
   }
 
-  /** Tells something now, or when the group of another container is closed. */
-  tell(source: ContainerLog, entry: Entry): void {
-    if (this.#open === source || (this.#open === null && this.#waiting.length === 0)) entry(this.#log);
-    else this.#waiting.push(() => entry(this.#log));
+  /**
+   * Tells something now, or when the group of another container is closed.
+   *
+   * @param foreign a line that another program wrote, which can be left out where too much waits
+   */
+  tell(source: ContainerLog, entry: Entry, foreign: string | null): void {
+    if (this.#open === source || (this.#open === null && this.#waiting.length === 0)) {
+      entry(this.#log);
+      return;
+    }
+    this.#loose ??= this.#waitLoose();
+    this.add(this.#loose, entry, foreign);
+  }
+
+  #waitLoose(): KeptGroup {
+    const group = this.keep();
+    this.#waiting.push(() => {
+      if (this.#loose === group) this.#loose = null;
+      this.#forget(group);
+      group.tell(this.#log);
+    });
+    return group;
+  }
+
+  #forget(group: KeptGroup): void {
+    this.#kept.delete(group);
+    this.#size -= group.size;
   }
 
   /** True when a group can appear as it grows. */
@@ -147,12 +172,16 @@ export class ContainerLogs {
   /** Tells a whole group; its work doesn't wait for its turn. */
   async tellGroup(title: string, group: KeptGroup): Promise<void> {
     const replay = async () => {
-      this.#kept.delete(group);
-      this.#size -= group.size;
+      this.#forget(group);
       group.tell(this.#log);
     };
-    if (this.#open === null && this.#waiting.length === 0) await this.open('a kept group', title, replay);
-    else this.#waiting.push(() => this.#group('a kept group', title, replay));
+    if (this.#open === null && this.#waiting.length === 0) {
+      await this.open('a kept group', title, replay);
+      return;
+    }
+    // What is told from now on comes after it.
+    this.#loose = null;
+    this.#waiting.push(() => this.#group('a kept group', title, replay));
   }
 
   async #group<T>(source: ContainerLog | 'a kept group', title: string, work: () => Promise<T>): Promise<T> {
@@ -219,7 +248,7 @@ class ContainerLog implements Log {
   }
 
   #tell(entry: Entry, foreign: string | null = null): void {
-    if (this.#kept === null) this.#logs.tell(this, entry);
+    if (this.#kept === null) this.#logs.tell(this, entry, foreign);
     else this.#logs.add(this.#kept, entry, foreign);
   }
 }

@@ -50,6 +50,26 @@ async function expectConverges(container: Container): Promise<ActionResult> {
   return result;
 }
 
+test('a package that was cut off while it was purged is purged: dpkg says nothing of it', async () => {
+  const { host } = scenario;
+  const container = await scenario.container({ storage: 'dir' });
+  await scenario.run(driverOnly(container.ctid));
+  const half = `
+    mkdir -p /root/half/DEBIAN /root/half/etc && cd /root/half && echo x > etc/half && echo /etc/half > DEBIAN/conffiles
+    printf '%s\\n' 'Package: half' 'Version: 1' 'Architecture: all' 'Maintainer: x <x@x>' 'Description: x' > DEBIAN/control
+    dpkg-deb -b . /root/half.deb && dpkg -i /root/half.deb && dpkg -r half && echo 'half purge' | dpkg --set-selections
+    cd / && rm -rf /root/half /root/half.deb && dpkg-query -W -f '\${db:Status-Abbrev}' half`;
+  expect(await container.execOk({ script: half })).toMatch(/pc $/);
+  const entry = {
+    ...{ ctid: container.ctid, run: 'a killed run', since: '2026-11-23T03:07:26Z', directory: null },
+    ...{ snapshot: null, phase: 'begun', step: 'remove 1 driver package' },
+  };
+  await writeFile(host.path(`/var/lib/proxmox-lxc-nvidia/root/journal/${container.ctid}.json`), JSON.stringify(entry));
+  await scenario.run(driverOnly(container.ctid));
+  expect((await container.exec(['dpkg-query', '-W', 'half'])).exitCode).not.toBe(0);
+  await expectNothingLeft(container);
+});
+
 test('a container that a killed snapshot left frozen goes on with the next run', async () => {
   const container = await behind();
   const { host } = scenario;

@@ -112,16 +112,36 @@ test('brings a container to what is wanted; runs as root and as the user take tu
   expect((await scenario.run(inputs, { user: 'runner', exitCode: 0 })).outputs['result']).toBe('converged');
 });
 
-describe('what hangs', () => {
+/** Makes sudo put a pseudo-terminal of its own before the command, as the newer one of Proxmox VE 9 does, or not. */
+function usePty(setting: 'use_pty' | '!use_pty'): void {
+  const rules = () => scenario.host.path('/etc/sudoers.d/zz-pty');
+  beforeAll(() => writeFile(rules(), `Defaults ${setting}\n`, { mode: 0o440 }));
+  afterAll(() => rm(rules(), { force: true }));
+}
+
+describe.each(['use_pty', '!use_pty'] as const)('with %s, what hangs', (setting) => {
+  usePty(setting);
   const asRunner = () => {
     const [program = '', ...way] = scenario.host.enter([...AS_RUNNER, '/usr/bin/sudo', '-n', '--']);
     expect(program).toBe('nsenter');
     return commandRunner(['/usr/bin/nsenter', ...way]);
   };
 
-  test.each(['use_pty', '!use_pty'])('is ended in the container when pct is, with %s', async (setting) => {
-    const sudoers = scenario.host.path('/etc/sudoers.d/zz-pty');
-    await writeFile(sudoers, `Defaults ${setting}\n`, { mode: 0o440 });
+  test('has no terminal, and pipes alone', async () => {
+    const container = await scenario.container({ storage: 'dir' });
+    const pct = new Pct(asRunner(), new AbortController().signal);
+    const options = { purpose: 'looking', timeoutSeconds: 20 };
+    const { stdout, stderr } = await pct.script(
+      container.ctid,
+      'true < /dev/tty; cat; ls -l /proc/self/fd',
+      [],
+      options,
+    );
+    expect(stderr).toContain('/dev/tty: No such device or address');
+    expect([...stdout.matchAll(/ [012] -> (\w+)/g)].map(([, kind]) => kind)).toEqual(['pipe', 'pipe', 'pipe']);
+  });
+
+  test('is ended in the container when pct is', async () => {
     const container = await scenario.container({ storage: 'dir' });
     const argv = execOf(container.ctid, 'sleep 3456');
     const running = asRunner()(argv, { timeoutSeconds: 2 });
@@ -129,7 +149,6 @@ describe('what hangs', () => {
     expect(await sleeping(container)).toBe(1);
     expect((await running).exitCode).toBe(124);
     expect(await sleeping(container)).toBe(0);
-    await rm(sudoers);
   });
 
   test('and does not heed TERM is killed', async () => {
@@ -145,7 +164,9 @@ describe('what hangs', () => {
   });
 });
 
-describe('an interrupted run', () => {
+describe.each(['use_pty', '!use_pty'] as const)('with %s, an interrupted run', (setting) => {
+  usePty(setting);
+
   test('that is cancelled ends within 7 s; the post step rolls back', async () => {
     const container = await behind('btrfs');
     let seen = 0;
@@ -168,7 +189,9 @@ describe('an interrupted run', () => {
     await expectNothingLeft(container);
     await expectConverges(container);
   });
+});
 
+describe('an interrupted run', () => {
   test.each(['btrfs', 'dir'] as const)('that is killed is put right by the post step (%s)', async (storage) => {
     const container = await behind(storage);
     const result = await killedInTheMiddle(container);
