@@ -83,7 +83,8 @@ export async function observeGuest(
       timeoutSeconds: LIMIT_SECONDS,
     },
   );
-  const excess = excessOf(result.stdout, limit);
+  const answer = recordsIn(result.stdout);
+  const excess = excessOf(answer, Buffer.byteLength(result.stdout), limit);
   if (excess !== null) {
     throw new ActionError(
       'PROBE_FAILED',
@@ -92,7 +93,7 @@ export async function observeGuest(
       lastLines(result.stderr, 10),
     );
   }
-  const facts = parseProbe(result.stdout);
+  const facts = factsIn(answer.records);
   if (facts === null) {
     throw new ActionError(
       'PROBE_FAILED',
@@ -110,7 +111,10 @@ export async function observeGuest(
  * and memory in proportion to the text.
  */
 export function parseProbe(probed: string): GuestFacts | null {
-  const { records } = recordsIn(probed);
+  return factsIn(recordsIn(probed).records);
+}
+
+function factsIn(records: Records): GuestFacts | null {
   if (!records.has('end')) return null;
   const all = (name: RecordName) => records.get(name) ?? [];
   const first = (name: RecordName) => all(name)[0];
@@ -180,10 +184,9 @@ export function parseProbe(probed: string): GuestFacts | null {
   return JSON.parse(JSON.stringify(facts));
 }
 
-/** What a probe's answer has too much of, in words; null: nothing. */
-function excessOf(probed: string, limit: number): string | null {
-  const { excess, count } = recordsIn(probed);
-  if (Math.max(Buffer.byteLength(probed), count * RECORD_BYTES) > limit) return `more than ${bytesText(limit)}`;
+/** What a probe's answer of so many bytes has too much of, in words; null: nothing. */
+function excessOf({ excess, count }: Answer, bytes: number, limit: number): string | null {
+  if (Math.max(bytes, count * RECORD_BYTES) > limit) return `more than ${bytesText(limit)}`;
   return excess === null ? null : `more than ${RECORDS[excess]} records "${excess}"`;
 }
 
@@ -213,8 +216,15 @@ function userSpaceOf(records: Records): UserSpace {
 /** The fields of every record by its name. */
 type Records = Map<RecordName, string[][]>;
 
+/** What a script printed: its records, how many there were before any was left out, and of which there were too many. */
+interface Answer {
+  records: Records;
+  count: number;
+  excess: RecordName | null;
+}
+
 /** Reads line by line: a container can send a million empty ones. @returns what there is more of than allowed, if anything */
-function recordsIn(text: string): { records: Records; count: number; excess: RecordName | null } {
+function recordsIn(text: string): Answer {
   const records: Records = new Map();
   let count = 0;
   let excess: RecordName | null = null;
