@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
+import { sha256Of } from '../system/sha256.ts';
 import { CUDA_PROOF_SOURCE } from './cuda-proof-source.ts';
 
 /** Names the source of the proof in the name of the program that is kept of it. */
-export const CUDA_PROOF_ID = createHash('sha256').update(CUDA_PROOF_SOURCE).digest('hex');
+export const CUDA_PROOF_ID = sha256Of(CUDA_PROOF_SOURCE);
 
 /** Where a container keeps the compiled proof, so that it is compiled once for each toolkit. */
 const DIRECTORY = '/var/cache/proxmox-lxc-nvidia';

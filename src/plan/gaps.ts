@@ -2,8 +2,9 @@ import type { Desired, NvidiaContainer } from '../desired/desired.ts';
 import type { GuestFacts, GuestPackage, UserSpace } from '../facts/facts.ts';
 import { isDriverPackage, PIN_PATH, PIN_TEXT, SOURCES_PATH, sourcesText } from '../repository/apt-files.ts';
 import { type SourceConflict, sourceConflicts } from '../repository/apt-sources.ts';
-import { type KeyringFacts, keyringFacts } from '../repository/openpgp.ts';
+import type { KeyringFacts } from '../repository/openpgp.ts';
 import type { Repository } from '../repository/repositories.ts';
+import { sha256Of } from '../system/sha256.ts';
 import { toolkitPackage } from '../version/cuda.ts';
 import type { DriverVersion } from '../version/driver.ts';
 
@@ -120,7 +121,7 @@ function driverGap(guest: GuestFacts, driver: DriverVersion, driverPackages: rea
  * that may sign the repository and nothing besides.
  */
 function isInPlace({ fingerprints, sha256 }: KeyringFacts, { keySource, keys }: Repository): boolean {
-  if (keySource.kind === 'carried') return sha256 === keyringFacts(keySource.keyring).sha256;
+  if (keySource.kind === 'carried') return sha256 === sha256Of(keySource.keyring);
   return fingerprints.length > 0 && fingerprints.every((fingerprint) => keys.includes(fingerprint));
 }
 

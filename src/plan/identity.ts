@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { canonicalJson } from '../system/canonical-json.ts';
+import { sha256Of } from '../system/sha256.ts';
 import type { Action, ContainerPlan, FileChange, PackageVersion } from './actions.ts';
 import type { Plan } from './file.ts';
 
@@ -52,7 +52,7 @@ export function planDigest(plan: Identified): string {
 }
 
 function digestOf(identity: Identity): string {
-  return `sha256:${sha256(canonicalJson(identity))}`;
+  return `sha256:${sha256Of(canonicalJson(identity))}`;
 }
 
 /** A plan has at most one action of a kind and purpose. */
@@ -99,9 +99,5 @@ function fileIdentity(change: FileChange): string {
   if (change.kind === 'put-aside') return 'put aside';
   const content = Buffer.from(change.content, 'base64');
   const isPlain = content.toString('base64') === change.content;
-  return isPlain ? `sha256:${sha256(content)}` : `of base64, sha256:${sha256(change.content)}`;
-}
-
-function sha256(data: string | Buffer): string {
-  return createHash('sha256').update(data).digest('hex');
+  return isPlain ? `sha256:${sha256Of(content)}` : `of base64, sha256:${sha256Of(change.content)}`;
 }

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { NVIDIA_KEYS } from '../repository/distribution.ts';
+import { sha256Of } from '../system/sha256.ts';
 import { shownUrl } from '../system/text.ts';
 import type { ContainerPlan, FileChange } from './actions.ts';
 
@@ -47,7 +47,8 @@ export function marks(plans: readonly HostPlan[]): string[] {
           for (const { path, fingerprints } of action.keys) {
             const keys = fingerprints.toSorted();
             const bytes = written.find((change) => change.path === path);
-            const content = bytes === undefined ? '' : `, bytes with sha256 ${sha256(bytes.content)}`;
+            const content =
+              bytes === undefined ? '' : `, bytes with sha256 ${sha256Of(Buffer.from(bytes.content, 'base64'))}`;
             add(keyrings, `The keyring ${path} for ${found.distribution}`, `${keys.join(' and ')}${content}`, place);
             for (const key of keys) if (!NVIDIA_KEYS.includes(key)) add(foreignKeys, key, path, place);
           }
@@ -102,10 +103,6 @@ function isNvidias(address: string): boolean {
   if (!URL.canParse(address)) return false;
   const { protocol, hostname } = new URL(address);
   return protocol === 'https:' && NVIDIA_HOSTS.test(hostname);
-}
-
-function sha256(base64: string): string {
-  return createHash('sha256').update(Buffer.from(base64, 'base64')).digest('hex');
 }
 
 /** `pve1 901–903, 907; pve2 910` */

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { GUEST_ENVIRONMENT, MARK } from '../system/guest-environment.ts';
+import { sha256Of } from '../system/sha256.ts';
 import { STATE_DIRECTORY } from '../system/state.ts';
 
 /**
@@ -109,7 +109,7 @@ const PATTERNS = PRIVILEGED_CALLS.map(patternOf);
  * Names this very list: rules that have it were made from no other. It is as long as the longest rule: sudo ignores those of
  * more than 1,024 characters, so a list of ids that is too long for another is too long for the one with this name as well.
  */
-const NAME = `proxmox-lxc-nvidia-${createHash('sha256').update(PATTERNS.join('\n')).digest('hex').slice(0, 12)}`.padEnd(
+const NAME = `proxmox-lxc-nvidia-${sha256Of(PATTERNS.join('\n')).slice(0, 12)}`.padEnd(
   Math.max(...PATTERNS.map(({ length }) => length)),
   '-',
 );
@@ -149,7 +149,8 @@ const MATCHERS = [...PATTERNS, patternOf(MARKER)].map((pattern) => new RegExp(`^
 
 /** Whether a call is one of the list; joined by blanks, as sudo sees it. */
 export function isPrivilegedCall(argv: readonly string[]): boolean {
-  return MATCHERS.some((matcher) => matcher.test(argv.join(' ')));
+  const call = argv.join(' ');
+  return MATCHERS.some((matcher) => matcher.test(call));
 }
 
 function varies(pattern: string, ...sample: string[]): Slot {

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import type { ContainerPlan } from '../plan/actions.ts';
 import { containerIdentity, type Identity } from '../plan/identity.ts';
+import { sha256Of } from '../system/sha256.ts';
 import { bytesText, shownUrl } from '../system/text.ts';
 
 /*
@@ -62,7 +62,7 @@ function files({ actions }: ContainerPlan, html: Escape): string[] {
   return changes.flatMap((change) => {
     if (change.kind !== 'write') return [];
     const bytes = Buffer.from(change.content, 'base64');
-    const about = `${bytesText(bytes.length)}, sha256 ${sha256(bytes)}`;
+    const about = `${bytesText(bytes.length)}, sha256 ${sha256Of(bytes)}`;
     const heading = `<p><code>${html(exactly(change.path))}</code>: ${about}</p>`;
     const text = plainText(bytes);
     if (text === null) return [heading];
@@ -87,13 +87,9 @@ function exactly(text: string): string {
   );
   return shown === text
     ? visible
-    : `${visible}… (${text.length - VALUE_LIMIT} more characters, sha256 of all ${sha256(text)})`;
+    : `${visible}… (${text.length - VALUE_LIMIT} more characters, sha256 of all ${sha256Of(text)})`;
 }
 
 function isTree(value: string | Identity): value is Identity {
   return typeof value === 'object' && value !== null;
-}
-
-function sha256(data: Buffer | string): string {
-  return createHash('sha256').update(data).digest('hex');
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { CONTAINER_LIMITS, NETWORK_LIMITS } from '../system/limits.ts';
+import { sha256Of } from '../system/sha256.ts';
 
 /** A primary key of a keyring with everything that belongs to it: user ids, signatures, subkeys. */
 export interface PrimaryKey {
@@ -74,7 +75,7 @@ export function keyringFacts(keyring: Buffer): KeyringFacts {
   const isPure = Buffer.concat(keys.map(({ packets }) => packets)).equals(keyring);
   return {
     fingerprints: isPure ? keys.map(({ fingerprint }) => fingerprint) : [],
-    sha256: createHash('sha256').update(keyring).digest('hex'),
+    sha256: sha256Of(keyring),
   };
 }
 

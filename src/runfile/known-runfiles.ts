@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import * as z from 'zod/mini';
 import type { RunfileFacts } from '../facts/facts.ts';
+import { sha256Of } from '../system/sha256.ts';
 import { StateFile } from '../system/state-file.ts';
 import type { Architecture } from '../version/architecture.ts';
 import type { DriverVersion } from '../version/driver.ts';
@@ -11,7 +11,7 @@ const MOST = 16;
 const KnownRunfile = z.object({
   version: z.string(),
   architecture: z.string(),
-  /** sha256 of the whole address: it may hold a password. */
+  /** sha256 of the whole address, which may hold a password; its query and fragment may decide what the server gives. */
   address: z.string(),
   sha256: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
   /** Bytes; null: the server didn't tell. */
@@ -27,14 +27,13 @@ export type KnownRunfile = z.infer<typeof KnownRunfile>;
  */
 export class KnownRunfiles {
   readonly #file: StateFile<z.ZodMiniArray<typeof KnownRunfile>>;
+  /** What this run was told of runfiles whose bytes it hasn't seen yet. */
+  readonly #told = new Map<string, RunfileFacts>();
 
   /** @param path in a directory of this user alone */
   constructor(path: string) {
     this.#file = new StateFile(path, z.array(KnownRunfile));
   }
-
-  /** What this run was told of runfiles whose bytes it hasn't seen yet. */
-  readonly #told = new Map<string, RunfileFacts>();
 
   /** What is known of the runfile at an address; null: nothing. */
   async find(url: string, version: DriverVersion, architecture: Architecture): Promise<KnownRunfile | null> {
@@ -59,7 +58,7 @@ export class KnownRunfiles {
   async note(runfile: RunfileFacts, architecture: Architecture): Promise<void> {
     const { url, ...known } = runfile;
     const others = await this.#others(url, known.version, architecture);
-    await this.#write([{ ...known, architecture, address: addressKey(url) }, ...others].slice(0, MOST));
+    await this.#write([{ ...known, architecture, address: sha256Of(url) }, ...others].slice(0, MOST));
   }
 
   /** Forgets one, when the source has other bytes by now. */
@@ -82,11 +81,6 @@ export class KnownRunfiles {
 }
 
 function isOf(url: string, version: string, architecture: string): (known: KnownRunfile) => boolean {
-  const address = addressKey(url);
+  const address = sha256Of(url);
   return (known) => known.address === address && known.version === version && known.architecture === architecture;
-}
-
-/** The whole address, its query and fragment included, which may decide what the server gives. */
-function addressKey(url: string): string {
-  return createHash('sha256').update(url).digest('hex');
 }

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { sha256Of } from '../../../src/system/sha256.ts';
 import { Refusal } from './errors.ts';
 
 /**
@@ -9,7 +9,7 @@ import { Refusal } from './errors.ts';
  */
 export async function checkPlan(path: string, sha256: string, host: string): Promise<void> {
   const bytes = await readFile(path).catch(() => null);
-  if (bytes !== null && createHash('sha256').update(bytes).digest('hex') === sha256) return;
+  if (bytes !== null && sha256Of(bytes) === sha256) return;
   throw new Refusal(
     bytes === null
       ? `The approved plan of ${host} is no longer among the run's artifacts.`

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Identified, planDigest } from '../../../src/plan/identity.ts';
 import { RUNNER_LIMITS } from '../../../src/system/limits.ts';
+import { sha256Of } from '../../../src/system/sha256.ts';
 import { coveredFolds, markParagraphs, type ShownPlan } from './details.ts';
 import { Refusal } from './errors.ts';
 import { cell } from './markdown.ts';
@@ -77,7 +77,7 @@ async function readPlan(host: HostWish, folder: string): Promise<{ planned: Plan
   if (content !== digest || plan === null) {
     throw new Refusal(`The plan of ${host.name} doesn't have the digest that it names.`, again);
   }
-  return { planned: { ...host, digest, sha256: createHash('sha256').update(bytes).digest('hex') }, plan };
+  return { planned: { ...host, digest, sha256: sha256Of(bytes) }, plan };
 }
 
 /** The plan, the digest that it names, and the one that its content has; null for what can't be read. */
