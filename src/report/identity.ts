@@ -1,7 +1,7 @@
 import type { ContainerPlan } from '../plan/actions.ts';
 import { containerIdentity, type Identity } from '../plan/identity.ts';
 import { sha256Of } from '../system/sha256.ts';
-import { bytesText, shownUrl } from '../system/text.ts';
+import { bytesText, shownUrl, withoutEnding } from '../system/text.ts';
 
 /*
  * What a plan's digest covers, readable for the people who approve it. It is made from the very tree that is hashed, so
@@ -68,7 +68,7 @@ function files({ actions }: ContainerPlan, html: Escape): string[] {
     if (text === null) return [heading];
     const left = text.length - FILE_LIMIT;
     const shown = left > 0 ? `${text.slice(0, FILE_LIMIT)}\n… ${left} more characters are in plan.json` : text;
-    return [heading, `<pre>${shown.replace(/\n+$/, '').split('\n').map(exactly).map(html).join('\n')}</pre>`];
+    return [heading, `<pre>${withoutEnding(shown, '\n').split('\n').map(exactly).map(html).join('\n')}</pre>`];
   });
 }
 

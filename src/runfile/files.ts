@@ -1,21 +1,18 @@
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-
-/** Without following a link at its end, and without waiting for whoever writes into a pipe. */
-const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+import { openToRead } from '../system/open-file.ts';
 
 /** Opens a plain file for reading; null: none that can be read, but perhaps a link, a directory, a pipe. */
 export async function openPlain(path: string): Promise<FileHandle | null> {
-  let file: FileHandle;
+  let file: FileHandle | null;
   try {
-    file = await open(path, READ);
+    file = await openToRead(path);
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException;
-    if (['ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP', 'ENXIO'].includes(code)) return null;
+    if (['ENOTDIR', 'EACCES', 'ELOOP', 'ENXIO'].includes(code)) return null;
     throw error;
   }
-  if ((await file.stat()).isFile()) return file;
+  if (file === null || (await file.stat()).isFile()) return file;
   await file.close();
   return null;
 }

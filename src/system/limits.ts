@@ -97,6 +97,7 @@ export const RUNFILE_LIMITS = {
   /** Bytes of memory for decompressing: xz takes 65 MiB at its highest level, zstd 128 MiB unless told otherwise. */
   memoryBytes: 256 * MiB,
 } as const;
+
 /** What a report hands on. */
 export const REPORT_LIMITS = {
   /**

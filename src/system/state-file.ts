@@ -1,5 +1,6 @@
 import type * as z from 'zod/mini';
-import { openState, removeDurably, writeDurably } from './state.ts';
+import { openToRead } from './open-file.ts';
+import { removeDurably, writeDurably } from './state.ts';
 
 /** Far more than any of these files has. */
 const MOST_BYTES = 4 * 1024 * 1024;
@@ -16,7 +17,7 @@ export class StateFile<S extends z.ZodMiniType> {
 
   /** What it holds; null: it isn't there. @throws what reading throws, also for what is no such file */
   async read(): Promise<z.infer<S> | null> {
-    await using file = await openState(this.path);
+    await using file = await openToRead(this.path);
     if (file === null) return null;
     const { size } = await file.stat();
     if (size > MOST_BYTES) throw new Error(`it has ${size} bytes`);

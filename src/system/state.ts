@@ -1,5 +1,5 @@
 import { constants } from 'node:fs';
-import { access, chmod, type FileHandle, lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { access, chmod, lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ActionError, messageOf } from '../errors.ts';
 
@@ -100,16 +100,6 @@ export async function makeStateDirectory(path: string): Promise<void> {
   // Whatever the umask is.
   for (let made = path; made.length >= first.length; made = dirname(made)) {
     await chmod(made, made === path ? OWN_MODE : SHARED_MODE);
-  }
-}
-
-/** Opens a plain file of this action's for reading, which a link isn't; null: it isn't there. */
-export async function openState(path: string): Promise<FileHandle | null> {
-  try {
-    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
   }
 }
 
