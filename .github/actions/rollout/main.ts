@@ -48,6 +48,19 @@ const commit = (): RunCommit => {
   return { repository, sha: variable('GITHUB_SHA'), ref: variable('GITHUB_REF'), files };
 };
 
+/** The reviews so far, for the job that looks at them after the approval. */
+async function setReviews(): Promise<void> {
+  setOutput('reviews', JSON.stringify(await reviewsOf(github(), run, attempt, input('environment'))));
+}
+
+/** Who approved the environment, in words; and what can't be known of whom it asks. */
+async function approvedBy(environment: string): Promise<string> {
+  const before = json<Reviews>('reviews', { attempt: 0, approved: {}, rejected: 0 });
+  const names = await approvers(github(), run, environment, before, attempt);
+  const unknown = await checkReviewers(github(), variable('GITHUB_REPOSITORY'), environment);
+  return [`Approved by ${names.map(cell).join(', ')}.`, ...(unknown === null ? [] : [unknown])].join('\n\n');
+}
+
 const STEPS: Record<string, () => Promise<void>> = {
   wishes: async () => {
     if (input('on-hosts') !== 'false') {
@@ -80,26 +93,21 @@ const STEPS: Record<string, () => Promise<void>> = {
   gate: async () => {
     const { canary, fleet, summary } = await openGate(json<HostWish[]>('hosts', []), input('folder'));
     addSummary(summary);
-    setOutput('reviews', JSON.stringify(await reviewsOf(github(), run, attempt, input('environment'))));
+    await setReviews();
     setOutput('canary', canary === null ? '' : JSON.stringify(canary));
     setOutput('canary-name', canary?.name ?? '');
     setOutput('fleet', JSON.stringify(fleet));
   },
-  reviews: async () => {
-    setOutput('reviews', JSON.stringify(await reviewsOf(github(), run, attempt, input('environment'))));
-  },
+  reviews: setReviews,
   approved: async () => {
     const environment = input('environment');
     const plans = planned().map(({ name, digest }) => `- ${name}: \`${digest}\``);
-    const by = ['Nobody was asked (approval-required: false): the merge of the wishes is the approval.'];
-    if (input('approval-required') !== 'false') {
-      const before = json<Reviews>('reviews', { attempt: 0, approved: {}, rejected: 0 });
-      const names = await approvers(github(), run, environment, before, attempt);
-      const unknown = await checkReviewers(github(), variable('GITHUB_REPOSITORY'), environment);
-      by.splice(0, 1, `Approved by ${names.map(cell).join(', ')}.`, ...(unknown === null ? [] : [unknown]));
-    }
+    const by =
+      input('approval-required') === 'false'
+        ? 'Nobody was asked (approval-required: false): the merge of the wishes is the approval.'
+        : await approvedBy(environment);
     await checkNewest(github(), commit());
-    addSummary(`## ${environment}\n\n${by.join('\n\n')}\n\n${plans.join('\n')}\n`);
+    addSummary(`## ${environment}\n\n${by}\n\n${plans.join('\n')}\n`);
   },
   'earlier-hosts': async () => {
     const names = planned().map(({ name }) => name);
