@@ -1,3 +1,4 @@
+import { SOURCES_PATH } from '../repository/apt-files.ts';
 import { NVIDIA_KEYS } from '../repository/distribution.ts';
 import { sha256Of } from '../system/sha256.ts';
 import { shownUrl } from '../system/text.ts';
@@ -18,23 +19,29 @@ interface Place {
 /** What is the same thing, by its variants, and where each is found. */
 type Variants = Map<string, Map<string, Place[]>>;
 
-/** What stands in NVIDIA's name: its download servers, and libnvidia-container's repository. */
-const NVIDIA_HOSTS = /^(?:[a-z0-9-]+\.)*nvidia\.com$|^nvidia\.github\.io$/;
+/** NVIDIA's download servers, and libnvidia-container's repository. */
+const NVIDIA_HOSTS = /^(?:[a-z0-9-]+\.)*download\.nvidia\.com$|^nvidia\.github\.io$/;
+
+/** Addresses in a container's own source files that are named, of each container: there can be any number of them. */
+const OWN_ADDRESSES = 3;
 
 /**
  * What approvers should look at first, a sentence each: a runfile or key of which hosts have different ones, a key that is
- * not one of NVIDIA's known keys, an address that is not NVIDIA's. Pure. Its texts are as
- * untrusted as the plans.
+ * not one of NVIDIA's known keys, an address that is not NVIDIA's. What this action writes comes before what stays in a
+ * container's own files, so that no container crowds it out. Pure. Its texts are as untrusted as the plans.
  */
 export function marks(plans: readonly HostPlan[]): string[] {
   const runfiles: Variants = new Map();
   const keyrings: Variants = new Map();
   const foreignKeys: Variants = new Map();
   const foreignAddresses: Variants = new Map();
+  const ownAddresses: Variants = new Map();
+  const further: { count: number; places: Place[] } = { count: 0, places: [] };
   for (const { host, architecture, containers } of plans) {
     for (const { ctid, found, actions } of containers) {
       const place = { host, ctid };
       const addresses: string[] = [];
+      const own: string[] = [];
       for (const action of actions) {
         if (action.kind === 'install-driver') {
           const { url, sha256 } = action.runfile;
@@ -43,7 +50,9 @@ export function marks(plans: readonly HostPlan[]): string[] {
         }
         if (action.kind === 'configure-apt') {
           const written = [...action.before, ...action.after].filter((change) => change.kind === 'write');
-          addresses.push(...written.flatMap(sourceAddresses));
+          for (const change of written) {
+            (change.path === SOURCES_PATH ? addresses : own).push(...sourceAddresses(change));
+          }
           for (const { path, fingerprints } of action.keys) {
             const keys = fingerprints.toSorted();
             const bytes = written.find((change) => change.path === path);
@@ -54,7 +63,13 @@ export function marks(plans: readonly HostPlan[]): string[] {
           }
         }
       }
-      for (const address of addresses) if (!isNvidias(address)) add(foreignAddresses, shownUrl(address), '', place);
+      for (const address of foreign(addresses)) add(foreignAddresses, address, '', place);
+      const kept = foreign(own);
+      for (const address of kept.slice(0, OWN_ADDRESSES)) add(ownAddresses, address, '', place);
+      if (kept.length > OWN_ADDRESSES) {
+        further.count += kept.length - OWN_ADDRESSES;
+        further.places.push(place);
+      }
     }
   }
   return [
@@ -67,7 +82,21 @@ export function marks(plans: readonly HostPlan[]): string[] {
     ...[...foreignAddresses].map(
       ([address, places]) => `The address ${address} is not NVIDIA's: ${placesText([...places.values()].flat())}.`,
     ),
+    ...[...ownAddresses].map(
+      ([address, places]) =>
+        `The address ${address}, which stays in a file of the container's own, is not NVIDIA's: ${placesText([...places.values()].flat())}.`,
+    ),
+    ...(further.count === 0
+      ? []
+      : [
+          `${further.count} more addresses, which stay in such files, are not NVIDIA's: ${placesText(further.places)}.`,
+        ]),
   ];
+}
+
+/** Those of other servers than NVIDIA's, each once, fit to be shown. */
+function foreign(addresses: readonly string[]): string[] {
+  return [...new Set(addresses.filter((address) => !isNvidias(address)).map(shownUrl))];
 }
 
 function add(variants: Variants, what: string, variant: string, place: Place): void {
@@ -101,8 +130,8 @@ function sourceAddresses({ content }: FileChange & { kind: 'write' }): string[] 
 
 function isNvidias(address: string): boolean {
   if (!URL.canParse(address)) return false;
-  const { protocol, hostname } = new URL(address);
-  return protocol === 'https:' && NVIDIA_HOSTS.test(hostname);
+  const { protocol, hostname, port } = new URL(address);
+  return protocol === 'https:' && port === '' && NVIDIA_HOSTS.test(hostname);
 }
 
 /** `pve1 901–903, 907; pve2 910` */

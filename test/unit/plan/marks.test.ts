@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Action, ContainerPlan } from '../../../src/plan/actions.ts';
 import { marks } from '../../../src/plan/marks.ts';
+import { SOURCES_PATH } from '../../../src/repository/apt-files.ts';
 import { BARE_PART } from '../helpers/plans.ts';
 
 type Change = (part: ContainerPlan) => void;
@@ -76,16 +77,36 @@ describe('marks', () => {
     ['a name that ends alike', 'https://developer.download.nvidia.com.evil.example/'],
     ['another name before it', 'https://evilnvidia.com/'],
     ['no encryption', 'http://developer.download.nvidia.com/'],
+    ['another port', 'https://developer.download.nvidia.com:8443/'],
+    ['another of NVIDIA’s servers', 'https://forums.nvidia.com/'],
     ['no address', 'file:/srv/cuda'],
   ])('names an address of a source that is %s', (_, address) => {
     const other: Change = (part) => {
       action(part, 'configure-apt').after.push({
         kind: 'write',
-        path: '/etc/apt/sources.list.d/x.sources',
+        path: SOURCES_PATH,
         content: base64(`Types: deb\nURIs: ${address}\nSuites: /\n`),
       });
     };
     expect(marks([plan('pve1', [901], other)])).toEqual([`The address ${address} is not NVIDIA's: pve1 901.`]);
+  });
+
+  it('names few of the addresses that a container has in its own files, and those last', () => {
+    const lines = Array.from({ length: 60 }, (_, index) => `deb https://m${index}.example/ stable main`);
+    const own: Change = (part) => {
+      action(part, 'configure-apt').before.push({
+        kind: 'write',
+        path: '/etc/apt/sources.list',
+        content: base64([...lines, '# disabled by proxmox-lxc-nvidia: deb https://nvidia.github.io/ /'].join('\n')),
+      });
+      action(part, 'install-driver').runfile.url = 'https://a.example/x.run';
+    };
+    const stays = "which stays in a file of the container's own, is not NVIDIA's: pve1 901, 903.";
+    expect(marks([plan('pve1', [901, 903], own)])).toEqual([
+      "The address https://a.example/x.run is not NVIDIA's: pve1 901, 903.",
+      ...[0, 1, 2].map((index) => `The address https://m${index}.example/, ${stays}`),
+      "114 more addresses, which stay in such files, are not NVIDIA's: pve1 901, 903.",
+    ]);
   });
 
   it('names the address of a runfile without its password', () => {
