@@ -21,6 +21,7 @@ import type { Pct } from './proxmox/pct.ts';
 import type { ContainerResult, ContainerStatus, Obtained, Software } from './report/result.ts';
 import type { Archive, ArchiveStore } from './runfile/archive-store.ts';
 import { obtainArchive, type RunfileStores } from './runfile/runfile.ts';
+import { deadline } from './system/deadline.ts';
 import type { FileLock } from './system/lock.ts';
 import { userArgument } from './system/state.ts';
 import { verifyProof } from './verify/cuda-proof.ts';
@@ -147,7 +148,7 @@ export class ContainerRun {
       // With "apply" that was done under the container's lock.
       if (known === null && desired.mode === 'plan') await refuseLeftByOther(world, container.ctid);
       const needs = upstreamNeeds(desired, host, container);
-      const facts = { host, container, upstream: await upstream.observe(needs, desired.runfile, host.architecture) };
+      const facts = { host, container, upstream: await upstream.observe(needs, desired, host.architecture) };
       this.#plan = makePlan(desired, facts);
       const { ctid, actions, safety, warnings } = this.#plan;
       if (actions.length === 0) log.info(`Container ${ctid} is as wanted: nothing to do.`);
@@ -383,16 +384,13 @@ async function refuseLeftByOther({ state }: World, ctid: number): Promise<void> 
 
 /** Seconds left of a container's time, from now on. @throws ActionError TIMEOUT, in the function returned, when none are left */
 function timeLimit({ wish, desired }: Setting): () => number {
-  const end = performance.now() + desired.timeoutMinutes * 60_000;
-  return () => {
-    const seconds = Math.ceil((end - performance.now()) / 1000);
-    if (seconds > 0) return seconds;
-    throw new ActionError(
+  const over = () =>
+    new ActionError(
       'TIMEOUT',
       `Container ${wish.ctid} took longer than ${desired.timeoutMinutes} minutes.`,
       'See where the time went in the summary; raise "timeout-minutes" if it was merely slow.',
     );
-  };
+  return deadline(desired.timeoutMinutes, over);
 }
 
 function applyContext(

@@ -1,8 +1,10 @@
 import type { Desired } from '../desired/desired.ts';
+import { ActionError } from '../errors.ts';
 import { readRepository } from '../repository/read.ts';
 import type { Repository, RepositoryName } from '../repository/repositories.ts';
 import { locateRunfile, type RunfileStores } from '../runfile/runfile.ts';
 import type { RunCommand } from '../system/command.ts';
+import { deadline } from '../system/deadline.ts';
 import type { Http } from '../system/http.ts';
 import type { Log } from '../system/log.ts';
 import type { Architecture } from '../version/architecture.ts';
@@ -14,6 +16,9 @@ export interface UpstreamNeeds {
   driver: DriverVersion | null;
   repositories: Repository[];
 }
+
+/** What decides how a runfile is looked up. */
+type LookUp = Pick<Desired, 'runfile' | 'timeoutMinutes'>;
 
 /** Looks things up on NVIDIA's servers, each once per run however many containers need it. */
 export class Upstream {
@@ -36,22 +41,36 @@ export class Upstream {
   }
 
   /** What the needs name, and null for the rest. @throws ActionError as the look-ups do */
-  async observe(needs: UpstreamNeeds, wish: Desired['runfile'], architecture: Architecture): Promise<UpstreamFacts> {
+  async observe(needs: UpstreamNeeds, desired: LookUp, architecture: Architecture): Promise<UpstreamFacts> {
     const repository = (name: RepositoryName) => {
       const wanted = needs.repositories.find((candidate) => candidate.name === name);
       return wanted === undefined ? null : this.#repository(wanted);
     };
     const [runfile, cuda, nvidiaContainer] = await Promise.all([
-      needs.driver === null ? null : this.#runfile(needs.driver, wish, architecture),
+      needs.driver === null ? null : this.#runfile(needs.driver, desired, architecture),
       repository('cuda'),
       repository('nvidia-container'),
     ]);
     return { runfile, cuda, nvidiaContainer };
   }
 
-  #runfile(version: DriverVersion, wish: Desired['runfile'], architecture: Architecture): Promise<RunfileFacts> {
+  #runfile(version: DriverVersion, desired: LookUp, architecture: Architecture): Promise<RunfileFacts> {
+    const { runfile, timeoutMinutes } = desired;
+    const over = () =>
+      new ActionError(
+        'TIMEOUT',
+        `The runfile of driver ${version} was not downloaded within ${timeoutMinutes} minutes, to learn its checksum.`,
+        'Give the checksum as "runfile-sha256"; raise "timeout-minutes" if the download is merely slow.',
+      );
     return once(this.#runfiles, version, () =>
-      locateRunfile({ http: this.#http, log: this.#log }, this.#stores, wish, version, architecture),
+      locateRunfile(
+        { http: this.#http, log: this.#log },
+        this.#stores,
+        runfile,
+        version,
+        architecture,
+        deadline(timeoutMinutes, over),
+      ),
     );
   }
 

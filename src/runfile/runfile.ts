@@ -29,6 +29,7 @@ export interface RunfileStores {
  * from an earlier look. Where nobody publishes one and the user accepts that, it is downloaded for it, so that a plan says
  * which bytes it is about.
  *
+ * @param secondsLeft for that download; throws when none are left
  * @throws ActionError RUNFILE_NOT_FOUND, RUNFILE_NO_CHECKSUM, RUNFILE_UNUSABLE, DOWNLOAD_FAILED
  */
 export async function locateRunfile(
@@ -37,6 +38,7 @@ export async function locateRunfile(
   wish: Desired['runfile'],
   version: DriverVersion,
   architecture: Architecture,
+  secondsLeft: () => number,
 ): Promise<RunfileFacts> {
   const { http } = world;
   const { known } = stores;
@@ -53,7 +55,7 @@ export async function locateRunfile(
     if (size === undefined) continue;
     const sha256 = wish.sha256 ?? (await publishedSha256(http, url));
     if (sha256 === null) {
-      const found = await downloadUnpublished(world, stores, wish, { version, url, size }, architecture);
+      const found = await downloadUnpublished(world, stores, wish, { version, url, size }, architecture, secondsLeft);
       await known.note(found, architecture);
       return found;
     }
@@ -100,6 +102,7 @@ async function downloadUnpublished(
   { integrity }: Desired['runfile'],
   { version, url, size }: Pick<RunfileFacts, 'version' | 'url' | 'size'>,
   architecture: Architecture,
+  secondsLeft: () => number,
 ): Promise<RunfileFacts> {
   if (integrity !== 'self-check') {
     throw new ActionError(
@@ -111,7 +114,7 @@ async function downloadUnpublished(
   const workspace = await cache.workspace();
   try {
     const path = join(workspace, runfileName(version, architecture));
-    const runfile = await download(world, url, path, size, () => {});
+    const runfile = await download(world, url, path, size, secondsLeft);
     await checkRunfile(path, shownUrl(url), { version, architecture });
     await checkOwnSum(path, shownUrl(url));
     await keep(world.log, cache, runfile, workspace, version, architecture);

@@ -46,7 +46,7 @@ function upstream() {
 describe('Upstream', () => {
   it('asks for nothing where nothing is needed', async () => {
     const { upstream: web, asked } = upstream();
-    expect(await web.observe({ driver: null, repositories: [] }, desired().runfile, 'x86_64')).toEqual({
+    expect(await web.observe({ driver: null, repositories: [] }, desired(), 'x86_64')).toEqual({
       runfile: null,
       cuda: null,
       nvidiaContainer: null,
@@ -57,12 +57,12 @@ describe('Upstream', () => {
   it('looks each thing up once, however many containers need it', async () => {
     const { upstream: web, asked } = upstream();
     const needs = { driver: DRIVER, repositories: [{ ...REPOSITORY, keys: [...REPOSITORY.keys] }] };
-    const first = await web.observe(needs, desired().runfile, 'x86_64');
+    const first = await web.observe(needs, desired(), 'x86_64');
     expect(first.runfile).toMatchObject({ version: DRIVER, sha256: 'ab'.repeat(32), size: 7 });
     expect(first.cuda).toBeNull();
     expect(first.nvidiaContainer).toMatchObject({ fingerprints: [FINGERPRINT], packages: [{ version: '1.17.8-1' }] });
     const count = asked.length;
-    expect(await web.observe(needs, desired().runfile, 'x86_64')).toEqual(first);
+    expect(await web.observe(needs, desired(), 'x86_64')).toEqual(first);
     expect(asked).toHaveLength(count);
     expect(new Set(asked).size).toBe(count);
   });
@@ -70,8 +70,6 @@ describe('Upstream', () => {
   it('fails as the look-up does', async () => {
     const { upstream: web } = upstream();
     const needs = { driver: null, repositories: [{ ...REPOSITORY, keys: ['F'.repeat(40)] }] };
-    expect((await failureOf(() => web.observe(needs, desired().runfile, 'x86_64'))).code).toBe(
-      'REPOSITORY_KEY_UNKNOWN',
-    );
+    expect((await failureOf(() => web.observe(needs, desired(), 'x86_64'))).code).toBe('REPOSITORY_KEY_UNKNOWN');
   });
 });

@@ -87,8 +87,8 @@ const world = (http: Http) => ({
   cancelled: new AbortController().signal,
 });
 const wish = desired().runfile;
-const locate = (files: Record<string, Buffer | string>, changes: Partial<typeof wish> = {}) =>
-  locateRunfile({ http: web(files), log }, { cache, known }, { ...wish, ...changes }, DRIVER, 'x86_64');
+const locate = (files: Record<string, Buffer | string>, changes: Partial<typeof wish> = {}, secondsLeft = () => 5) =>
+  locateRunfile({ http: web(files), log }, { cache, known }, { ...wish, ...changes }, DRIVER, 'x86_64', secondsLeft);
 async function obtained(world: Parameters<typeof obtainArchive>[0], wanted: WantedRunfile, secondsLeft = () => 5) {
   const archive = await obtainArchive(world, { cache, known, archives }, wanted, 'x86_64', secondsLeft);
   onTestFinished(() => archive[Symbol.asyncDispose]());
@@ -128,6 +128,14 @@ describe('locateRunfile', () => {
     expect(failure.remedy).toContain('self-check');
     expect(asked).not.toContain(`DOWNLOAD ${XFREE86}`);
     expect(await locate({ [XFREE86]: BYTES }, { integrity: 'self-check' })).toMatchObject({ checksum: 'none' });
+  });
+
+  it('downloads a runfile for its checksum no longer than there is time, and leaves nothing of it', async () => {
+    const late = () => {
+      throw new Error('no time is left');
+    };
+    await expect(locate({ [XFREE86]: BYTES }, { integrity: 'self-check' }, late)).rejects.toThrow('no time is left');
+    expect(readdirSync(temporary)).toEqual([]);
   });
 
   it('refuses a checksum file that holds none, also with self-check', async () => {
