@@ -1,6 +1,6 @@
 /** Bundles src/ into a directory, dist/ unless another is given: `node scripts/build.ts [DIRECTORY]`. */
 import { execFile } from 'node:child_process';
-import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -45,9 +45,13 @@ export async function compile(): Promise<void> {
 }
 
 /** The files of a bundle by name, after {@link compile}. */
-export async function bundle(entry: 'index' | 'post', options: NccOptions = {}): Promise<Map<string, string | Buffer>> {
+export async function bundle(
+  entry: 'start' | 'index' | 'post',
+  options: NccOptions = {},
+): Promise<Map<string, string | Buffer>> {
   const { code, assets } = await ncc(join(ROOT, 'build', `${entry}.js`), { ...OPTIONS, ...options });
-  return new Map([['index.js', code], ...Object.entries(assets).map(([name, { source }]) => [name, source] as const)]);
+  const name = entry === 'start' ? 'start.js' : 'index.js';
+  return new Map([[name, code], ...Object.entries(assets).map(([name, { source }]) => [name, source] as const)]);
 }
 
 async function write(files: Map<string, string | Buffer>, directory: string): Promise<void> {
@@ -62,5 +66,5 @@ if (import.meta.main) {
   await write(await bundle('index', { license: 'licenses.txt' }), directory);
   await write(await bundle('post'), join(directory, 'post'));
   // It loads index.js by that name, so that V8's cache is on before there is much to compile.
-  for (const name of ['start.js', 'compile-cache.js']) await copyFile(join('build', name), join(directory, name));
+  await write(await bundle('start'), directory);
 }

@@ -5,4 +5,5 @@ import { compileCache } from './compile-cache.ts';
 const directory = compileCache();
 if (directory !== null) enableCompileCache(directory);
 
-await import('./index.ts');
+// A file of its own, compiled when the cache is on.
+void import(/* webpackIgnore: true */ './index.ts');

@@ -1,6 +1,6 @@
 import { GUEST_ENVIRONMENT, MARK } from '../system/guest-environment.ts';
 import { sha256Of } from '../system/sha256.ts';
-import { STATE_DIRECTORY } from '../system/state.ts';
+import { STATE_DIRECTORY } from '../system/state-paths.ts';
 
 /**
  * Everything that this action runs as root, and nothing else: `runAsRoot` starts no other call, docs/sudoers is made from

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { constants, copyFile, mkdir, mkdtemp, realpath, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { RUNFILE_LIMITS } from '../system/limits.ts';
+import { whyNotPrivate } from '../system/private-directory.ts';
 import type { Architecture } from '../version/architecture.ts';
 import type { DriverVersion } from '../version/driver.ts';
 import { runfileName } from './address.ts';
@@ -65,10 +66,10 @@ export class RunfileCache {
     return copied === null ? null : { path, ...copied };
   }
 
-  /** Throws a cached runfile away, where it can: what stays isn't believed either. */
+  /** Throws a cached runfile away, where nobody else can lead that elsewhere: what stays isn't believed either. */
   async remove(version: DriverVersion, architecture: Architecture): Promise<void> {
     const directory = await this.#find(version, architecture);
-    if (directory === null) return;
+    if (directory === null || whyNotPrivate(dirname(directory), uid()) !== null) return;
     for (const path of [`${directory}.complete`, directory]) {
       await rm(path, { recursive: true, force: true }).catch(() => {});
     }
@@ -80,7 +81,12 @@ export class RunfileCache {
     return mkdtemp(join(this.#temporary, 'nvidia-runfile-'));
   }
 
-  /** Moves a runfile into the cache, when nothing is done with it any more. @param workspace where it lies */
+  /**
+   * Moves a runfile into the cache, when nothing is done with it any more.
+   *
+   * @param workspace where it lies
+   * @throws Error where others can write to the cache: tool-cache would follow the links that they put there
+   */
   async store(
     { path }: PrivateFile,
     workspace: string,
@@ -89,7 +95,9 @@ export class RunfileCache {
   ): Promise<void> {
     // tool-cache copies what it is given: it gets an empty directory, and the runfile is moved to it.
     const entry = await mkdtemp(join(workspace, 'entry-'));
-    const cached = await (await toolCache()).cacheDir(entry, TOOL, cacheKey(version), architecture);
+    const key = cacheKey(version);
+    await makePrivate(process.env['RUNNER_TOOL_CACHE'] ?? '', TOOL, key);
+    const cached = await (await toolCache()).cacheDir(entry, TOOL, key, architecture);
     await move(path, join(cached, runfileName(version, architecture)));
   }
 
@@ -102,6 +110,23 @@ export class RunfileCache {
     if (directory === '') return null;
     const place = join(await realpath(root), TOOL, key, architecture);
     return (await realpath(directory)) === place ? directory : null;
+  }
+}
+
+const uid = () => process.getuid?.() ?? 0;
+
+/**
+ * Makes a directory below another, step by step: in one that nobody else can write to, nobody puts anything at the next name.
+ *
+ * @throws Error where others can
+ */
+async function makePrivate(root: string, ...names: string[]): Promise<void> {
+  await mkdir(root, { recursive: true, mode: 0o755 });
+  for (let path = root, left = names; ; [path, left] = [join(path, left[0] ?? ''), left.slice(1)]) {
+    const reason = whyNotPrivate(path, uid());
+    if (reason !== null) throw new Error(`${reason}.`);
+    if (left.length === 0) return;
+    await mkdir(join(path, left[0] ?? ''), { recursive: true, mode: 0o755 });
   }
 }
 

@@ -2,18 +2,9 @@ import { constants } from 'node:fs';
 import { access, chmod, lstat, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ActionError, messageOf } from '../errors.ts';
+import { isUserDirectory, LOCKS, STATE_DIRECTORY, userDirectory } from './state-paths.ts';
 
-/**
- * What this action keeps on the host. Root's, and writable for nobody else: below it every user has a directory of its own, root
- * too, and all share the one with the files that containers are locked by.
- */
-export const STATE_DIRECTORY = '/var/lib/proxmox-lxc-nvidia';
-
-const LOCKS = 'locks';
 const JOURNAL = 'journal';
-
-/** Login names that directories are called by; other users' are called by the id. */
-const USER_DIRECTORY = /^\w[\w.-]*$/;
 
 /** Others may pass through, to ask whether a file is there, and can't list or read anything. */
 const OWN_MODE = 0o711;
@@ -36,7 +27,7 @@ export class State {
    */
   constructor(user: string, root = STATE_DIRECTORY, uid = process.getuid?.() ?? 0) {
     this.root = root;
-    this.own = join(root, USER_DIRECTORY.test(user) && user !== LOCKS ? user : String(uid));
+    this.own = join(root, userDirectory(user, uid));
     this.locks = join(root, LOCKS);
   }
 
@@ -64,8 +55,7 @@ export class State {
    */
   async leftByOther(ctid: number): Promise<string | null> {
     for (const user of await namesIn(this.root)) {
-      // Also lost+found, which is closed to all but root.
-      if (user === LOCKS || user === basename(this.own) || !USER_DIRECTORY.test(user)) continue;
+      if (user === basename(this.own) || !isUserDirectory(user)) continue;
       const path = join(this.root, user, JOURNAL, `${ctid}.json`);
       try {
         if (await exists(path)) return user;

@@ -42,6 +42,20 @@ refused ln -s "$own" "$state/other"
 refused touch "$state/locks/container-1.lock"
 `;
 
+/** Arguments: the tool cache, a file of root's, the key of a driver version. */
+const CACHE_ATTACK = `
+mkdir -p "$1/nvidia-runfile/$3" && chmod 0777 "$1" "$1/nvidia-runfile" "$1/nvidia-runfile/$3"
+ln -s "$2" "$1/nvidia-runfile/$3/x86_64.complete"
+ln -s "$(dirname "$2")" "$1/nvidia-runfile/$3/x86_64"
+`;
+
+/** Somebody else who may write to the tool cache: links to what is root's stand where a runfile and its mark would be kept. */
+export async function plantLinksInCache(host: Host, toolCache: string, key: string): Promise<void> {
+  const make = 'umask 077; printf "%s" "$2" > "$1"';
+  await runOk(host.enter(['/bin/sh', '-c', make, 'sh', VICTIM, VICTIM_TEXT]));
+  await runOk(host.enter(['/bin/sh', '-c', CACHE_ATTACK, 'sh', toolCache, VICTIM, key]));
+}
+
 /**
  * The user of the runner, who is after root's files: puts links where a run writes, in a directory of its own and in those of root
  * and of all, and tries to replace the files that containers are locked by. A file of root's is made that the links lead to.

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
+  chmodSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -180,6 +181,73 @@ describe('RunfileCache', () => {
     symlinkSync(victim, path);
     await store('580.142', 'new');
     expect(readFileSync(victim, 'utf8')).toBe('of the host');
+    expect(await copied('580.142')).toBe('new');
+  });
+
+  describe('that others can write to', () => {
+    const root = () => process.env['RUNNER_TOOL_CACHE'] ?? '';
+    let elsewhere: string;
+
+    beforeEach(() => {
+      elsewhere = temporaryDirectory();
+      writeFileSync(join(elsewhere, 'x86_64.complete'), 'of the host');
+      mkdirSync(join(elsewhere, 'x86_64'));
+      writeFileSync(join(elsewhere, 'x86_64', 'file'), 'of the host');
+    });
+
+    const untouched = () => {
+      expect(readFileSync(join(elsewhere, 'x86_64.complete'), 'utf8')).toBe('of the host');
+      expect(readdirSync(join(elsewhere, 'x86_64'))).toEqual(['file']);
+    };
+
+    it('keeps nothing where the directory of a version is a link', async () => {
+      mkdirSync(dirname(dirname(entry('580.142'))));
+      symlinkSync(elsewhere, dirname(entry('580.142')));
+      await expect(store('580.142')).rejects.toThrow('is no directory, or a link to one');
+      untouched();
+    });
+
+    it('keeps nothing where the directory of all runfiles is a link', async () => {
+      renameSync(elsewhere, `${elsewhere}-moved`);
+      mkdirSync(elsewhere);
+      renameSync(`${elsewhere}-moved`, join(elsewhere, cacheKey('580.142')));
+      symlinkSync(elsewhere, join(root(), 'nvidia-runfile'));
+      await expect(store('580.142')).rejects.toThrow('is no directory, or a link to one');
+      elsewhere = join(elsewhere, cacheKey('580.142'));
+      untouched();
+    });
+
+    it('keeps nothing where the cache is a link', async () => {
+      const link = join(temporaryDirectory(), 'tools');
+      symlinkSync(elsewhere, link);
+      process.env['RUNNER_TOOL_CACHE'] = link;
+      await expect(store('580.142')).rejects.toThrow('is no directory, or a link to one');
+      expect(readdirSync(elsewhere).toSorted()).toEqual(['x86_64', 'x86_64.complete']);
+    });
+
+    it.each<[string, () => string]>([
+      ['the cache', root],
+      ['the directory of all runfiles', () => join(root(), 'nvidia-runfile')],
+      ['the directory of a version', () => dirname(entry('580.142'))],
+    ])('keeps and removes nothing where they can put a link at any time: %s', async (_what, directory) => {
+      const path = await store('580.142', 'old');
+      chmodSync(directory(), 0o777);
+      await expect(store('580.142', 'new')).rejects.toThrow(`others can write to ${directory()}`);
+      await cache.remove('580.142', 'x86_64');
+      expect(readFileSync(path, 'utf8')).toBe('old');
+      expect(await copied('580.142')).toBe('old');
+    });
+  });
+
+  it('makes directories that nobody else can write to, whatever the umask is', async () => {
+    const before = process.umask(0o002);
+    try {
+      process.env['RUNNER_TOOL_CACHE'] = join(temporaryDirectory(), 'new', 'tools');
+      await store('580.142', 'old');
+      await store('580.142', 'new');
+    } finally {
+      process.umask(before);
+    }
     expect(await copied('580.142')).toBe('new');
   });
 
