@@ -1,7 +1,1 @@
-import { enableCompileCache } from 'node:module';
-import { compileCache } from './compile-cache.js';
-// V8 keeps what it compiled of the action from run to run: a tenth of the time that its start takes.
-const directory = compileCache();
-if (directory !== null)
-    enableCompileCache(directory);
-await import('./index.js');
+import{createRequire as r}from"module";var t={};const o=r(import.meta.url)("node:module");const e=r(import.meta.url)("node:fs");const n=r(import.meta.url)("node:os");const i=r(import.meta.url)("node:path");const c=18;const s=512;function whyNotPrivate(r,t){for(let o=r;;o=(0,i.dirname)(o)){const n=(0,e.lstatSync)(o);const u=o===r?[t]:[t,0];if(!n.isDirectory())return`${o} is no directory, or a link to one`;if(!u.includes(n.uid))return`${o} belongs to another user (id ${n.uid})`;const l=o!==r&&(n.mode&s)!==0;if((n.mode&c)!==0&&!l)return`others can write to ${o}`;if(o===(0,i.dirname)(o))return null}}const u="/var/lib/proxmox-lxc-nvidia";const l="locks";const a=/^\w[\w.-]*$/;function isUserDirectory(r){return a.test(r)&&r!==l}function userDirectory(r,t){return isUserDirectory(r)?r:String(t)}function compileCache(r=u){try{const{uid:t,username:o}=(0,n.userInfo)();const c=(0,i.join)(r,userDirectory(o,t));if(whyNotPrivate(c,t)!==null)return null;const s=(0,i.join)(c,"compiled");(0,e.mkdirSync)(s,{recursive:true,mode:448});return whyNotPrivate(s,t)===null?s:null}catch{return null}}const m=compileCache();if(m!==null)(0,o.enableCompileCache)(m);void import("./index.js");

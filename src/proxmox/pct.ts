@@ -6,7 +6,7 @@ import type { CommandOptions, RunCommand, Stream } from '../system/command.ts';
 import { GUEST_ENVIRONMENT, MARK } from '../system/guest-environment.ts';
 import { CONTAINER_LIMITS, share } from '../system/limits.ts';
 import { LastLines } from '../system/lines.ts';
-import { durationText, lastLines } from '../system/text.ts';
+import { bytesText, durationText, lastLines } from '../system/text.ts';
 import { END_PROCESSES } from './end-processes.ts';
 
 /**
@@ -220,6 +220,14 @@ export class Pct {
       hostOptions,
     );
     const text = stderr.text().trim();
+    if (result.endless) {
+      throw new ActionError(
+        'CONTAINER_OUTPUT_ENDLESS',
+        `In container ${ctid}, ${options.purpose} printed more than ${bytesText(CONTAINER_LIMITS.readBytes)} and was cut off.`,
+        `Nothing honest prints that much: see what the container has in place of the programs used, e.g. pct exec ${ctid} -- ls -l /usr/local/sbin /usr/local/bin.`,
+        lastLines(`${result.stdout}\n${text}`, 20),
+      );
+    }
     if (!began) throw neverBegan(ctid, result.exitCode, text, hostOptions.timeoutSeconds, options.purpose);
     if (ended === null) {
       throw new ActionError(

@@ -29,7 +29,8 @@ const IN_A_SESSION_OF_ITS_OWN = ['/usr/bin/setsid', '--wait', '--'] as const;
  * by then. How it ended bash 5.2 doesn't always know any more (-1); then it counts how far the file was read.
  *
  * What stays behind with the output still open is waited for 10 s: the pipe 6, which only the two that copy the output hold
- * open, says when they have ended.
+ * open, says when they have ended. So much processor time that no honest output takes it ends them: what prints without end
+ * then finds nobody who reads it (SIGPIPE), and this process has peace.
  *
  * bash, because dash can't close a descriptor of two digits, and says nothing of what is in a pipeline.
  */
@@ -40,8 +41,8 @@ for descriptor in /proc/$$/fd/*; do
   [ "$descriptor" -le 2 ] || exec {descriptor}>&-
 done
 exec 5<> <(:) 6< /dev/fd/5 7> /dev/fd/5 5>&-
-exec 3> >(exec /bin/cat 6<&-)
-exec 4> >(exec /bin/cat >&2 3>&- 6<&-)
+exec 3> >(ulimit -c 0 -t ${CONTAINER_LIMITS.copySeconds}; exec /bin/cat 6<&-)
+exec 4> >(ulimit -c 0 -t ${CONTAINER_LIMITS.copySeconds}; exec /bin/cat >&2 3>&- 6<&-)
 exec 7>&- 2> /dev/null
 if [ -n "$file" ]; then
   exec 7< "$file"
@@ -100,6 +101,8 @@ export interface CommandResult {
   exitCode: number;
   stdout: string;
   stderr: string;
+  /** It printed more than is read of any command, and the rest wasn't looked at; one that had no end was cut off. */
+  endless?: true;
 }
 
 /**
@@ -135,7 +138,7 @@ async function runThrough(
   argv: readonly string[],
   options: CommandOptions,
 ): Promise<CommandResult> {
-  const { outputBytes } = CONTAINER_LIMITS;
+  const { outputBytes, readBytes } = CONTAINER_LIMITS;
   const kept: Record<Stream, FirstBytes> = {
     stdout: new FirstBytes(options.kept?.stdout ?? outputBytes),
     stderr: new FirstBytes(options.kept?.stderr ?? outputBytes),
@@ -144,9 +147,13 @@ async function runThrough(
     stdout: new LineSplitter((line) => options.onLine?.(line, 'stdout')),
     stderr: new LineSplitter((line) => options.onLine?.(line, 'stderr')),
   };
+  const read: Record<Stream, number> = { stdout: 0, stderr: 0 };
   const listener = (stream: Stream) => (data: Buffer) => {
-    kept[stream].add(data);
-    lines[stream].write(data);
+    read[stream] += data.length;
+    if (read[stream] <= readBytes) {
+      kept[stream].add(data);
+      lines[stream].write(data);
+    }
     makeOneBlankLine(data);
   };
   const { stdinFile = '', timeoutSeconds } = options;
@@ -175,6 +182,7 @@ async function runThrough(
     exitCode: exitCode === null || (exitCode === KILLED && !late) ? 255 : exitCode,
     stdout: kept.stdout.text(),
     stderr: kept.stderr.text(),
+    ...(Math.max(read.stdout, read.stderr) > readBytes ? { endless: true } : {}),
   };
 }
 

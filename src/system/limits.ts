@@ -17,7 +17,11 @@ export const CONTAINER_LIMITS = {
   lines: 20_000,
   /** Bytes of one command's standard output that are kept, and of its lines that are handed on. */
   outputBytes: 2 * MiB,
-  /** The same of all containers that are worked on at one time, together. */
+  /** Bytes of each of its streams that are looked at at all: who prints more is no honest one. */
+  readBytes: 16 * MiB,
+  /** Seconds of processor time for copying each stream: several GB. An honest command takes milliseconds. */
+  copySeconds: 1,
+  /** What is kept of one command, of all containers that are worked on at one time, together. */
   allOutputBytes: 32 * MiB,
   /** UTF-16 units of what a command prints to standard error: the end is kept, which says what went wrong. */
   errorLength: 256 * KiB,

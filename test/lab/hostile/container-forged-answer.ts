@@ -1,14 +1,14 @@
 import type { Container } from '../container.ts';
 
 /**
- * Makes what observes the container put 70,000 GPUs into its answer: by a base64 that doesn't encode what it is given, but
- * 6 MB of its own.
+ * Makes what observes the container put some thousand GPUs into its answer again and again: by a base64 that doesn't encode what it
+ * is given, but 0.4 MB of its own.
  */
 export async function answerWithoutEnd(container: Container): Promise<void> {
   const gpu = '0, GPU-00000000-0000-0000-0000-000000000000, NVIDIA H100, 580.159.04, 0000:00:06.0, 81559 MiB';
   await container.writeFile(
     '/usr/local/sbin/base64',
-    `#!/bin/sh\nyes '${gpu}' | head -n 70000 | /usr/bin/base64\n`,
+    `#!/bin/sh\nyes '${gpu}' | head -n 5000 | /usr/bin/base64\n`,
     '0755',
   );
 }

@@ -192,6 +192,17 @@ describe('what it means when the command never began', () => {
 });
 
 describe('a command that began but did not end by itself', () => {
+  it('is a failure of its own when it was cut off because it printed without end', async () => {
+    const pct = pctOf(async (argv, options) => {
+      const stderr = `${takeApart({ argv, options }).word} began\n`;
+      return { ...(await play({ argv, options }, { exitCode: 141, stdout: 'x\nyy\n', stderr })), endless: true };
+    });
+    const failure = await failureOf(() => pct.exec(901, ['x'], OPTIONS));
+    expect(failure.code).toBe('CONTAINER_OUTPUT_ENDLESS');
+    expect(failure.seen).toContain('printed more than 16.0 MiB and was cut off');
+    expect(failure.details).toContain('yy');
+  });
+
   it('is a failure of the container when no end was seen', async () => {
     const pct = marked(137, (word) => `${word} began\nhalf of it\n`);
     const failure = await failureOf(() => pct.exec(901, ['x'], OPTIONS));

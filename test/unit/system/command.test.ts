@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream';
 import { text as buffers } from 'node:stream/consumers';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { commandRunner, runCommand } from '../../../src/system/command.ts';
+import { CONTAINER_LIMITS } from '../../../src/system/limits.ts';
 import { failureOf } from '../helpers/failure.ts';
 import { temporaryDirectory } from '../helpers/temporary.ts';
 
@@ -171,17 +172,17 @@ describe('runCommand', () => {
     expect(stderr).toContain('/nonexistent/pct');
   });
 
-  it('reads a line of 50 MB in time and memory that a line of 50 bytes has', async () => {
+  it('reads a line of 16 MB in time and memory that a line of 50 bytes has', async () => {
     const before = process.memoryUsage().rss;
     const started = performance.now();
     const lines: string[] = [];
-    const { stdout } = await runCommand(sh('head -c 50000000 /dev/zero | tr "\\0" x; echo; echo end'), {
+    const { stdout } = await runCommand(sh('head -c 16000000 /dev/zero | tr "\\0" x; echo; echo end'), {
       timeoutSeconds: 30,
       onLine: (line) => lines.push(line),
     });
     expect(performance.now() - started).toBeLessThan(5000);
     expect(process.memoryUsage().rss - before).toBeLessThan(100 * 1024 ** 2);
-    expect(lines).toEqual([`${'x'.repeat(1960)}… (a line of 50000000 bytes)`, 'end']);
+    expect(lines).toEqual([`${'x'.repeat(1960)}… (a line of 16000000 bytes)`, 'end']);
     expect(new Set(stdout)).toEqual(new Set('x'));
   });
 
@@ -195,6 +196,25 @@ describe('runCommand', () => {
       ...(kept === undefined ? {} : { kept }),
     });
     expect([exitCode, stdout.length, stderr.length]).toEqual([5, out, errors]);
+  });
+
+  it.each(['', '>&2'])('cuts off what prints without end, long before its time is up: yes %s', async (where) => {
+    let handedOn = 0;
+    const result = await runCommand(sh(`yes "$1" ${where}`, 'x'.repeat(999)), {
+      timeoutSeconds: 3600,
+      onLine: (line) => {
+        handedOn += line.length + 1;
+      },
+    });
+    expect(result).toMatchObject({ exitCode: 141, endless: true });
+    expect(handedOn).toBeLessThanOrEqual(CONTAINER_LIMITS.readBytes);
+  });
+
+  it('says of what prints much, and ends, that it is not without end', async () => {
+    const script = 'head -c 8000000 /dev/zero | tr "\\0" x; head -c 8000000 /dev/zero >&2';
+    const result = await runCommand(sh(script), { timeoutSeconds: 60 });
+    expect(result.exitCode).toBe(0);
+    expect(result).not.toHaveProperty('endless');
   });
 });
 
