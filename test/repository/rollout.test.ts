@@ -164,11 +164,24 @@ describe('a rollout', () => {
       const run = await rollout({ push: { sha: newer, changes: [path] }, attempt: 2 });
       expect(resultOf(run, 'Wishes')).toBe('failure');
       expect(run.selfHosted).toEqual([]);
-      expect(run.log).toContain(`${path} is another at dddddddddddd, the newest commit of main.`);
+      expect(run.log).toContain(`the newest commit of main is dddddddddddd, and ${path} is another there.`);
       expect(run.summary).toContain('No host was looked at: SUPERSEDED.');
     });
 
-    test('that changes neither goes on', async () => {
+    test('with another workflow that is called on the way reaches no host', async () => {
+      const nested = '.github/workflows/nested.yml';
+      const run = await rollout({
+        push: { sha: newer, changes: [nested] },
+        calls: [
+          `OWNER/infrastructure/${nested}@refs/heads/main`,
+          `OWNER/proxmox-lxc-nvidia/.github/workflows/rollout.yml@${'0'.repeat(40)}`,
+        ],
+      });
+      expect(run.selfHosted).toEqual([]);
+      expect(run.log).toContain(`the newest commit of main is dddddddddddd, and ${nested} is another there.`);
+    });
+
+    test('that changes none of them goes on', async () => {
       const run = await rollout({ push: { sha: newer, changes: ['README.md'] } });
       expect(hosts(run)).toEqual(['pve1', 'pve2', 'pve3']);
     });
