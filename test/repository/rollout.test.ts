@@ -193,6 +193,23 @@ describe('a rollout', () => {
       expect(row(run, 'pve3')).toContain('not approved &#40;SUPERSEDED&#41;');
     });
 
+    // What "Re-run failed jobs" finds: the jobs before the hosts', which succeeded, don't run again.
+    test.each([
+      ['Approval for the canary', [], ['pve1']],
+      ['Approval for the fleet', ['pve1'], ['pve2', 'pve3']],
+      ['Apply to pve2', ['pve1', 'pve2'], ['pve3']],
+    ])('that came after "%s" is seen by the hosts themselves', async (after, changed, refused) => {
+      const run = await rollout({ push: { sha: newer, changes: ['gpu-hosts.json'], after } });
+      expect(hosts(run)).toEqual(changed);
+      for (const host of refused) expect(row(run, host)).toContain('not started | SUPERSEDED');
+      expect(run.log).toContain('the newest commit of main is dddddddddddd, and gpu-hosts.json is another there.');
+    });
+
+    test('is no matter to the hosts where it changes none of these files', async () => {
+      const run = await rollout({ push: { sha: newer, changes: ['README.md'], after: 'Approval for the canary' } });
+      expect(hosts(run)).toEqual(['pve1', 'pve2', 'pve3']);
+    });
+
     test('is refused without required reviewers, too', async () => {
       const run = await rollout({
         push: { sha: newer, changes: ['gpu-hosts.json'], while: 'gpu-canary' },

@@ -113,7 +113,11 @@ const STEPS: Record<string, () => Promise<void>> = {
     const names = planned().map(({ name }) => name);
     await checkEarlierHosts(github(), run, input('host'), names);
   },
-  'approved-plan': () => checkPlan(input('plan'), input('sha256'), input('host')),
+  'approved-plan': async () => {
+    await checkPlan(input('plan'), input('sha256'), input('host'));
+    // The jobs before aren't run again by "Re-run failed jobs", and this one may have waited for its host.
+    await checkNewest(github(), run, commit());
+  },
   summary: async () => {
     const gateReached = json<Record<string, { result: string }>>('jobs', {})['gate']?.result === 'success';
     addSummary(
