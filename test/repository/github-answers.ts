@@ -65,6 +65,15 @@ export const file = (path: string, blob: string) => ({
   sha: blob,
 });
 
+/** `GET …/actions/runs/{run_id}`: `path` of what it calls is with its repository, and with the branch, tag or commit called. */
+export const run = (calls: string[]) => ({
+  id: 1,
+  path: '.github/workflows/rollout.yml',
+  head_branch: 'main',
+  run_attempt: 1,
+  referenced_workflows: calls.map((path) => ({ path, sha: 'e'.repeat(40) })),
+});
+
 /** `GET …/commits/{sha}`. */
 export const commit = (sha: string, date: string) => ({
   sha,

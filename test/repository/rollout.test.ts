@@ -164,11 +164,24 @@ describe('a rollout', () => {
       const run = await rollout({ push: { sha: newer, changes: [path] }, attempt: 2 });
       expect(resultOf(run, 'Wishes')).toBe('failure');
       expect(run.selfHosted).toEqual([]);
-      expect(run.log).toContain(`${path} is another at dddddddddddd, the newest commit of main.`);
+      expect(run.log).toContain(`the newest commit of main is dddddddddddd, and ${path} is another there.`);
       expect(run.summary).toContain('No host was looked at: SUPERSEDED.');
     });
 
-    test('that changes neither goes on', async () => {
+    test('with another workflow that is called on the way reaches no host', async () => {
+      const nested = '.github/workflows/nested.yml';
+      const run = await rollout({
+        push: { sha: newer, changes: [nested] },
+        calls: [
+          `OWNER/infrastructure/${nested}@refs/heads/main`,
+          `OWNER/proxmox-lxc-nvidia/.github/workflows/rollout.yml@${'0'.repeat(40)}`,
+        ],
+      });
+      expect(run.selfHosted).toEqual([]);
+      expect(run.log).toContain(`the newest commit of main is dddddddddddd, and ${nested} is another there.`);
+    });
+
+    test('that changes none of them goes on', async () => {
       const run = await rollout({ push: { sha: newer, changes: ['README.md'] } });
       expect(hosts(run)).toEqual(['pve1', 'pve2', 'pve3']);
     });
@@ -178,6 +191,23 @@ describe('a rollout', () => {
       expect(run.asked).toContain(environment);
       expect(hosts(run)).toEqual(environment === 'gpu-canary' ? [] : ['pve1']);
       expect(row(run, 'pve3')).toContain('not approved &#40;SUPERSEDED&#41;');
+    });
+
+    // What "Re-run failed jobs" finds: the jobs before the hosts', which succeeded, don't run again.
+    test.each([
+      ['Approval for the canary', [], ['pve1']],
+      ['Approval for the fleet', ['pve1'], ['pve2', 'pve3']],
+      ['Apply to pve2', ['pve1', 'pve2'], ['pve3']],
+    ])('that came after "%s" is seen by the hosts themselves', async (after, changed, refused) => {
+      const run = await rollout({ push: { sha: newer, changes: ['gpu-hosts.json'], after } });
+      expect(hosts(run)).toEqual(changed);
+      for (const host of refused) expect(row(run, host)).toContain('not started | SUPERSEDED');
+      expect(run.log).toContain('the newest commit of main is dddddddddddd, and gpu-hosts.json is another there.');
+    });
+
+    test('is no matter to the hosts where it changes none of these files', async () => {
+      const run = await rollout({ push: { sha: newer, changes: ['README.md'], after: 'Approval for the canary' } });
+      expect(hosts(run)).toEqual(['pve1', 'pve2', 'pve3']);
     });
 
     test('is refused without required reviewers, too', async () => {

@@ -13,13 +13,15 @@ import { planDigest } from '../../src/plan/identity.ts';
 import { identified } from '../unit/helpers/plans.ts';
 import { type Conditions, readConditions } from './conditions.ts';
 import { type Contexts, fill, holds, type Outcome, value } from './expressions.ts';
-import { branch, commit, environment, file, review } from './github-answers.ts';
+import { branch, commit, environment, file, review, run } from './github-answers.ts';
 import { type Job, type Manifest, ROOT, readManifest, readWorkflow, type Step } from './workflow-files.ts';
 
 const REPOSITORY = 'OWNER/infrastructure';
 /** The commit that every run is of. */
 const SHA = 'a'.repeat(40);
 const WORKFLOW = '.github/workflows/rollout.yml';
+/** What that workflow calls, where the setting doesn't say otherwise. */
+const CALLS = [`OWNER/proxmox-lxc-nvidia/.github/workflows/rollout.yml@${'0'.repeat(40)}`];
 
 /** How the action behaves on one host. */
 export interface HostBehaviour {
@@ -45,8 +47,13 @@ export interface Setting {
   earlierReviews?: ReturnType<typeof review>[];
   /** What GitHub says of the environments' rules afterwards; else as they were when the job waited. */
   environments?: Record<string, 'reviewers' | 'none' | 403 | 404>;
-  /** A commit that reaches the branch, at once or while the environment is waited for, and the files it changes. */
-  push?: { sha: string; changes: string[]; while?: string };
+  /**
+   * A commit that reaches the branch and the files it changes: at once, while the environment is waited for, or after
+   * the job of that name.
+   */
+  push?: { sha: string; changes: string[]; while?: string; after?: string };
+  /** The called workflows of the run, as GitHub lists them. */
+  calls?: string[];
   /** Name of the job in whose apply step somebody cancels the run. */
   cancelIn?: string;
   /** Changes the run's artifacts (a folder each) when this job is done. */
@@ -103,7 +110,7 @@ class Run {
   #steps = 0;
   readonly #server = createServer((request, response) => {
     response.setHeader('content-type', 'application/json');
-    const { status, body } = this.#api(request.url ?? '');
+    const { status, body } = this.#api(request.url ?? '', request.headers.authorization ?? '');
     response.writeHead(status).end(JSON.stringify(body));
   });
 
@@ -129,7 +136,6 @@ class Run {
     const base: Contexts = {
       inputs: { ...inputs, ...this.#setting.inputs },
       github: {
-        token: 'a-token',
         event: { repository: { default_branch: 'main' } },
         event_name: this.#setting.event ?? 'push',
       },
@@ -163,7 +169,9 @@ class Run {
     const names = [job.needs ?? []].flat();
     const needs = Object.fromEntries(names.map((name) => [name, this.#results.get(name)]));
     const results = names.map((name) => this.#results.get(name)?.result);
-    const contexts = { ...base, needs };
+    // The stand-in's token is the list of what it may read.
+    const token = Object.keys(job.permissions ?? {}).join(' ') || 'nothing';
+    const contexts = { ...base, github: { ...(base['github'] as object), token }, needs };
     if (!holds(conditions.job, contexts, this.#cancelled ? 'cancelled' : outcomeOf(results))) {
       this.#jobs.push({ id, name: id, result: 'skipped' });
       this.#results.set(id, { result: 'skipped', outputs: {} });
@@ -358,12 +366,20 @@ class Run {
     return { ok, outputs: readOutputs(await readFile(output, 'utf8')) };
   }
 
-  #api(url: string): { status: number; body: unknown } {
+  #api(url: string, authorization: string): { status: number; body: unknown } {
     const [path = '', query = ''] = url.replace(`/repos/${REPOSITORY}/`, '').split('?');
+    const permission = /^(branches|commits|contents)\//.test(path) ? 'contents' : 'actions';
+    if (!authorization.split(' ').includes(permission)) {
+      return { status: 403, body: { message: 'Resource not accessible by integration', status: '403' } };
+    }
     const answer = (body: unknown) => ({ status: 200, body });
     const notFound = { status: 404, body: { message: 'Not Found', status: '404' } };
     const { push } = this.#setting;
-    const pushed = push !== undefined && (push.while === undefined || this.#waited.includes(push.while));
+    const pushed =
+      push !== undefined &&
+      (push.while === undefined || this.#waited.includes(push.while)) &&
+      // The last one is the job that asks; those before it have ended.
+      (push.after === undefined || this.#jobs.slice(0, -1).some(({ name }) => name === push.after));
     if (path.endsWith('/approvals')) return answer(this.#reviews);
     if (path.startsWith('environments/')) {
       const name = decodeURIComponent(path.slice('environments/'.length));
@@ -372,6 +388,7 @@ class Run {
       if (typeof rules === 'number') return { status: rules, body: { message: 'No' } };
       return answer(environment(name, rules === 'reviewers'));
     }
+    if (path === 'actions/runs/1') return answer(run(this.#setting.calls ?? CALLS));
     if (path === 'branches/main') return answer(branch('main', pushed ? push.sha : SHA));
     if (path === `commits/${SHA}`) return answer(commit(SHA, '2026-01-01T00:00:00Z'));
     if (path.startsWith('contents/')) {

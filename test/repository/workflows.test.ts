@@ -158,19 +158,30 @@ describe('called workflows', () => {
         });
         expect(job.environment, `${id}: waiting for approval would hold the host's group`).toBeUndefined();
         expect(stepsOf(job).map(({ uses }) => uses)).not.toContain(expect.stringContaining('actions/checkout'));
-        expect(Object.keys(job.permissions ?? {}).filter((name) => name !== 'actions')).toEqual([]);
+        // A host's token reads what is asked before a plan is applied, and nothing where nothing is applied.
+        const applies = stepsOf(job).some((step) => step.with?.['mode'] === 'apply');
+        expect(job.permissions, id).toEqual(applies ? { actions: 'read', contents: 'read' } : {});
       }
     },
   );
+
+  test('a host asks GitHub through its proxy', () => {
+    for (const [id, job] of jobsOf(CALLED[0] ?? '').filter(([, one]) => isSelfHosted(one))) {
+      for (const step of stepsOf(job).filter((one) => one.with?.['token'] !== undefined)) {
+        expect(step.env, `${id}: ${step.id}`).toEqual({ NODE_USE_ENV_PROXY: 1 });
+      }
+    }
+  });
 
   test('preview.yml never reaches a host', () => {
     for (const [, job] of jobsOf('.github/workflows/preview.yml')) expect(isSelfHosted(job)).toBe(false);
   });
 
-  test('the fleet is changed one by one, and each host first looks at those before it', () => {
+  test('the fleet is changed one by one, and each host looks at those before it right before it is changed', () => {
     const fleet = workflows.get(CALLED[0] ?? '')?.jobs['fleet'];
     expect(fleet?.strategy).toMatchObject({ 'fail-fast': false, 'max-parallel': 1 });
-    expect(fleet?.steps?.[0]?.with?.['step']).toBe('earlier-hosts');
+    const steps = (fleet?.steps ?? []).map((step) => step.with?.['step'] ?? step.with?.['mode']);
+    expect(steps.slice(0, steps.indexOf('apply'))).toEqual([undefined, 'approved-plan', 'earlier-hosts']);
     expect(fleet?.name).toBe(jobName('${{ matrix.host.name }}'));
     expect(workflows.get(CALLED[0] ?? '')?.jobs['canary']?.name).toBe(jobName('${{ needs.gate.outputs.canary-name }}'));
   });

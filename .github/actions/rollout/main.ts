@@ -65,7 +65,7 @@ const STEPS: Record<string, () => Promise<void>> = {
   wishes: async () => {
     if (input('on-hosts') !== 'false') {
       checkTrusted(variable('GITHUB_EVENT_NAME'), variable('GITHUB_REF'), input('default-branch'));
-      if (input('superseded') === 'refuse') await checkNewest(github(), commit());
+      if (input('superseded') === 'refuse') await checkNewest(github(), run, commit());
       else addSummary(`${cell(await commitText(github(), commit(), new Date()))}\n`);
     }
     const path = join(variable('GITHUB_WORKSPACE'), input('wishes-file'));
@@ -106,14 +106,18 @@ const STEPS: Record<string, () => Promise<void>> = {
       input('approval-required') === 'false'
         ? 'Nobody was asked (approval-required: false): the merge of the wishes is the approval.'
         : await approvedBy(environment);
-    await checkNewest(github(), commit());
+    await checkNewest(github(), run, commit());
     addSummary(`## ${environment}\n\n${by}\n\n${plans.join('\n')}\n`);
   },
   'earlier-hosts': async () => {
     const names = planned().map(({ name }) => name);
     await checkEarlierHosts(github(), run, input('host'), names);
   },
-  'approved-plan': () => checkPlan(input('plan'), input('sha256'), input('host')),
+  'approved-plan': async () => {
+    await checkPlan(input('plan'), input('sha256'), input('host'));
+    // The jobs before aren't run again by "Re-run failed jobs", and this one may have waited for its host.
+    await checkNewest(github(), run, commit());
+  },
   summary: async () => {
     const gateReached = json<Record<string, { result: string }>>('jobs', {})['gate']?.result === 'success';
     addSummary(

@@ -16,6 +16,9 @@ export interface RolloutState {
   folder: string;
 }
 
+/** Refusals of a host's job before it touches the host. */
+const NOT_STARTED = ['EARLIER_HOST_FAILED', 'SUPERSEDED'];
+
 /** The closing summary in Markdown: what became of every host, whatever happened. */
 export async function closingSummary({ hosts, planned, jobs, folder }: RolloutState): Promise<string> {
   const lines = ['## Rollout', ''];
@@ -44,10 +47,9 @@ function outcomeOf(host: HostWish, { planned, plan, applied, jobs }: Evidence): 
   if (applied !== null) {
     if (applied.status === 'success')
       return { outcome: applied.result === 'changed' ? 'changed, verified' : 'verified', reason: '' };
-    const outcome =
-      applied.failureReason === 'EARLIER_HOST_FAILED'
-        ? 'not started'
-        : `**${applied.status === 'cancelled' ? 'cancelled' : 'failed'}**`;
+    const outcome = NOT_STARTED.includes(applied.failureReason)
+      ? 'not started'
+      : `**${applied.status === 'cancelled' ? 'cancelled' : 'failed'}**`;
     return { outcome, reason: applied.failureReason };
   }
   if (planned === null) {

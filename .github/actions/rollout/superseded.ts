@@ -12,28 +12,60 @@ export interface RunCommit {
   files: string[];
 }
 
+/** The workflow that all of this is for. Every run that gets here has called it. */
+export const OWN_PATH = '.github/workflows/rollout.yml';
+
+/** A called workflow as GitHub names it: `OWNER/REPOSITORY/.github/workflows/FILE`, then what it was called at. */
+const CALLED = /^(?:\.\/|([^/\s]+\/[^/\s]+)\/)?(\.github\/workflows\/[^/@\s]+)(?:@.*)?$/;
+
 const short = (sha: string) => sha.slice(0, 12);
 
 /**
  * Refuses a run whose wishes are no longer those of the branch: of a commit that isn't the branch's head any more, where
- * the head has another wishes file or another calling workflow. A re-run always has the commit of its first attempt,
- * and a run that waits for approval may be overtaken.
+ * the head has another wishes file, another calling workflow, or another one that this calls on the way. A re-run always
+ * has the commit of its first attempt, a run that waits for approval may be overtaken, and so may one that waits for a host.
  *
- * @throws Refusal SUPERSEDED naming the newer commit
+ * @param run e.g. `OWNER/infrastructure/actions/runs/1`
+ * @throws Refusal SUPERSEDED naming the newer commit, also when it can't be known which workflows the run calls
  */
-export async function checkNewest(github: GitHub, commit: RunCommit): Promise<void> {
-  const { repository, sha, ref, files } = commit;
+export async function checkNewest(github: GitHub, run: string, commit: RunCommit): Promise<void> {
+  const { repository, sha, files } = commit;
   const head = await headOf(github, commit);
   if (head === sha) return;
-  for (const path of files) {
+  const called = calledIn(repository, await github(`/repos/${run}`));
+  if (called === null) throw superseded(commit, head, "GitHub doesn't say which workflows this run calls");
+  for (const path of new Set([...files, ...called])) {
     const [mine, newest] = [await blob(github, repository, path, sha), await blob(github, repository, path, head)];
-    if (mine !== null && mine === newest) continue;
-    throw new Refusal(
-      `This run is of commit ${short(sha)}, and ${path} is another at ${short(head)}, the newest commit of ${branchOf(ref)}.`,
-      `What the newer one asks for is applied by its own run; where there is none, start this workflow by hand on ${branchOf(ref)}.`,
-      'SUPERSEDED',
-    );
+    if (mine === null || mine !== newest) throw superseded(commit, head, `${path} is another there`);
   }
+}
+
+const superseded = ({ sha, ref }: RunCommit, head: string, seen: string) =>
+  new Refusal(
+    `This run is of commit ${short(sha)}, the newest commit of ${branchOf(ref)} is ${short(head)}, and ${seen}.`,
+    `What the newer one asks for is applied by its own run; where there is none, start this workflow by hand on ${branchOf(ref)}.`,
+    'SUPERSEDED',
+  );
+
+/**
+ * The called workflows that lie in the calling repository itself. Those of other repositories are pinned by the files
+ * that call them.
+ *
+ * @param answer what GitHub says of the run
+ * @returns null where that can't be read, or doesn't list {@link OWN_PATH}: as the run calls it, others may be missing, too
+ */
+function calledIn(repository: string, answer: unknown): string[] | null {
+  const list = (answer as { referenced_workflows?: unknown } | null)?.referenced_workflows;
+  if (!Array.isArray(list)) return null;
+  const called = list.map((entry: { path?: unknown } | null) => {
+    const [, owner = repository, path = ''] = CALLED.exec(String(entry?.path)) ?? [];
+    return { owner, path };
+  });
+  const paths = called.map(({ path }) => path);
+  if (paths.includes('') || !paths.includes(OWN_PATH)) return null;
+  // GitHub takes `uses: owner/repository/…` in capitals or not.
+  const isOwn = ({ owner }: { owner: string }) => owner.toLowerCase() === repository.toLowerCase();
+  return called.filter(isOwn).map(({ path }) => path);
 }
 
 /** The commit of a run that only reads and how old it is, in words; whether it is the newest, where GitHub says so. */
